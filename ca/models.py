@@ -1,0 +1,323 @@
+"""The tables of the registry; only this room writes them.
+
+A certificate row is created before anything is signed (status ISSUING) and every later status is
+also a row of `certificate_status_changes`, from which totals are computed as of any date.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from db.base import Base, UtcDateTime, uuid7
+
+
+class SubscriberKind(StrEnum):
+    """Who a certificate can be issued to."""
+
+    PERSON = "person"
+    ORGANIZATION = "organization"
+
+
+class CertificateKind(StrEnum):
+    """The three kinds a province reports on."""
+
+    PERSONAL = "personal"
+    ORGANIZATIONAL = "organizational"
+    SIM = "sim"
+
+
+class CertificateStatus(StrEnum):
+    """Stored life-cycle status; "expired" is a matter of the clock and is never stored."""
+
+    ISSUING = "issuing"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+    ABANDONED = "abandoned"
+
+
+class RequestKind(StrEnum):
+    """What a subscriber's agency asks for."""
+
+    NEW = "new"
+    RENEW = "renew"
+    CHANGE = "change"
+    REVOKE = "revoke"
+    UNLOCK = "unlock"
+
+
+class RequestState(StrEnum):
+    """Where a request stands."""
+
+    DRAFT = "draft"
+    AGENCY_CONFIRMED = "agency_confirmed"
+    RECEIVED = "received"
+    APPROVED = "approved"
+    RETURNED = "returned"
+    REJECTED = "rejected"
+    KEY_GENERATED = "key_generated"
+    ISSUED = "issued"
+    DELIVERED = "delivered"
+    ACTIVE = "active"
+
+
+class RevocationReason(StrEnum):
+    """CRLReason of RFC 5280 5.3.1, without the values that a registry never assigns."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "key_compromise"
+    CA_COMPROMISE = "ca_compromise"
+    AFFILIATION_CHANGED = "affiliation_changed"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessation_of_operation"
+    CERTIFICATE_HOLD = "certificate_hold"
+    PRIVILEGE_WITHDRAWN = "privilege_withdrawn"
+
+
+class AuthorityRole(StrEnum):
+    """What an authority's key may sign."""
+
+    ROOT = "root"
+    ISSUING = "issuing"
+    OCSP = "ocsp"
+    TSA = "tsa"
+
+
+class DeviceKind(StrEnum):
+    """Where a subscriber's private key lives."""
+
+    USB_TOKEN = "usb_token"  # noqa: S105 -- a kind of device, not a password
+    SIM = "sim"
+    HSM = "hsm"
+
+
+class DeviceState(StrEnum):
+    """What has become of a device."""
+
+    IN_STOCK = "in_stock"
+    HANDED_OVER = "handed_over"
+    PIN_LOCKED = "pin_locked"
+    LOST = "lost"
+    BROKEN = "broken"
+    RETURNED = "returned"
+    DESTROYED = "destroyed"
+
+
+class Organization(Base):
+    """A unit of the administrative tree; levels are data because provinces are reorganised."""
+
+    __tablename__ = "organizations"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    parent_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("organizations.id"), index=True)
+    code: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    search_name: Mapped[str] = mapped_column(index=True)
+    level: Mapped[str]
+    identifier: Mapped[str | None]
+    """Tax or registration number, for organizationIdentifier (ETSI EN 319 412-1 5.1.4)."""
+    active_from: Mapped[datetime] = mapped_column(UtcDateTime)
+    active_to: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    parent: Mapped[Organization | None] = relationship(remote_side=[id], lazy="raise")
+
+
+class Subscriber(Base):
+    """A person with a post in an organisation, or the organisation itself as a legal person."""
+
+    __tablename__ = "subscribers"
+    __table_args__ = (Index("ix_subscribers_search_name", "search_name"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    kind: Mapped[SubscriberKind]
+    organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id"), index=True)
+    full_name: Mapped[str]
+    search_name: Mapped[str]
+    given_name: Mapped[str | None]
+    surname: Mapped[str | None]
+    national_id: Mapped[str | None] = mapped_column(unique=True)
+    email: Mapped[str | None]
+    post: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    organization: Mapped[Organization] = relationship(lazy="raise")
+
+
+class Device(Base):
+    """A USB token, a SIM or an HSM slot, and who holds it."""
+
+    __tablename__ = "devices"
+    __table_args__ = (
+        CheckConstraint("kind <> 'sim' OR (msisdn IS NOT NULL AND iccid IS NOT NULL)", "sim_numbers"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    kind: Mapped[DeviceKind]
+    serial_number: Mapped[str] = mapped_column(unique=True)
+    state: Mapped[DeviceState]
+    subscriber_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    msisdn: Mapped[str | None]
+    iccid: Mapped[str | None] = mapped_column(unique=True)
+    operator: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Authority(Base):
+    """A key of ours that signs certificates, CRLs, OCSP answers or time-stamps."""
+
+    __tablename__ = "authorities"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    slug: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[AuthorityRole]
+    issuer_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("authorities.id"))
+    common_name: Mapped[str]
+    key_uri: Mapped[str]
+    certificate: Mapped[bytes] = mapped_column(LargeBinary)
+    not_before: Mapped[datetime] = mapped_column(UtcDateTime)
+    not_after: Mapped[datetime] = mapped_column(UtcDateTime)
+    crl_number: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Certificate(Base):
+    """One certificate, from the intent to issue it to the end of its life."""
+
+    __tablename__ = "certificates"
+    __table_args__ = (
+        UniqueConstraint("authority_id", "serial_number"),
+        CheckConstraint("status IN ('issuing', 'abandoned') OR der IS NOT NULL", "der_when_signed"),
+        CheckConstraint("(status = 'revoked') = (revoked_at IS NOT NULL)", "revoked_at"),
+        CheckConstraint("(status = 'suspended') = (suspended_at IS NOT NULL)", "suspended_at"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    authority_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("authorities.id"))
+    serial_number: Mapped[str]
+    """Lower-case hexadecimal, 40 digits (20 octets)."""
+    kind: Mapped[CertificateKind]
+    status: Mapped[CertificateStatus] = mapped_column(index=True)
+    profile: Mapped[str]
+    subscriber_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id"), index=True)
+    device_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("devices.id"), index=True)
+    predecessor_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("certificates.id"))
+    request_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("certificate_requests.id"))
+    subject: Mapped[str]
+    common_name: Mapped[str]
+    search_name: Mapped[str] = mapped_column(index=True)
+    spki_sha256: Mapped[str] = mapped_column(index=True)
+    sha256_fingerprint: Mapped[str | None] = mapped_column(unique=True)
+    key_uri: Mapped[str | None]
+    """Where the server can open the private key; None when only the holder can."""
+    not_before: Mapped[datetime] = mapped_column(UtcDateTime)
+    not_after: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    der: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    issued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    suspended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revocation_reason: Mapped[RevocationReason | None]
+    invalidity_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    crl_entry: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """DER of the revokedCertificates element (RFC 5280 5.1), ready to be joined into a CRL."""
+
+
+class CertificateStatusChange(Base):
+    """History of a certificate's status; reports as of a date read it."""
+
+    __tablename__ = "certificate_status_changes"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    certificate_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("certificates.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    status: Mapped[CertificateStatus]
+    reason: Mapped[RevocationReason | None]
+    actor: Mapped[str]
+
+
+class CertificateRequest(Base):
+    """A request and what was decided on it, by whom."""
+
+    __tablename__ = "certificate_requests"
+    __table_args__ = (CheckConstraint("decided_by IS NULL OR decided_by <> requested_by", "four_eyes"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    kind: Mapped[RequestKind]
+    state: Mapped[RequestState] = mapped_column(index=True)
+    subscriber_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id"), index=True)
+    device_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("devices.id"))
+    certificate_id: Mapped[uuid.UUID | None]
+    """The certificate that a renewal, change or revocation is about."""
+    certificate_kind: Mapped[CertificateKind]
+    profile: Mapped[str]
+    csr: Mapped[bytes | None] = mapped_column(LargeBinary)
+    key_algorithm: Mapped[str | None]
+    """Asked for when the server is to make the key on its token; None with a CSR."""
+    reason: Mapped[str | None]
+    document_reference: Mapped[str | None]
+    requested_by: Mapped[str]
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    decision_note: Mapped[str | None]
+
+
+class CertificateRevocationList(Base):
+    """A signed CRL, kept so that every number can be produced again."""
+
+    __tablename__ = "certificate_revocation_lists"
+    __table_args__ = (UniqueConstraint("authority_id", "number"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    authority_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("authorities.id"))
+    number: Mapped[int] = mapped_column(BigInteger)
+    this_update: Mapped[datetime] = mapped_column(UtcDateTime)
+    next_update: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    der: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class OcspAnswer(Base):
+    """The pre-signed OCSP answer of one certificate (RFC 6960), replaced at each status change."""
+
+    __tablename__ = "ocsp_answers"
+
+    certificate_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("certificates.id"), primary_key=True
+    )
+    authority_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("authorities.id"))
+    serial_number: Mapped[str] = mapped_column(index=True)
+    this_update: Mapped[datetime] = mapped_column(UtcDateTime)
+    next_update: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    der: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class TrustAnchor(Base):
+    """A certificate that paths may end at, beside our own root."""
+
+    __tablename__ = "trust_anchors"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    sha256_fingerprint: Mapped[str] = mapped_column(unique=True)
+    subject: Mapped[str]
+    certificate: Mapped[bytes] = mapped_column(LargeBinary)
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    added_by: Mapped[str]
+
+
+class CachedRevocationData(Base):
+    """A CRL or OCSP answer fetched from elsewhere, until it is stale."""
+
+    __tablename__ = "revocation_cache"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    """`crl:` + URL, or `ocsp:` + URL + hash of the request."""
+    fetched_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    next_update: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    der: Mapped[bytes] = mapped_column(LargeBinary)
