@@ -19,8 +19,11 @@
     │   └── TimestampRejected   a server answered with a token that proves nothing here
     └── LimitExceeded           reading on would cost more than a hostile file may cost
 
+Names say what happened; the suffix "Error" would repeat what `raise` and `except` already say.
 Messages never carry a password, a key or the content of the document.
 """
+
+# ruff: noqa: N818  (an error here is named after what happened, see the docstring)
 
 from typing import ClassVar
 
