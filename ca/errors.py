@@ -40,10 +40,11 @@
     ├── SearchInvalid               a filter or a cursor that means nothing
     └── ReportInvalid               a report was asked for by an unknown dimension
 
+Names say what happened; the suffix "Error" would repeat what `raise` and `except` already say.
 Messages carry public facts only: never a PIN, a key or a database URL.
 """
 
-from __future__ import annotations
+# ruff: noqa: N818  (an error here is named after what happened, see the docstring)
 
 from typing import ClassVar
 

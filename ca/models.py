@@ -4,13 +4,19 @@ A certificate row is created before anything is signed (status ISSUING) and ever
 also a row of `certificate_status_changes`, from which totals are computed as of any date.
 """
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from db.base import Base, UtcDateTime, uuid7
@@ -124,7 +130,9 @@ class Organization(Base):
     active_from: Mapped[datetime] = mapped_column(UtcDateTime)
     active_to: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    parent: Mapped[Organization | None] = relationship(remote_side=[id], lazy="raise")
+    parent: Mapped["Organization | None"] = relationship(
+        remote_side="Organization.id", lazy="raise"
+    )
 
 
 class Subscriber(Base):
@@ -153,14 +161,21 @@ class Device(Base):
 
     __tablename__ = "devices"
     __table_args__ = (
-        CheckConstraint("kind <> 'sim' OR (msisdn IS NOT NULL AND iccid IS NOT NULL)", "sim_numbers"),
+        CheckConstraint(
+            "kind <> 'sim' OR (msisdn IS NOT NULL AND iccid IS NOT NULL)", "sim_numbers"
+        ),
+        CheckConstraint(
+            "(state IN ('handed_over', 'pin_locked')) <= (subscriber_id IS NOT NULL)", "holder"
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
     kind: Mapped[DeviceKind]
     serial_number: Mapped[str] = mapped_column(unique=True)
     state: Mapped[DeviceState]
-    subscriber_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    subscriber_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("subscribers.id"), index=True
+    )
     msisdn: Mapped[str | None]
     iccid: Mapped[str | None] = mapped_column(unique=True)
     operator: Mapped[str | None]
@@ -178,6 +193,8 @@ class Authority(Base):
     issuer_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("authorities.id"))
     common_name: Mapped[str]
     key_uri: Mapped[str]
+    public_url: Mapped[str]
+    """Base of the AIA, CRL and OCSP addresses in certificates it issues; no slash at the end."""
     certificate: Mapped[bytes] = mapped_column(LargeBinary)
     not_before: Mapped[datetime] = mapped_column(UtcDateTime)
     not_after: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -192,8 +209,20 @@ class Certificate(Base):
     __table_args__ = (
         UniqueConstraint("authority_id", "serial_number"),
         CheckConstraint("status IN ('issuing', 'abandoned') OR der IS NOT NULL", "der_when_signed"),
+        CheckConstraint("status <> 'issuing' OR tbs IS NOT NULL", "tbs_of_intent"),
         CheckConstraint("(status = 'revoked') = (revoked_at IS NOT NULL)", "revoked_at"),
         CheckConstraint("(status = 'suspended') = (suspended_at IS NOT NULL)", "suspended_at"),
+        Index(
+            "uq_certificates_request_id_once",
+            "request_id",
+            unique=True,
+            postgresql_where=text("status <> 'abandoned'"),
+        ),
+        Index(
+            "ix_certificates_search_words",
+            text("to_tsvector('simple', search_name)"),
+            postgresql_using="gin",
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
@@ -217,6 +246,8 @@ class Certificate(Base):
     """Where the server can open the private key; None when only the holder can."""
     not_before: Mapped[datetime] = mapped_column(UtcDateTime)
     not_after: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    tbs: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """What an open intent is about to have signed (DER TBSCertificate); None once signed."""
     der: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     issued_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -232,9 +263,18 @@ class CertificateStatusChange(Base):
     """History of a certificate's status; reports as of a date read it."""
 
     __tablename__ = "certificate_status_changes"
+    __table_args__ = (
+        Index(
+            "ix_certificate_status_changes_as_of",
+            "certificate_id",
+            "at",
+            "id",
+            postgresql_include=["status"],
+        ),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
-    certificate_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("certificates.id"), index=True)
+    certificate_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("certificates.id"))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     status: Mapped[CertificateStatus]
     reason: Mapped[RevocationReason | None]
@@ -245,7 +285,14 @@ class CertificateRequest(Base):
     """A request and what was decided on it, by whom."""
 
     __tablename__ = "certificate_requests"
-    __table_args__ = (CheckConstraint("decided_by IS NULL OR decided_by <> requested_by", "four_eyes"),)
+    __table_args__ = (
+        CheckConstraint("decided_by IS NULL OR decided_by <> requested_by", "four_eyes"),
+        CheckConstraint(
+            "state IN ('draft', 'agency_confirmed', 'received') OR decided_by IS NOT NULL",
+            "decided",
+        ),
+        CheckConstraint("csr IS NULL OR key_algorithm IS NULL", "one_key_source"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
     kind: Mapped[RequestKind]
@@ -267,6 +314,22 @@ class CertificateRequest(Base):
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     decision_note: Mapped[str | None]
+
+
+class PublicKey(Base):
+    """A public key that was certified or blocked: one owner each, and a block is for ever."""
+
+    __tablename__ = "public_keys"
+    __table_args__ = (
+        CheckConstraint("(blocked_at IS NULL) = (blocked_reason IS NULL)", "blocked"),
+    )
+
+    spki_sha256: Mapped[str] = mapped_column(primary_key=True)
+    """SHA-256 of the DER SubjectPublicKeyInfo, lower-case hexadecimal."""
+    subscriber_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("subscribers.id"))
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    blocked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    blocked_reason: Mapped[str | None]
 
 
 class CertificateRevocationList(Base):
