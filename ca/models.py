@@ -139,7 +139,7 @@ class Subscriber(Base):
     """A person with a post in an organisation, or the organisation itself as a legal person."""
 
     __tablename__ = "subscribers"
-    __table_args__ = (Index("ix_subscribers_search_name", "search_name"),)
+    __table_args__ = (Index(None, "search_name"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
     kind: Mapped[SubscriberKind]
@@ -213,13 +213,13 @@ class Certificate(Base):
         CheckConstraint("(status = 'revoked') = (revoked_at IS NOT NULL)", "revoked_at"),
         CheckConstraint("(status = 'suspended') = (suspended_at IS NOT NULL)", "suspended_at"),
         Index(
-            "uq_certificates_request_id_once",
+            "certificates_request_id_once",
             "request_id",
             unique=True,
             postgresql_where=text("status <> 'abandoned'"),
         ),
         Index(
-            "ix_certificates_search_words",
+            "certificates_search_words_idx",
             text("to_tsvector('simple', search_name)"),
             postgresql_using="gin",
         ),
@@ -265,7 +265,7 @@ class CertificateStatusChange(Base):
     __tablename__ = "certificate_status_changes"
     __table_args__ = (
         Index(
-            "ix_certificate_status_changes_as_of",
+            "certificate_status_changes_as_of_idx",
             "certificate_id",
             "at",
             "id",

@@ -1,0 +1,220 @@
+"""The tree of organisations: province, department, commune, unit; the levels are data.
+
+Not for permissions: who may act on which subtree is decided by the door.
+"""
+
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import CTE, Select, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, aliased
+
+from ca.errors import OrganizationCodeTaken, OrganizationInvalid, OrganizationNotFound
+from ca.models import Organization
+from ca.names import MAX_ORGANIZATION, clean, fold
+from db import audit
+from db.base import uuid7
+
+MAX_DEPTH: Final = 12
+"""Levels below a root; real trees have four, and the number bounds what a recursion may cost."""
+
+_CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,63}")
+"""Such as `000.00.14.H10` (agency identification codes); fits PrintableString."""
+
+_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-]{0,31}")
+_LEVEL_LENGTH: Final = 40
+
+
+@dataclass(frozen=True)
+class OrganizationDetails:
+    """What is known of a unit; `identifier` is its tax code, without a scheme before it."""
+
+    code: str
+    name: str
+    level: str
+    parent_id: uuid.UUID | None = None
+    identifier: str | None = None
+
+
+def create(
+    session: Session, *, details: OrganizationDetails, at: datetime, actor: str
+) -> Organization:
+    """Add a unit to the tree, in force from `at`.
+
+    Raises OrganizationInvalid, OrganizationNotFound (the parent) or OrganizationCodeTaken.
+    """
+    _check(details)
+    name = clean(details.name, attribute="organization", maximum=MAX_ORGANIZATION)
+    if details.parent_id is not None:
+        parent = get(session, details.parent_id)
+        if parent.active_to is not None and parent.active_to <= at:
+            raise OrganizationInvalid(f"the parent {parent.code} is closed")
+        if len(ancestors(session, details.parent_id)) >= MAX_DEPTH:
+            raise OrganizationInvalid(f"the tree is at most {MAX_DEPTH} levels deep")
+    made = session.scalars(
+        insert(Organization)
+        .values(
+            id=uuid7(),
+            parent_id=details.parent_id,
+            code=details.code,
+            name=name,
+            search_name=fold(f"{name} {details.code}"),
+            level=details.level,
+            identifier=details.identifier,
+            active_from=at,
+        )
+        .on_conflict_do_nothing(index_elements=[Organization.code])
+        .returning(Organization)
+    ).one_or_none()
+    if made is None:
+        raise OrganizationCodeTaken(f"the code {details.code} belongs to another organisation")
+    _record(session, made, action="organization.create", at=at, actor=actor, before=None)
+    return made
+
+
+def rename(
+    session: Session, organization_id: uuid.UUID, *, name: str, at: datetime, actor: str
+) -> Organization:
+    """Give a unit a new name; certificates keep the name they were issued with."""
+    organization = _locked(session, organization_id)
+    before = _facts(organization)
+    organization.name = clean(name, attribute="organization", maximum=MAX_ORGANIZATION)
+    organization.search_name = fold(f"{organization.name} {organization.code}")
+    session.flush()
+    _record(session, organization, action="organization.rename", at=at, actor=actor, before=before)
+    return organization
+
+
+def close(
+    session: Session, organization_id: uuid.UUID, *, at: datetime, actor: str
+) -> Organization:
+    """End a unit at `at`; it stays in the tree for its certificates and reports."""
+    organization = _locked(session, organization_id)
+    if organization.active_to is not None:
+        raise OrganizationInvalid(f"{organization.code} is closed already")
+    child = aliased(Organization)
+    open_children = session.scalar(
+        select(func.count())
+        .select_from(child)
+        .where(child.parent_id == organization_id, child.active_to.is_(None))
+    )
+    if open_children:
+        raise OrganizationInvalid(f"{organization.code} has {open_children} open units below it")
+    before = _facts(organization)
+    organization.active_to = at
+    session.flush()
+    _record(session, organization, action="organization.close", at=at, actor=actor, before=before)
+    return organization
+
+
+def get(session: Session, organization_id: uuid.UUID) -> Organization:
+    """Return the organisation of that id."""
+    found = session.get(Organization, organization_id)
+    if found is None:
+        raise OrganizationNotFound(f"no organisation {organization_id}")
+    return found
+
+
+def by_code(session: Session, code: str) -> Organization:
+    """Return the organisation of that code."""
+    found = session.scalars(select(Organization).where(Organization.code == code)).one_or_none()
+    if found is None:
+        raise OrganizationNotFound(f"no organisation with code {code}")
+    return found
+
+
+def listing(
+    session: Session, *, under: uuid.UUID | None, limit: int, after: str | None
+) -> list[Organization]:
+    """Return up to `limit` units by code, those after the code `after`, within a subtree or all."""
+    query = select(Organization).order_by(Organization.code).limit(limit)
+    if after is not None:
+        query = query.where(Organization.code > after)
+    if under is not None:
+        query = query.where(Organization.id.in_(subtree(under)))
+    return list(session.scalars(query))
+
+
+def subtree(organization_id: uuid.UUID) -> Select[tuple[uuid.UUID]]:
+    """Return the query for the ids of a unit and of everything below it, for use with `in_`."""
+    tree = _subtree(organization_id)
+    return select(tree.c.id)
+
+
+def ancestors(session: Session, organization_id: uuid.UUID) -> list[Organization]:
+    """Return the unit and everything above it, from the unit up to its root."""
+    start = select(Organization.id, Organization.parent_id)
+    up = start.where(Organization.id == organization_id).cte("up", recursive=True)
+    up = up.union(
+        select(Organization.id, Organization.parent_id).where(Organization.id == up.c.parent_id)
+    )
+    rows = session.scalars(select(Organization).where(Organization.id.in_(select(up.c.id))))
+    by_id = {row.id: row for row in rows}
+    path: list[Organization] = []
+    current: uuid.UUID | None = organization_id
+    while current is not None and current in by_id:
+        path.append(by_id.pop(current))
+        current = path[-1].parent_id
+    return path
+
+
+def _subtree(organization_id: uuid.UUID) -> CTE:
+    tree = (
+        select(Organization.id)
+        .where(Organization.id == organization_id)
+        .cte("subtree", recursive=True)
+    )
+    child = aliased(Organization)
+    return tree.union(select(child.id).where(child.parent_id == tree.c.id))
+
+
+def _check(details: OrganizationDetails) -> None:
+    if not _CODE.fullmatch(details.code):
+        raise OrganizationInvalid(f"the code {details.code!r} is not letters, digits, dots, dashes")
+    if details.identifier is not None and not _IDENTIFIER.fullmatch(details.identifier):
+        raise OrganizationInvalid(f"the identifier {details.identifier!r} is not well-formed")
+    if not 0 < len(details.level.strip()) <= _LEVEL_LENGTH:
+        raise OrganizationInvalid("a unit has a level, of at most 40 characters")
+
+
+def _locked(session: Session, organization_id: uuid.UUID) -> Organization:
+    found = session.get(Organization, organization_id, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise OrganizationNotFound(f"no organisation {organization_id}")
+    return found
+
+
+def _facts(organization: Organization) -> dict[str, object]:
+    return {
+        "code": organization.code,
+        "name": organization.name,
+        "level": organization.level,
+        "parent_id": str(organization.parent_id) if organization.parent_id else None,
+        "identifier": organization.identifier,
+        "active_to": organization.active_to.isoformat() if organization.active_to else None,
+    }
+
+
+def _record(
+    session: Session,
+    organization: Organization,
+    *,
+    action: str,
+    at: datetime,
+    actor: str,
+    before: dict[str, object] | None,
+) -> None:
+    audit.record(
+        session,
+        at=at,
+        actor=actor,
+        action=action,
+        object_type="organization",
+        object_id=str(organization.id),
+        before=before,
+        after=_facts(organization),
+    )

@@ -1,0 +1,139 @@
+"""Public keys: strong enough, not blocked, and nobody else's.
+
+A key certified for one subscriber is never certified for another, and a key that was compromised
+is blocked for ever. Both are rows of `public_keys`, whose primary key decides between two
+transactions that claim the same key at once.
+"""
+
+import hashlib
+import math
+import uuid
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from ca.errors import KeyUnacceptable
+from ca.models import Authority, PublicKey
+from ca.profiles import KeyRules
+from db import audit
+
+RSA_EXPONENT_RANGE: Final = (1 << 16, 1 << 256)
+"""Exclusive bounds of the public exponent (ETSI TS 119 312 6.2.2.1, FIPS 186-5 5.4)."""
+
+FERMAT_ROUNDS: Final = 100
+"""Steps of Fermat's factorisation: primes that lie close together fall within a few."""
+
+_SMALL_PRIMES: Final = tuple(
+    n for n in range(3, 752) if all(n % d for d in range(2, math.isqrt(n) + 1))
+)
+_SMALL_PRIME_PRODUCT: Final = math.prod(_SMALL_PRIMES)
+
+_SUBGROUPS: Final = tuple(
+    (p, frozenset(pow(65537, k, p) for k in range(p - 1))) for p in _SMALL_PRIMES[:38]
+)
+"""Residues of powers of 65537: a modulus inside all of them was made by the generator known from
+"The Return of Coppersmith's Attack" (Nemec et al., 2017), and can be factored."""
+
+
+def fingerprint(public_key: CertificatePublicKeyTypes) -> str:
+    """Return SHA-256 over the DER SubjectPublicKeyInfo in lower-case hexadecimal."""
+    encoded = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(encoded).hexdigest()
+
+
+def check_strength(public_key: CertificatePublicKeyTypes, *, rules: KeyRules) -> None:
+    """Raise KeyUnacceptable unless the key is of an allowed kind and not visibly weak."""
+    if isinstance(public_key, rsa.RSAPublicKey):
+        _check_rsa(public_key, rules)
+    elif isinstance(public_key, ec.EllipticCurvePublicKey):
+        if public_key.curve.name not in rules.curves:
+            raise KeyUnacceptable("curve_not_allowed", public_key.curve.name)
+    else:
+        raise KeyUnacceptable("kind_not_allowed", "neither RSA nor an allowed elliptic curve")
+
+
+def _check_rsa(public_key: rsa.RSAPublicKey, rules: KeyRules) -> None:
+    smallest, largest = rules.rsa_bits
+    if public_key.key_size < smallest:
+        raise KeyUnacceptable("rsa_too_small", f"{public_key.key_size} bits")
+    if public_key.key_size > largest:
+        raise KeyUnacceptable("rsa_too_large", f"{public_key.key_size} bits")
+    numbers = public_key.public_numbers()
+    lower, upper = RSA_EXPONENT_RANGE
+    if not lower < numbers.e < upper or numbers.e % 2 == 0:
+        raise KeyUnacceptable("rsa_exponent", f"exponent {numbers.e}")
+    if numbers.n % 2 == 0 or math.gcd(numbers.n, _SMALL_PRIME_PRODUCT) != 1:
+        raise KeyUnacceptable("rsa_modulus", "has a small factor")
+    if all(numbers.n % prime in residues for prime, residues in _SUBGROUPS):
+        raise KeyUnacceptable("rsa_modulus", "was made by a generator whose keys can be factored")
+    if _primes_are_close(numbers.n):
+        raise KeyUnacceptable("rsa_modulus", "its primes lie too close together")
+
+
+def _primes_are_close(modulus: int) -> bool:
+    root = math.isqrt(modulus)
+    root += root * root < modulus
+    for candidate in range(root, root + FERMAT_ROUNDS):
+        rest = candidate * candidate - modulus
+        if math.isqrt(rest) ** 2 == rest:
+            return True
+    return False
+
+
+def claim(session: Session, *, spki_sha256: str, subscriber_id: uuid.UUID, at: datetime) -> None:
+    """Note that a key is this subscriber's; raise KeyUnacceptable if blocked or another's.
+
+    A second transaction with the same key waits here until the first has ended.
+    """
+    session.execute(
+        insert(PublicKey)
+        .values(spki_sha256=spki_sha256, subscriber_id=subscriber_id, first_seen_at=at)
+        .on_conflict_do_nothing()
+    )
+    check_not_taken(session, spki_sha256=spki_sha256, subscriber_id=subscriber_id)
+
+
+def check_not_taken(session: Session, *, spki_sha256: str, subscriber_id: uuid.UUID) -> None:
+    """Raise KeyUnacceptable if the key is blocked, another subscriber's or an authority's."""
+    known = session.scalars(
+        select(PublicKey)
+        .where(PublicKey.spki_sha256 == spki_sha256)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if known is not None and known.blocked_at is not None:
+        raise KeyUnacceptable("blocked", "this key may never be certified again")
+    if known is not None and known.subscriber_id not in {None, subscriber_id}:
+        raise KeyUnacceptable("of_another_subscriber", "every subscriber needs a key of their own")
+    for encoded in session.scalars(select(Authority.certificate)):
+        if fingerprint(x509.load_der_x509_certificate(encoded).public_key()) == spki_sha256:
+            raise KeyUnacceptable("of_an_authority", "an authority's key certifies nobody else")
+
+
+def block(session: Session, *, spki_sha256: str, reason: str, at: datetime, actor: str) -> None:
+    """Block a key for ever, also one never seen here; blocking twice changes nothing."""
+    session.execute(
+        insert(PublicKey).values(spki_sha256=spki_sha256, first_seen_at=at).on_conflict_do_nothing()
+    )
+    known = session.scalars(
+        select(PublicKey).where(PublicKey.spki_sha256 == spki_sha256).with_for_update()
+    ).one()
+    if known.blocked_at is not None:
+        return
+    known.blocked_at, known.blocked_reason = at, reason
+    audit.record(
+        session,
+        at=at,
+        actor=actor,
+        action="public_key.block",
+        object_type="public_key",
+        object_id=spki_sha256,
+        after={"reason": reason},
+    )
+    session.flush()

@@ -1,0 +1,43 @@
+"""What a certificate says of its subscriber: registry data turned into a profile's subject."""
+
+from ca.errors import SubjectInvalid
+from ca.models import Organization, Subscriber, SubscriberKind
+from ca.names import Subject
+from ca.profiles import Profile, check_subject
+
+LOCAL_SCHEME = "MD"
+"""Two letters for the national scheme of agency codes (ETSI EN 319 412-1 5.1.4, last form)."""
+
+
+def subject_for(profile: Profile, *, subscriber: Subscriber, organization: Organization) -> Subject:
+    """Return the subject of a certificate for this subscriber, checked against the profile.
+
+    A person's serialNumber is the registry's own number of the person: unique for ever, and
+    worthless to whoever reads it elsewhere. Raises SubjectInvalid.
+    """
+    if subscriber.kind is not profile.subscriber_kind:
+        raise SubjectInvalid("kind", f"{profile.identifier} is not for a {subscriber.kind.value}")
+    if subscriber.kind is SubscriberKind.PERSON:
+        subject = Subject(
+            common_name=subscriber.full_name,
+            given_name=subscriber.given_name,
+            surname=subscriber.surname,
+            serial_number=subscriber.id.hex,
+            organization=organization.name,
+            title=subscriber.post,
+        )
+    else:
+        subject = Subject(
+            common_name=subscriber.full_name,
+            organization=organization.name,
+            organization_identifier=organization_identifier(organization),
+        )
+    check_subject(profile, subject)
+    return subject
+
+
+def organization_identifier(organization: Organization) -> str:
+    """Return the organizationIdentifier: the tax code, or the agency code in a local scheme."""
+    if organization.identifier:
+        return f"VATVN-{organization.identifier}"
+    return f"{LOCAL_SCHEME}:VN-{organization.code}"

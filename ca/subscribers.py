@@ -1,0 +1,143 @@
+"""Subscribers: persons with a post in an organisation, and organisations as legal persons.
+
+The link between a person and a serial number is kept here and not in the certificate: a national
+id never leaves the registry.
+"""
+
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from ca import organizations
+from ca.errors import OrganizationInvalid, SubscriberInvalid, SubscriberNotFound, SubscriberTaken
+from ca.models import Subscriber, SubscriberKind
+from ca.names import MAX_COMMON_NAME, MAX_PERSON_PART, clean, fold
+from db import audit
+from db.base import uuid7
+
+_NATIONAL_ID: Final = re.compile(r"[0-9]{9}|[0-9]{12}")
+"""Nine digits of the old identity card, twelve of the citizen identity card."""
+
+_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]{1,64}@[A-Za-z0-9.\-]{1,255}")
+
+
+@dataclass(frozen=True)
+class SubscriberDetails:
+    """What is known of a subscriber.
+
+    A person has `given_name` and `surname`; without them they are taken from `full_name` in
+    Vietnamese order (surname first). An organisation has neither, nor a national id.
+    """
+
+    kind: SubscriberKind
+    organization_id: uuid.UUID
+    full_name: str
+    given_name: str | None = None
+    surname: str | None = None
+    national_id: str | None = None
+    email: str | None = None
+    post: str | None = None
+
+
+def create(session: Session, *, details: SubscriberDetails, at: datetime, actor: str) -> Subscriber:
+    """Add a subscriber; raise SubscriberInvalid, SubscriberTaken or OrganizationNotFound."""
+    organization = organizations.get(session, details.organization_id)
+    if organization.active_to is not None and organization.active_to <= at:
+        raise OrganizationInvalid(f"{organization.code} is closed")
+    values = _checked(details)
+    made = session.scalars(
+        insert(Subscriber)
+        .values(id=uuid7(), created_at=at, **values)
+        .on_conflict_do_nothing(index_elements=[Subscriber.national_id])
+        .returning(Subscriber)
+    ).one_or_none()
+    if made is None:
+        raise SubscriberTaken("another subscriber has this national id")
+    audit.record(
+        session,
+        at=at,
+        actor=actor,
+        action="subscriber.create",
+        object_type="subscriber",
+        object_id=str(made.id),
+        after={
+            "kind": made.kind.value,
+            "full_name": made.full_name,
+            "organization_id": str(made.organization_id),
+            "post": made.post,
+        },
+    )
+    return made
+
+
+def get(session: Session, subscriber_id: uuid.UUID) -> Subscriber:
+    """Return the subscriber of that id."""
+    found = session.get(Subscriber, subscriber_id)
+    if found is None:
+        raise SubscriberNotFound(f"no subscriber {subscriber_id}")
+    return found
+
+
+def search(
+    session: Session,
+    *,
+    name: str | None = None,
+    under: uuid.UUID | None = None,
+    limit: int,
+    after: uuid.UUID | None = None,
+) -> list[Subscriber]:
+    """Return up to `limit` subscribers in the order they were added, after the id `after`.
+
+    `name` matches when every folded word of it begins a word of the subscriber's name.
+    """
+    query = select(Subscriber).order_by(Subscriber.id).limit(limit)
+    if after is not None:
+        query = query.where(Subscriber.id > after)
+    if under is not None:
+        query = query.where(Subscriber.organization_id.in_(organizations.subtree(under)))
+    for word in fold(name).split() if name else ():
+        query = query.where(func.concat(" ", Subscriber.search_name).contains(f" {word}"))
+    return list(session.scalars(query))
+
+
+def _checked(details: SubscriberDetails) -> dict[str, object]:
+    full_name = clean(details.full_name, attribute="common_name", maximum=MAX_COMMON_NAME)
+    given_name, surname = _name_parts(details, full_name)
+    if details.national_id is not None and not _NATIONAL_ID.fullmatch(details.national_id):
+        raise SubscriberInvalid("a national id has 9 or 12 digits")
+    if details.email is not None and not _EMAIL.fullmatch(details.email):
+        raise SubscriberInvalid("the e-mail address is not well-formed")
+    post = details.post
+    return {
+        "kind": details.kind,
+        "organization_id": details.organization_id,
+        "full_name": full_name,
+        "search_name": fold(full_name),
+        "given_name": given_name,
+        "surname": surname,
+        "national_id": details.national_id,
+        "email": details.email,
+        "post": clean(post, attribute="title", maximum=MAX_PERSON_PART) if post else None,
+    }
+
+
+def _name_parts(details: SubscriberDetails, full_name: str) -> tuple[str | None, str | None]:
+    given_name, surname = details.given_name, details.surname
+    if details.kind is SubscriberKind.ORGANIZATION:
+        if given_name or surname or details.national_id:
+            raise SubscriberInvalid("an organisation has no personal name and no national id")
+        return None, None
+    if not given_name and not surname:
+        surname, _, given_name = full_name.partition(" ")
+    if not given_name or not surname:
+        raise SubscriberInvalid("a person has a given name and a surname")
+    return (
+        clean(given_name, attribute="given_name", maximum=MAX_PERSON_PART),
+        clean(surname, attribute="surname", maximum=MAX_PERSON_PART),
+    )
