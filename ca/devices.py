@@ -1,0 +1,188 @@
+"""USB tokens, SIMs and HSM slots: what they are, who holds them, and what has become of them."""
+
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from ca import subscribers
+from ca.errors import DeviceInvalid, DeviceNotFound, DeviceTaken, TransitionNotAllowed
+from ca.models import Device, DeviceKind, DeviceState
+from db import audit
+from db.base import uuid7
+
+TRANSITIONS: Final = {
+    DeviceState.IN_STOCK: {DeviceState.HANDED_OVER, DeviceState.BROKEN, DeviceState.DESTROYED},
+    DeviceState.HANDED_OVER: {
+        DeviceState.PIN_LOCKED,
+        DeviceState.LOST,
+        DeviceState.BROKEN,
+        DeviceState.RETURNED,
+    },
+    DeviceState.PIN_LOCKED: {
+        DeviceState.HANDED_OVER,
+        DeviceState.LOST,
+        DeviceState.BROKEN,
+        DeviceState.RETURNED,
+    },
+    DeviceState.LOST: {DeviceState.RETURNED},
+    DeviceState.BROKEN: {DeviceState.RETURNED, DeviceState.DESTROYED},
+    DeviceState.RETURNED: {DeviceState.IN_STOCK, DeviceState.BROKEN, DeviceState.DESTROYED},
+    DeviceState.DESTROYED: set[DeviceState](),
+}
+"""From each state, where a device can go; `pin_locked -> handed_over` is the unlocking."""
+
+_HELD: Final = frozenset({DeviceState.HANDED_OVER, DeviceState.PIN_LOCKED, DeviceState.LOST})
+_SERIAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/\-]{0,63}")
+_MSISDN: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+"""ITU-T E.164: a plus sign, the country code, at most 15 digits."""
+_ICCID: Final = re.compile(r"89[0-9]{16,18}")
+"""ITU-T E.118: 89 for telecommunication, then up to 20 digits with the check digit."""
+_OPERATOR_LENGTH: Final = 60
+
+
+@dataclass(frozen=True)
+class DeviceDetails:
+    """What is printed on a device; the three last are for SIMs."""
+
+    kind: DeviceKind
+    serial_number: str
+    msisdn: str | None = None
+    iccid: str | None = None
+    operator: str | None = None
+
+
+def register(session: Session, *, details: DeviceDetails, at: datetime, actor: str) -> Device:
+    """Take a device into stock; raise DeviceInvalid or DeviceTaken."""
+    _check(details)
+    made = session.scalars(
+        insert(Device)
+        .values(id=uuid7(), state=DeviceState.IN_STOCK, created_at=at, **vars(details))
+        .on_conflict_do_nothing()
+        .returning(Device)
+    ).one_or_none()
+    if made is None:
+        raise DeviceTaken("another device has this serial number or ICCID")
+    audit.record(
+        session,
+        at=at,
+        actor=actor,
+        action="device.register",
+        object_type="device",
+        object_id=str(made.id),
+        after={"kind": made.kind.value, "serial_number": made.serial_number},
+    )
+    return made
+
+
+def hand_over(
+    session: Session, device_id: uuid.UUID, *, subscriber_id: uuid.UUID, at: datetime, actor: str
+) -> Device:
+    """Give a device from stock to its holder."""
+    holder = subscribers.get(session, subscriber_id)
+    device = _locked(session, device_id)
+    if device.state is not DeviceState.IN_STOCK:
+        raise TransitionNotAllowed(device.state.value, DeviceState.HANDED_OVER.value)
+    return _move(session, device, DeviceState.HANDED_OVER, holder.id, (at, actor))
+
+
+def move(
+    session: Session, device_id: uuid.UUID, *, state: DeviceState, at: datetime, actor: str
+) -> Device:
+    """Note what became of a device; raise TransitionNotAllowed where the table has no such step.
+
+    The holder stays noted while the device is out, also when it is lost, and ends with its return.
+    """
+    device = _locked(session, device_id)
+    handing_out = device.state is DeviceState.IN_STOCK and state is DeviceState.HANDED_OVER
+    if handing_out or state not in TRANSITIONS[device.state]:
+        raise TransitionNotAllowed(device.state.value, state.value)
+    keeps_holder = state in _HELD or state is DeviceState.BROKEN
+    holder = device.subscriber_id if keeps_holder else None
+    return _move(session, device, state, holder, (at, actor))
+
+
+def get(session: Session, device_id: uuid.UUID) -> Device:
+    """Return the device of that id."""
+    found = session.get(Device, device_id)
+    if found is None:
+        raise DeviceNotFound(f"no device {device_id}")
+    return found
+
+
+def by_serial_number(session: Session, serial_number: str) -> Device:
+    """Return the device with that printed serial number."""
+    query = select(Device).where(Device.serial_number == serial_number)
+    found = session.scalars(query).one_or_none()
+    if found is None:
+        raise DeviceNotFound(f"no device with serial number {serial_number}")
+    return found
+
+
+def _check(details: DeviceDetails) -> None:
+    if not _SERIAL.fullmatch(details.serial_number):
+        raise DeviceInvalid(f"the serial number {details.serial_number!r} is not well-formed")
+    if details.kind is not DeviceKind.SIM:
+        if details.msisdn or details.iccid or details.operator:
+            raise DeviceInvalid("only a SIM has a phone number, an ICCID and an operator")
+        return
+    if details.msisdn is None or not _MSISDN.fullmatch(details.msisdn):
+        raise DeviceInvalid("a SIM has a phone number in E.164 form, such as +84912345678")
+    if details.iccid is None or not _ICCID.fullmatch(details.iccid):
+        raise DeviceInvalid("a SIM has an ICCID: 89 and 16 to 18 more digits")
+    if not _luhn_holds(details.iccid):
+        raise DeviceInvalid("the check digit of the ICCID is wrong")
+    if details.operator is not None and not 0 < len(details.operator) <= _OPERATOR_LENGTH:
+        raise DeviceInvalid(f"an operator's name has at most {_OPERATOR_LENGTH} characters")
+
+
+def _luhn_holds(digits: str) -> bool:
+    """ISO/IEC 7812-1 annex B, which ITU-T E.118 takes over for the ICCID."""
+    total = 0
+    for position, digit in enumerate(reversed(digits)):
+        value = int(digit) * (1 + position % 2)
+        total += value - 9 if value > 9 else value  # noqa: PLR2004 -- cross sum of two digits
+    return total % 10 == 0
+
+
+def _locked(session: Session, device_id: uuid.UUID) -> Device:
+    found = session.get(Device, device_id, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise DeviceNotFound(f"no device {device_id}")
+    return found
+
+
+def _move(
+    session: Session,
+    device: Device,
+    state: DeviceState,
+    subscriber_id: uuid.UUID | None,
+    when_and_who: tuple[datetime, str],
+) -> Device:
+    at, actor = when_and_who
+    before = _facts(device)
+    device.state, device.subscriber_id = state, subscriber_id
+    session.flush()
+    audit.record(
+        session,
+        at=at,
+        actor=actor,
+        action=f"device.{state.value}",
+        object_type="device",
+        object_id=str(device.id),
+        before=before,
+        after=_facts(device),
+    )
+    return device
+
+
+def _facts(device: Device) -> dict[str, object]:
+    return {
+        "state": device.state.value,
+        "subscriber_id": str(device.subscriber_id) if device.subscriber_id else None,
+    }
