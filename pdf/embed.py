@@ -1,0 +1,119 @@
+"""Last of the three steps of a signature: the raw signature goes into the document.
+
+Nothing is believed on the way: the staged file is hashed again, the attributes are rebuilt from
+that hash, the signature is checked with the certificate's key, and the finished bytes are read
+back. A file that fails any of this is not handed out.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from pdf.algorithms import check_signature
+from pdf.cms import template_for
+from pdf.errors import (
+    ContainerTooSmall,
+    PreparedStateInvalid,
+    SignatureRejected,
+    TimestampUnavailable,
+)
+from pdf.options import Level
+from pdf.prepared import PreparedSignature
+from pdf.signer import SignerChain
+from pdf.staging import hash_ranges, size_of
+from pdf.timestamps import TimestampSource
+
+__all__ = ["EmbeddedSignature", "embed"]
+
+# Around the gap: the dictionary's own words must be where the state says.
+_WINDOW = 128
+_BYTE_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]\s*/Contents\s*$")
+
+
+@dataclass(frozen=True)
+class EmbeddedSignature:
+    """A finished signature: its field, level, container and what was hashed."""
+
+    field: str
+    level: Level
+    container: bytes
+    document_digest: bytes
+    size: int
+
+
+def embed(
+    staged: BinaryIO,
+    prepared: PreparedSignature,
+    *,
+    signature: bytes,
+    signer: SignerChain,
+    timestamps: TimestampSource | None = None,
+) -> EmbeddedSignature:
+    """Put `signature` (over `prepared.to_be_signed`) into the staged file, in place.
+
+    At level B-T `timestamps` gives the token over the signature value.
+
+    Raises SignatureRejected, PreparedStateInvalid, CertificateUnsuitable, ContainerTooSmall,
+    TimestampUnavailable. The staged file is then unchanged and still waits for its signature.
+    """
+    _require_waiting(staged, prepared)
+    template = template_for(signer, prepared.algorithm)
+    if template.signed_attributes(prepared.document_digest) != prepared.to_be_signed:
+        raise SignatureRejected("the document was prepared for another certificate")
+    check_signature(
+        signer.public_key, prepared.algorithm, signature=signature, signed=prepared.to_be_signed
+    )
+    tokens: tuple[bytes, ...] = ()
+    if prepared.level is Level.B_T:
+        tokens = (_token(signature, prepared, timestamps),)
+    container = template.container(prepared.to_be_signed, signature, tokens=tokens)
+    digits = container.hex().encode()
+    if len(digits) > prepared.contents_length:
+        raise ContainerTooSmall(needed=len(container), reserved=prepared.contents_length // 2)
+    staged.seek(prepared.contents_offset)
+    staged.write(digits)
+    staged.flush()
+    _require_written(staged, prepared, container)
+    return EmbeddedSignature(
+        field=prepared.field,
+        level=prepared.level,
+        container=container,
+        document_digest=prepared.document_digest,
+        size=size_of(staged),
+    )
+
+
+def _token(
+    signature: bytes, prepared: PreparedSignature, timestamps: TimestampSource | None
+) -> bytes:
+    if timestamps is None:
+        raise TimestampUnavailable("level B-T needs a time-stamp server")
+    name = prepared.hash_algorithm
+    return timestamps.timestamp(hashlib.new(name, signature).digest(), name)
+
+
+def _require_waiting(staged: BinaryIO, prepared: PreparedSignature) -> None:
+    """Raise PreparedStateInvalid unless the file is the prepared one, its gap still empty."""
+    prepared.require_consistent()
+    _, before, after, rest = prepared.byte_range
+    if size_of(staged) != after + rest:
+        raise PreparedStateInvalid("the staged file does not have the size it was prepared with")
+    staged.seek(max(0, before - _WINDOW))
+    found = _BYTE_RANGE.search(staged.read(min(before, _WINDOW)))
+    if found is None or tuple(map(int, found.groups())) != prepared.byte_range:
+        raise PreparedStateInvalid("the staged file has no signature where the state says")
+    gap = staged.read(after - before)
+    if gap != b"<" + b"0" * prepared.contents_length + b">":
+        raise PreparedStateInvalid("the place of the signature is not empty any more")
+    digest = hash_ranges(staged, prepared.byte_range, hash_algorithm=prepared.hash_algorithm)
+    if digest != prepared.document_digest:
+        raise PreparedStateInvalid("the staged file was changed since it was prepared")
+
+
+def _require_written(staged: BinaryIO, prepared: PreparedSignature, container: bytes) -> None:
+    _, before, after, _ = prepared.byte_range
+    staged.seek(before)
+    padded = container.hex().encode().ljust(prepared.contents_length, b"0")
+    if staged.read(after - before) != b"<" + padded + b">":
+        raise PreparedStateInvalid("the finished signature does not read back as it was written")

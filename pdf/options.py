@@ -1,0 +1,66 @@
+"""What a caller may ask of one signature."""
+
+import dataclasses
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from pdf.appearance import Stamp
+from pdf.placement import BoxSpace
+
+# Room kept for one time-stamp token: a token with a chain of four RSA-4096 certificates is about
+# 9 kB. A server known to answer with more is given its own figure in the options.
+DEFAULT_TIMESTAMP_SIZE = 12 * 1024
+
+
+class Level(StrEnum):
+    """PAdES baseline level (ETSI EN 319 142-1 section 6)."""
+
+    B_B = "B-B"
+    B_T = "B-T"
+
+
+class CertificationLevel(IntEnum):
+    """What stays allowed after a certification signature (ISO 32000-2 table 257, /P)."""
+
+    NO_CHANGES = 1
+    FORM_FILLING = 2
+    ANNOTATIONS = 3
+
+
+class SubFilter(StrEnum):
+    """How the signature dictionary names its contents."""
+
+    PADES = "ETSI.CAdES.detached"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignatureOptions:
+    """One signature: when, how, where, and what is seen of it.
+
+    `signing_time` is the claimed time, aware. `page` is 1-based, negative from the end. `box` is
+    (left, bottom, right, top) in points, measured as `box_space` says; without a box a stamp goes
+    where its preset belongs. Without a stamp the signature is invisible. `certify` makes it the
+    author's certification; nothing is ever certified otherwise.
+    """
+
+    signing_time: datetime
+    level: Level = Level.B_B
+    field: str | None = None
+    page: int | None = None
+    box: tuple[float, float, float, float] | None = None
+    box_space: BoxSpace = BoxSpace.SEEN
+    stamp: Stamp | None = None
+    reason: str | None = None
+    location: str | None = None
+    name: str | None = None
+    contact: str | None = None
+    certify: CertificationLevel | None = None
+    password: str | None = dataclasses.field(default=None, repr=False)
+    sub_filter: SubFilter = SubFilter.PADES
+    timestamp_size: int = DEFAULT_TIMESTAMP_SIZE
+
+    def __post_init__(self) -> None:
+        """Refuse a time without its zone: it would name two different moments."""
+        if self.signing_time.tzinfo is None:
+            raise ValueError("signing_time needs a time zone")

@@ -1,0 +1,161 @@
+"""Finding a page and its geometry in the page tree (ISO 32000-2 section 7.7.3)."""
+
+# The object layer is only partly annotated; what leaves here is.
+# mypy: allow-untyped-calls
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyhanko.pdf_utils import generic
+
+from pdf.errors import DamagedPdf, LimitExceeded, NoPages, PlacementInvalid
+from pdf.layer import OpenedDocument, guarded
+
+# Producers nest a handful of levels; readers of ours stop far above that and far below the stack.
+MAX_TREE_DEPTH = 64
+# A walk over more nodes than this costs seconds; the largest books have some ten thousand pages.
+MAX_PAGES = 200_000
+
+_INHERITED = ("/MediaBox", "/CropBox", "/Rotate")
+# What readers assume when a page names no size: US letter.
+_DEFAULT_BOX = (0.0, 0.0, 612.0, 792.0)
+_CORNERS = 4
+_RIGHT_ANGLE = 90
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page as it is seen: its visible box in user space and its clockwise rotation in degrees."""
+
+    number: int
+    reference: generic.IndirectObject
+    dictionary: generic.DictionaryObject
+    visible: Box
+    rotation: int
+
+    @property
+    def seen_size(self) -> tuple[float, float]:
+        """Width and height of the page as it is seen, in user space units."""
+        left, bottom, right, top = self.visible
+        size = (right - left, top - bottom)
+        return size if self.rotation in {0, 180} else size[::-1]
+
+
+def find_page(document: OpenedDocument, wanted: int | None) -> Page:
+    """Give page `wanted` (1-based; negative counts from the end), None being the first."""
+    with guarded("the page tree cannot be read"):
+        total = _declared_count(document)
+        number = 1 if wanted is None else wanted
+        if number < 0:
+            number = (total if total is not None else sum(1 for _ in walk(document))) + 1 + number
+        skip = number - 1 if number > 0 else MAX_PAGES
+        for node in walk(document, skip=skip):
+            return _page(number, *node)
+        if next(walk(document), None) is None:
+            raise NoPages("the document has no pages")
+    raise PlacementInvalid(f"the document has no page {wanted}")
+
+
+def page_holding(
+    document: OpenedDocument,
+    widget: generic.DictionaryObject,
+    reference: generic.IndirectObject | generic.Reference,
+) -> Page:
+    """Give the page of an annotation: the one it names, else the one that lists it."""
+    with guarded("the page tree cannot be read"):
+        home = widget.raw_get("/P") if "/P" in widget else None
+        for number, node in enumerate(walk(document), start=1):
+            if isinstance(home, generic.IndirectObject):
+                if node[0].idnum == home.idnum:
+                    return _page(number, *node)
+                continue
+            listed = node[1].get("/Annots")
+            if isinstance(listed, generic.ArrayObject) and any(
+                isinstance(entry, generic.IndirectObject) and entry.idnum == reference.idnum
+                for entry in (listed.raw_get(index) for index in range(len(listed)))
+            ):
+                return _page(number, *node)
+    raise PlacementInvalid("the field stands on no page of the document")
+
+
+def _declared_count(document: OpenedDocument) -> int | None:
+    count = document.root["/Pages"].get("/Count")
+    return int(count) if isinstance(count, int) and count > 0 else None
+
+
+_Node = tuple[generic.IndirectObject, generic.DictionaryObject, dict[str, object]]
+
+
+def walk(document: OpenedDocument, *, skip: int = 0) -> Iterator[_Node]:
+    """Yield the pages in order behind the first `skip`, with the attributes they inherit.
+
+    Whole branches are skipped by the count they declare; a branch that lies about it is damage
+    which the file's other readers see as well.
+    """
+    remaining = skip
+    visited = 0
+    seen: set[tuple[int, int]] = set()
+    root = document.root.raw_get("/Pages")
+    pending: list[tuple[generic.PdfObject, dict[str, object], int]] = [(root, {}, 0)]
+    while pending:
+        reference, inherited, depth = pending.pop()
+        if not isinstance(reference, generic.IndirectObject):
+            raise DamagedPdf("a page is not an object of its own")
+        node = reference.get_object()
+        if not isinstance(node, generic.DictionaryObject):
+            continue
+        visited += 1
+        if visited > MAX_PAGES:
+            raise LimitExceeded("the page tree is too large", limit=MAX_PAGES)
+        if (mark := (reference.idnum, reference.generation)) in seen:
+            raise DamagedPdf("the page tree runs in a circle")
+        seen.add(mark)
+        attributes = inherited | {key: node[key] for key in _INHERITED if key in node}
+        if "/Kids" not in node:
+            if remaining:
+                remaining -= 1
+            else:
+                yield reference, node, attributes
+            continue
+        count = node.get("/Count")
+        if depth and isinstance(count, int) and 0 < count <= remaining:
+            remaining -= count
+            continue
+        if depth >= MAX_TREE_DEPTH:
+            raise LimitExceeded("the page tree is too deep", limit=MAX_TREE_DEPTH)
+        kids = node["/Kids"]
+        pending.extend(
+            (kids.raw_get(index), attributes, depth + 1) for index in reversed(range(len(kids)))
+        )
+
+
+def _page(
+    number: int,
+    reference: generic.IndirectObject,
+    node: generic.DictionaryObject,
+    attributes: dict[str, object],
+) -> Page:
+    media = _box(attributes.get("/MediaBox")) or _DEFAULT_BOX
+    crop = _box(attributes.get("/CropBox")) or media
+    # what is seen is the crop box as far as it lies on the medium (section 14.11.2)
+    visible = (
+        max(media[0], crop[0]),
+        max(media[1], crop[1]),
+        min(media[2], crop[2]),
+        min(media[3], crop[3]),
+    )
+    if visible[0] >= visible[2] or visible[1] >= visible[3]:
+        visible = media
+    turn = attributes.get("/Rotate", 0)
+    rotation = round(float(turn)) % 360 if isinstance(turn, int | float) else 0
+    rotation = rotation // _RIGHT_ANGLE * _RIGHT_ANGLE
+    return Page(number, reference, node, visible, rotation)
+
+
+def _box(value: object) -> Box | None:
+    if not isinstance(value, generic.ArrayObject) or len(value) != _CORNERS:
+        return None
+    a, b, c, d = (float(value[index]) for index in range(_CORNERS))
+    return min(a, c), min(b, d), max(a, c), max(b, d)

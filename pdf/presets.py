@@ -1,0 +1,118 @@
+"""Stamp presets: what visible signatures look like and where they stand, as dated data.
+
+A preset says what a rule book or a house style asks for, since when, and how sure we are of the
+reading. Changing practice means a new entry, not new code. `{name}` and the other words in braces
+are filled from the signer and the request; a line whose word is unknown is left out.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from pdf.errors import StampUnreadable
+from pdf.placement import POINTS_PER_MM, Corner, Habit
+
+
+class ImageRole(StrEnum):
+    """What an image is in a stamp."""
+
+    NONE = "none"
+    BESIDE = "beside"
+    ABOVE = "above"
+    REAL_SIZE = "real-size"
+
+
+class Align(StrEnum):
+    """How the lines of a stamp are set."""
+
+    LEFT = "left"
+    CENTRE = "centre"
+    RIGHT = "right"
+
+
+_LOWER_RIGHT = Habit(corner=Corner.BOTTOM_RIGHT, margin=(42.5, 56.7))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """One look. Sizes in points unless the name says mm; `page` is 1-based, -1 the last."""
+
+    name: str
+    title_vi: str
+    title_en: str
+    in_force_from: date
+    source: str
+    lines: tuple[str, ...] = ()
+    lines_with_image: tuple[str, ...] = ()
+    image: ImageRole = ImageRole.NONE
+    image_required: bool = False
+    image_height: float = 60.0
+    align: Align = Align.LEFT
+    font_size: float = 10.0
+    page: int = -1
+    habit: Habit = _LOWER_RIGHT
+
+
+_ND30 = date(2020, 3, 5)
+_APPENDIX_I = "Decree 30/2020/ND-CP, Appendix I, as paraphrased in office guides"
+_CAPTION = ("{name}", "{position}", "{time}")
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="standard",
+            title_vi="Mặc định: người ký, cơ quan, thời gian ký",
+            title_en="Default: signer, organisation, signing time",
+            in_force_from=date(2026, 1, 1),
+            source="house style",
+            lines=("Ký bởi: {name}", "Cơ quan: {organization}", "Thời gian ký: {time}"),
+            lines_with_image=("Ký bởi: {name}", "Cơ quan: {organization}", "Thời gian ký: {time}"),
+            image=ImageRole.BESIDE,
+        ),
+        Preset(
+            name="nd30.personal",
+            title_vi="Chữ ký số của người có thẩm quyền",
+            title_en="Signature of the competent person",
+            in_force_from=_ND30,
+            source=_APPENDIX_I + "; whether a caption goes with the image is unsettled: none here",
+            lines=_CAPTION,
+            image=ImageRole.ABOVE,
+            align=Align.CENTRE,
+            habit=Habit(corner=Corner.BOTTOM_RIGHT, margin=(70.9, 113.4)),
+        ),
+        Preset(
+            name="nd30.agency",
+            title_vi="Chữ ký số của cơ quan, tổ chức (hình con dấu)",
+            title_en="Signature of the agency (image of the seal)",
+            in_force_from=_ND30,
+            source=_APPENDIX_I
+            + "; seal in real size over the left third of the personal signature",
+            image=ImageRole.REAL_SIZE,
+            image_required=True,
+            # diameter of a seal where the request does not give one; unverified, so a default only
+            image_height=36 * POINTS_PER_MM,
+            habit=Habit(corner=Corner.BOTTOM_RIGHT, margin=(155.9, 113.4), covers=1 / 3),
+        ),
+        Preset(
+            name="nd30.attachment",
+            title_vi="Chữ ký số trên văn bản kèm theo",
+            title_en="Signature on an attachment in a file of its own",
+            in_force_from=_ND30,
+            source=_APPENDIX_I + "; text only, Times upright 10, first page, top right",
+            lines=("{number}", "{time}"),
+            align=Align.RIGHT,
+            page=1,
+            habit=Habit(corner=Corner.TOP_RIGHT, margin=(42.5, 28.3)),
+        ),
+    )
+}
+
+
+def preset_named(name: str) -> Preset:
+    """Give the preset; raises StampUnreadable listing the ones there are."""
+    try:
+        return PRESETS[name]
+    except KeyError:
+        known = ", ".join(sorted(PRESETS))
+        raise StampUnreadable(f"there is no stamp preset {name!r}; there are {known}") from None
