@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pyhanko.pdf_utils import generic
 
 from pdf.errors import FieldUnavailable, LimitExceeded, SigningNotPermitted
-from pdf.layer import OpenedDocument, guarded
+from pdf.layer import OpenedDocument, entry, guarded
 
 # Honest forms have some thousands of fields, nested a few levels deep.
 MAX_FIELDS = 100_000
@@ -62,14 +62,14 @@ class Form:
 def read_form(document: OpenedDocument) -> Form:
     """Read the form of the document, if it has one."""
     with guarded("the form of the document cannot be read"):
-        form = document.root.get("/AcroForm")
+        form = entry(document.root, "/AcroForm")
         if not isinstance(form, generic.DictionaryObject):
             return Form(None, (), frozenset())
-        fields = form.get("/Fields")
+        fields = entry(form, "/Fields")
         if not isinstance(fields, generic.ArrayObject):
             return Form(form, (), frozenset())
         names = frozenset(
-            str(field.get("/T", "")) for _, field in _members(fields) if isinstance(field, dict)
+            str(entry(field, "/T", "")) for _, field in _members(fields) if isinstance(field, dict)
         )
         return Form(form, tuple(_signature_fields(fields)), names)
 
@@ -92,17 +92,17 @@ def _signature_fields(fields: generic.ArrayObject) -> Iterator[SignatureField]:
             raise LimitExceeded("the form has too many fields", limit=MAX_FIELDS)
         if not isinstance(field, generic.DictionaryObject) or depth > MAX_FIELD_DEPTH:
             continue
-        kind = field.get("/FT", kind)
-        part = field.get("/T")
+        kind = entry(field, "/FT", kind)
+        part = entry(field, "/T")
         name = path if part is None else f"{path}.{part}" if path else str(part)
-        kids = field.get("/Kids")
+        kids = entry(field, "/Kids")
         if isinstance(kids, generic.ArrayObject) and any(
             isinstance(kid, generic.DictionaryObject) and "/T" in kid for _, kid in _members(kids)
         ):
             deeper = [(*member, name, kind, depth + 1) for member in _members(kids)]
             pending.extend(reversed(deeper))
         elif kind == "/Sig" and isinstance(raw, generic.IndirectObject):
-            value = field.get("/V")
+            value = entry(field, "/V")
             filled = value if isinstance(value, generic.DictionaryObject) else None
             yield SignatureField(name, raw, field, filled)
 
@@ -143,31 +143,31 @@ def _require_usable_name(document: OpenedDocument, form: Form, wanted: str) -> s
 
 def _references(field: SignatureField) -> Iterator[tuple[str, generic.DictionaryObject]]:
     """Yield the transforms of a signature: (method, parameters)."""
-    found = field.value.get("/Reference") if field.value is not None else None
+    found = entry(field.value, "/Reference") if field.value is not None else None
     if not isinstance(found, generic.ArrayObject):
         return
-    for _, entry in _members(found):
-        if isinstance(entry, generic.DictionaryObject):
-            parameters = entry.get("/TransformParams")
+    for _, reference in _members(found):
+        if isinstance(reference, generic.DictionaryObject):
+            parameters = entry(reference, "/TransformParams")
             if isinstance(parameters, generic.DictionaryObject):
-                yield str(entry.get("/TransformMethod")), parameters
+                yield str(entry(reference, "/TransformMethod")), parameters
 
 
 def _require_open(document: OpenedDocument, form: Form) -> None:
     for field in form.signed:
         for method, parameters in _references(field):
-            if method == "/DocMDP" and parameters.get("/P", 2) == _NO_CHANGES:
+            if method == "/DocMDP" and entry(parameters, "/P", 2) == _NO_CHANGES:
                 raise SigningNotPermitted(f"the signature in {field.name} forbids any later change")
-            if method == "/FieldMDP" and parameters.get("/P") == _NO_CHANGES:
+            if method == "/FieldMDP" and entry(parameters, "/P") == _NO_CHANGES:
                 raise SigningNotPermitted(f"the signature in {field.name} closes the document")
-    permissions = document.root.get("/Perms")
+    permissions = entry(document.root, "/Perms")
     if not isinstance(permissions, generic.DictionaryObject):
         return
-    certification = permissions.get("/DocMDP")
+    certification = entry(permissions, "/DocMDP")
     if isinstance(certification, generic.DictionaryObject):
         holder = SignatureField("/Perms", document.writer.root_ref, document.root, certification)
         for method, parameters in _references(holder):
-            if method == "/DocMDP" and parameters.get("/P", 2) == _NO_CHANGES:
+            if method == "/DocMDP" and entry(parameters, "/P", 2) == _NO_CHANGES:
                 raise SigningNotPermitted("the document is certified against any later change")
 
 
@@ -180,10 +180,10 @@ def _require_unlocked(form: Form, name: str) -> None:
 
 def locks(parameters: generic.DictionaryObject, name: str) -> bool:
     """Say whether a lock (action and field names) covers the field `name`."""
-    action = parameters.get("/Action")
+    action = entry(parameters, "/Action")
     if action == "/All":
         return True
-    listed = parameters.get("/Fields")
+    listed = entry(parameters, "/Fields")
     names = [str(item) for item in listed] if isinstance(listed, generic.ArrayObject) else []
     inside = any(name == item or name.startswith(f"{item}.") for item in names)
     return inside if action == "/Include" else not inside

@@ -13,7 +13,7 @@ import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pyhanko.pdf_utils import generic, misc
 from pyhanko.pdf_utils.crypt import AuthStatus, StandardSecurityHandler
@@ -65,6 +65,14 @@ def guarded(doing: str) -> Iterator[None]:
 def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split())[:120]
     return text or type(error).__name__
+
+
+def entry(dictionary: generic.DictionaryObject, key: str, default: object = None) -> Any:  # noqa: ANN401 - a PDF value is of any kind until its reader has looked
+    """Give the value under a key with references followed; null and absence are the same."""
+    if key not in dictionary:
+        return default
+    value = dictionary[key]
+    return default if isinstance(value, generic.NullObject) else value
 
 
 class Tail(io.BytesIO):

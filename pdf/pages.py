@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pyhanko.pdf_utils import generic
 
 from pdf.errors import DamagedPdf, LimitExceeded, NoPages, PlacementInvalid
-from pdf.layer import OpenedDocument, guarded
+from pdf.layer import OpenedDocument, entry, guarded
 
 # Producers nest a handful of levels; readers of ours stop far above that and far below the stack.
 MAX_TREE_DEPTH = 64
@@ -71,17 +71,17 @@ def page_holding(
                 if node[0].idnum == home.idnum:
                     return _page(number, *node)
                 continue
-            listed = node[1].get("/Annots")
+            listed = entry(node[1], "/Annots")
             if isinstance(listed, generic.ArrayObject) and any(
-                isinstance(entry, generic.IndirectObject) and entry.idnum == reference.idnum
-                for entry in (listed.raw_get(index) for index in range(len(listed)))
+                isinstance(each, generic.IndirectObject) and each.idnum == reference.idnum
+                for each in (listed.raw_get(index) for index in range(len(listed)))
             ):
                 return _page(number, *node)
     raise PlacementInvalid("the field stands on no page of the document")
 
 
 def _declared_count(document: OpenedDocument) -> int | None:
-    count = document.root["/Pages"].get("/Count")
+    count = entry(document.root["/Pages"], "/Count")
     return int(count) if isinstance(count, int) and count > 0 else None
 
 
@@ -119,7 +119,7 @@ def walk(document: OpenedDocument, *, skip: int = 0) -> Iterator[_Node]:
             else:
                 yield reference, node, attributes
             continue
-        count = node.get("/Count")
+        count = entry(node, "/Count")
         if depth and isinstance(count, int) and 0 < count <= remaining:
             remaining -= count
             continue
@@ -137,8 +137,8 @@ def _page(
     node: generic.DictionaryObject,
     attributes: dict[str, object],
 ) -> Page:
-    media = _box(attributes.get("/MediaBox")) or _DEFAULT_BOX
-    crop = _box(attributes.get("/CropBox")) or media
+    media = _box(entry(attributes, "/MediaBox")) or _DEFAULT_BOX
+    crop = _box(entry(attributes, "/CropBox")) or media
     # what is seen is the crop box as far as it lies on the medium (section 14.11.2)
     visible = (
         max(media[0], crop[0]),
@@ -148,7 +148,7 @@ def _page(
     )
     if visible[0] >= visible[2] or visible[1] >= visible[3]:
         visible = media
-    turn = attributes.get("/Rotate", 0)
+    turn = entry(attributes, "/Rotate", 0)
     rotation = round(float(turn)) % 360 if isinstance(turn, int | float) else 0
     rotation = rotation // _RIGHT_ANGLE * _RIGHT_ANGLE
     return Page(number, reference, node, visible, rotation)

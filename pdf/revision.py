@@ -18,7 +18,7 @@ from pyhanko.pdf_utils import generic
 from pdf.appearance import Drawing, compose, draw, local_time
 from pdf.errors import FieldUnavailable, PlacementInvalid, SigningNotPermitted
 from pdf.fields import Form, SignatureField, choose_field, read_form
-from pdf.layer import OpenedDocument, guarded
+from pdf.layer import OpenedDocument, entry, guarded
 from pdf.objects import Name, Raw, Ref, Value
 from pdf.options import SignatureOptions
 from pdf.pages import Page, find_page, page_holding
@@ -126,7 +126,7 @@ class _Builder:
         lock = None
         if isinstance(chosen, SignatureField):
             require_seed_values(chosen.dictionary, options=self.options)
-            lock = chosen.dictionary.get("/Lock")
+            lock = entry(chosen.dictionary, "/Lock")
         transforms = self._transforms(lock)
         if transforms:
             entries["Reference"] = transforms
@@ -169,11 +169,11 @@ class _Builder:
             transforms.append(_transform("DocMDP", parameters))
         if isinstance(lock, generic.DictionaryObject):
             parameters = {"Type": Name("TransformParams"), "V": Name("1.2")}
-            parameters["Action"] = Name(str(lock.get("/Action", "/All"))[1:])
-            listed = lock.get("/Fields")
+            parameters["Action"] = Name(str(entry(lock, "/Action", "/All"))[1:])
+            listed = entry(lock, "/Fields")
             if isinstance(listed, generic.ArrayObject):
                 parameters["Fields"] = [str(name) for name in listed]
-            closed = lock.get("/P")
+            closed = entry(lock, "/P")
             if isinstance(closed, int):
                 parameters["P"] = int(closed)
             reference = self.document.writer.root_ref
@@ -250,7 +250,7 @@ class _Builder:
 
     def _stands_on(self, field: SignatureField, page: Page) -> bool:
         _, widget = _widget_of(field)
-        if not isinstance(widget.get("/Rect"), generic.ArrayObject) or "/P" not in widget:
+        if not isinstance(entry(widget, "/Rect"), generic.ArrayObject) or "/P" not in widget:
             return False
         home = widget.raw_get("/P")
         return isinstance(home, generic.IndirectObject) and home.idnum == page.reference.idnum
@@ -285,7 +285,7 @@ class _Builder:
             form = self.sink.convert(made).get_object()
             self.document.root["/AcroForm"] = self.sink.convert(made)
             writer.update_root()
-        fields = form.get("/Fields")
+        fields = entry(form, "/Fields")
         if isinstance(fields, generic.ArrayObject):
             fields.append(reference)
             writer.update_container(fields)
@@ -299,7 +299,7 @@ class _Builder:
         form = self.form.dictionary
         if form is None:
             raise FieldUnavailable("the document has no form")
-        if form.get("/SigFlags") != _SIGNATURES_EXIST_APPEND_ONLY:
+        if entry(form, "/SigFlags") != _SIGNATURES_EXIST_APPEND_ONLY:
             form["/SigFlags"] = generic.NumberObject(_SIGNATURES_EXIST_APPEND_ONLY)
             self.document.writer.update_container(form)
         if "/NeedAppearances" in form:
@@ -309,7 +309,7 @@ class _Builder:
 
     def _record_certification(self, signature: Ref) -> None:
         root = self.document.root
-        permissions = root.get("/Perms")
+        permissions = entry(root, "/Perms")
         if isinstance(permissions, generic.DictionaryObject):
             permissions["/DocMDP"] = self.sink.convert(signature)
             self.document.writer.update_container(permissions)
@@ -332,7 +332,7 @@ def _widget_of(
     """Give the annotation of a field: the field itself, or its only kid."""
     if "/Rect" in field.dictionary:
         return field.reference, field.dictionary
-    kids = field.dictionary.get("/Kids")
+    kids = entry(field.dictionary, "/Kids")
     if isinstance(kids, generic.ArrayObject) and len(kids):
         kid = kids[0]
         if isinstance(kid, generic.DictionaryObject):

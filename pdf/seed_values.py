@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pyhanko.pdf_utils import generic
 
 from pdf.errors import FieldUnavailable
+from pdf.layer import entry
 from pdf.options import Level, SignatureOptions
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ _FILTER, _SUB_FILTER, _REASONS, _DIGEST = 1, 2, 8, 64
 
 def require_seed_values(field: generic.DictionaryObject, *, options: SignatureOptions) -> None:
     """Raise FieldUnavailable naming the first demand of the field that is not met."""
-    seed = field.get("/SV")
+    seed = entry(field, "/SV")
     if not isinstance(seed, generic.DictionaryObject):
         return
-    flags = int(seed.get("/Ff", 0))
+    flags = int(entry(seed, "/Ff", 0))
     checks: tuple[tuple[int, str, Callable[[], bool]], ...] = (
-        (_FILTER, "another signature handler", lambda: seed.get("/Filter") == "/Adobe.PPKLite"),
+        (_FILTER, "another signature handler", lambda: entry(seed, "/Filter") == "/Adobe.PPKLite"),
         (
             _SUB_FILTER,
             "another kind of signature",
@@ -40,11 +41,13 @@ def require_seed_values(field: generic.DictionaryObject, *, options: SignatureOp
     for bit, demand, met in checks:
         if flags & bit and not met():
             raise FieldUnavailable(f"the author of this field demands {demand}")
-    certificate = seed.get("/Cert")
-    if isinstance(certificate, generic.DictionaryObject) and int(certificate.get("/Ff", 0)):
+    certificate = entry(seed, "/Cert")
+    if isinstance(certificate, generic.DictionaryObject) and int(entry(certificate, "/Ff", 0)):
         raise FieldUnavailable("the author of this field names the certificates that may sign")
-    timestamp = seed.get("/TimeStamp")
-    demanded = isinstance(timestamp, generic.DictionaryObject) and int(timestamp.get("/Ff", 0)) & 1
+    timestamp = entry(seed, "/TimeStamp")
+    demanded = (
+        isinstance(timestamp, generic.DictionaryObject) and int(entry(timestamp, "/Ff", 0)) & 1
+    )
     if demanded and options.level is Level.B_B:
         raise FieldUnavailable("the author of this field demands a time-stamp (level B-T)")
     _require_purpose(seed, options)
@@ -52,18 +55,18 @@ def require_seed_values(field: generic.DictionaryObject, *, options: SignatureOp
 
 def require_digest(field: generic.DictionaryObject, *, hash_algorithm: str) -> None:
     """Raise FieldUnavailable when the field demands other digests."""
-    seed = field.get("/SV")
-    if not isinstance(seed, generic.DictionaryObject) or not int(seed.get("/Ff", 0)) & _DIGEST:
+    seed = entry(field, "/SV")
+    if not isinstance(seed, generic.DictionaryObject) or not int(entry(seed, "/Ff", 0)) & _DIGEST:
         return
     if hash_algorithm.upper() not in _texts(seed, "/DigestMethod"):
         raise FieldUnavailable("the author of this field demands another digest")
 
 
 def _require_purpose(seed: generic.DictionaryObject, options: SignatureOptions) -> None:
-    purpose = seed.get("/MDP")
+    purpose = entry(seed, "/MDP")
     if not isinstance(purpose, generic.DictionaryObject):
         return
-    level = int(purpose.get("/P", 0))
+    level = int(entry(purpose, "/P", 0))
     asked = 0 if options.certify is None else int(options.certify)
     if level != asked:
         kind = f"a certification of level {level}" if level else "an approval signature"
@@ -79,7 +82,7 @@ def _reason_fits(seed: generic.DictionaryObject, options: SignatureOptions) -> b
 
 
 def _texts(seed: generic.DictionaryObject, key: str) -> list[str]:
-    found = seed.get(key)
+    found = entry(seed, key)
     if isinstance(found, generic.ArrayObject):
         return [str(item) for item in found]
     return [] if found is None else [str(found)]
