@@ -1,0 +1,225 @@
+"""PKCS#11 modules of this process: loaded once, lazily, and made safe for threads.
+
+A module is initialised by its process and shared by everything in it, so this is a registry that
+the room has to keep for the process. After loading, a module is initialised again with
+``CKF_OS_LOCKING_OK``, before anything else can use it; without that it would run unlocked while
+threads call it at the same time. Modules known to be sound under that regime are driven in
+parallel; any other gets one thread of its own, through which every call goes.
+
+A module does not survive ``fork``: a child that inherited one is refused its use, since it would
+share sessions, locks and reader connections with its parent.
+"""
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import pkcs11
+from pkcs11.constants import TokenFlag
+from pkcs11.exceptions import PKCS11Error, TokenNotPresent, TokenNotRecognised
+
+from hsm.cryptoki import CKR_CANT_LOCK, CKR_OK, Cryptoki
+from hsm.errors import ModuleUnavailable
+from hsm.faults import StaleSession, translate
+
+if TYPE_CHECKING:
+    from pkcs11._pkcs11 import lib as Library  # noqa: N812 - the binding's class has a small name
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+_SAFE_IN_PARALLEL: Final = ("softhsm", "pkcs#11 kit", "p11-kit", "opencryptoki")
+"""Words in the maker, description or file name of modules that are sound in many threads."""
+
+RESTART_WAIT: Final = 30.0
+"""Seconds a restart waits for calls in flight; a call on a dead device ends by its own time-out."""
+
+
+class _Gate:
+    """Many calls at a time, or one restart and no call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._inside = 0
+
+    def enter(self) -> None:
+        with self._lock:
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._idle.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._lock:
+            if not self._idle.wait_for(lambda: not self._inside, timeout=RESTART_WAIT):
+                raise ModuleUnavailable("the module has calls that do not return")
+            yield
+
+
+class Module:
+    """One loaded PKCS#11 library; :func:`load` gives the process's only one per file.
+
+    *generation* counts restarts: a session handle of an earlier generation must never be used,
+    because numbers are given out again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.generation = 0
+        self._pid = os.getpid()
+        self._gate = _Gate()
+        self._library, self.native, locks = _load_locked(path)
+        names = f"{self.description} {path.name}".lower()
+        self.parallel = locks and any(word in names for word in _SAFE_IN_PARALLEL)
+        self._thread = (
+            None if self.parallel else ThreadPoolExecutor(1, thread_name_prefix=f"p11-{path.stem}")
+        )
+
+    @property
+    def description(self) -> str:
+        """What the module says it is."""
+        return f"{self._library.manufacturer_id} {self._library.library_description}".strip()
+
+    @property
+    def version(self) -> str:
+        """The module's own version, as ``major.minor``."""
+        major, minor = self._library.library_version
+        return f"{major}.{minor}"
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Give the values of the URI attributes that are about the module (RFC 7512 2.3)."""
+        return {
+            "library-manufacturer": self._library.manufacturer_id,
+            "library-description": self._library.library_description,
+            "library-version": self.version,
+        }
+
+    def call(self, function: Callable[[A], T], argument: A, *, generation: int | None = None) -> T:
+        """Run *function*, which may use the module, in the thread that this module allows.
+
+        With *generation*, raises StaleSession instead when the module restarted since.
+        """
+        if os.getpid() != self._pid:
+            raise ModuleUnavailable("a PKCS#11 module cannot be used across fork()")
+        if self._thread is None:
+            return self._inside(function, argument, generation)
+        return self._thread.submit(self._inside, function, argument, generation).result()
+
+    def _inside(self, function: Callable[[A], T], argument: A, generation: int | None) -> T:
+        self._gate.enter()
+        try:
+            if generation is not None and generation != self.generation:
+                raise StaleSession
+            return function(argument)
+        finally:
+            self._gate.leave()
+
+    def tokens(self) -> list[pkcs11.Token]:
+        """Tokens that are present and initialised, in the module's slot order."""
+        try:
+            return self.call(_present_tokens, self._library)
+        except PKCS11Error as error:
+            raise translate(error, token=f"of {self.path.name}") from error
+
+    def blank_slot(self) -> pkcs11.Slot | None:
+        """Find the first slot whose token is present but not yet initialised."""
+        try:
+            return self.call(_blank_slot, self._library)
+        except PKCS11Error as error:
+            raise translate(error, token=f"of {self.path.name}") from error
+
+    def restart(self, generation: int) -> None:
+        """Finalise and initialise the module, once per *generation*; every session dies with it."""
+        with self._gate.alone():
+            if generation != self.generation:
+                return
+            self.generation += 1
+            if self.native is None:
+                self._library.reinitialize()
+                return
+            self.native.finalize()
+            if self.native.initialize_locking() != CKR_OK:
+                raise ModuleUnavailable(f"{self.path.name} does not start again")
+
+
+def _load_locked(path: Path) -> "tuple[Library, Cryptoki | None, bool]":
+    """Load, and initialise again with locking. The flag says whether threads may use it."""
+    if not path.is_file():
+        raise ModuleUnavailable(f"there is no PKCS#11 module at {path}")
+    try:
+        library = pkcs11.lib(str(path))
+        native = Cryptoki(path)
+    except (PKCS11Error, OSError, AttributeError) as error:
+        raise ModuleUnavailable(f"{path.name} cannot be loaded as a PKCS#11 module") from error
+    if not native.shares_state():
+        return library, None, True
+    native.finalize()
+    answer = native.initialize_locking()
+    if answer == CKR_CANT_LOCK:
+        answer = native.initialize_plain()
+        if answer == CKR_OK:
+            return library, native, False
+    if answer != CKR_OK:
+        raise ModuleUnavailable(f"{path.name} does not initialise (return code 0x{answer:x})")
+    return library, native, True
+
+
+def _present_tokens(library: "Library") -> list[pkcs11.Token]:
+    return [
+        token for token in _tokens(library) if TokenFlag.TOKEN_INITIALIZED in TokenFlag(token.flags)
+    ]
+
+
+def _blank_slot(library: "Library") -> pkcs11.Slot | None:
+    for token in _tokens(library):
+        if TokenFlag.TOKEN_INITIALIZED not in TokenFlag(token.flags):
+            return token.slot
+    return None
+
+
+def _tokens(library: "Library") -> list[pkcs11.Token]:
+    tokens = []
+    for slot in library.get_slots(token_present=True):
+        try:
+            tokens.append(slot.get_token())
+        except (TokenNotPresent, TokenNotRecognised):
+            continue
+    return tokens
+
+
+_loading = threading.Lock()
+_loaded: dict[Path, Module] = {}
+
+
+def load(path: Path) -> Module:
+    """Load the module at *path*, or give the one this process has already loaded."""
+    real = path.resolve()
+    with _loading:
+        module = _loaded.get(real)
+        if module is None:
+            module = _loaded[real] = Module(real)
+        return module
+
+
+def _keep_inherited_modules_untouched() -> None:
+    """In a forked child, keep each inherited library alive so that no clean-up code calls it.
+
+    Finalising it at the child's exit could talk to the reader over the parent's connection.
+    """
+    for module in _loaded.values():
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(module._library))  # noqa: SLF001 - same file
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keep_inherited_modules_untouched)

@@ -1,0 +1,290 @@
+"""The key store: opens a key by its URI, whatever holds it, and keeps it ready.
+
+Two shapes of key exist. One that answers now is a ``cryptography`` private key, from
+:meth:`KeyStore.open`. One that answers later follows :class:`DeferredKey`. Other abilities are
+protocols of their own, so that nothing has to pretend to what it cannot do.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+import pkcs11
+
+from hsm.algorithms import KeyAlgorithm, PrivateKey
+from hsm.errors import (
+    HsmError,
+    KeyAnswersLater,
+    ModuleUnavailable,
+    SeveralTokensMatch,
+    TokenNotFound,
+)
+from hsm.key_uri import KeyScheme, KeyURI
+from hsm.login import serial_text
+from hsm.modules import Module, load
+from hsm.objects import KeyReference, TokenObject, certificates, describe_key
+from hsm.pins import PinSources
+from hsm.secret import Secret
+from hsm.sessions import TokenSessions, sessions_of
+from hsm.software import KeyFiles
+from hsm.token_keys import token_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What a person is shown when asked to sign: a text, and a code to compare on both sides."""
+
+    text: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A signature that was asked for and is not there yet. Plain data: it fits in a row."""
+
+    uri: KeyURI
+    reference: str
+    to_be_signed: bytes
+    prompt: Prompt
+
+
+class DeferredKey(Protocol):
+    """A key that answers later."""
+
+    def start(self, to_be_signed: bytes, prompt: Prompt) -> Pending:
+        """Ask for a signature over *to_be_signed* (the whole message)."""
+        ...
+
+    def collect(self, pending: Pending) -> bytes | None:
+        """Give the checked signature, or None while it is not there."""
+        ...
+
+
+class CanGenerate(Protocol):
+    """Something that makes keys inside itself."""
+
+    def generate_key(self, token_uri: KeyURI, *, label: str, algorithm: KeyAlgorithm) -> KeyURI:
+        """Make a key pair and name it."""
+        ...
+
+
+class CanList(Protocol):
+    """Something that shows what it holds."""
+
+    def list_objects(self, token_uri: KeyURI) -> list[TokenObject]:
+        """List keys and certificates."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenHealth:
+    """How one opened token is doing."""
+
+    module: Path
+    serial: str
+    label: str
+    present: bool
+    logged_in: bool
+    sessions: int
+    operations: int
+    failures: int
+    wrong_signatures: int
+    reopened: int
+    seconds_per_operation: float
+    last_error: str | None
+
+
+class KeyStore:
+    """Opens keys and keeps them open until :meth:`close`. Safe to use from many threads.
+
+    *modules* are the PKCS#11 modules that URIs without a module are looked up in; a URI may also
+    name one of them by path or by file name. *trust_module_paths* lets a URI name any other module,
+    which means running its code: for a person at a command line only.
+    """
+
+    def __init__(
+        self,
+        *,
+        modules: Iterable[Path | str] = (),
+        pins: PinSources | None = None,
+        trust_module_paths: bool = False,
+    ) -> None:
+        self._modules = tuple(dict.fromkeys(Path(path).resolve() for path in modules))
+        self._trust_module_paths = trust_module_paths
+        self._pins = pins or PinSources()
+        self._lock = threading.Lock()
+        self._files = KeyFiles()
+        self._tokens: dict[tuple[Path, str], TokenSessions] = {}
+        self._keys: dict[KeyURI, PrivateKey] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self, uri: KeyURI | str, *, pin: Secret | None = None) -> PrivateKey:
+        """Open the private key that *uri* names.
+
+        The PIN is *pin*, else what the URI's pin-source gives, else asked for when the key is not
+        open yet. A key that is open is given again without asking, unless *pin* is given: then it
+        is checked.
+        """
+        uri = KeyURI.parse(uri) if isinstance(uri, str) else uri
+        if pin is None and uri.scheme is KeyScheme.PKCS11:
+            known = self._keys.get(uri)
+            if known is not None:
+                return known
+        if uri.scheme is KeyScheme.SOFT:
+            path = Path(uri.location)
+            return self._files.open(path, self._passphrase(uri, path, pin)).key
+        sessions = self.token(uri, pin=pin)
+        reference = KeyReference(uri.id, uri.object)
+        found = sessions.run(lambda pooled: describe_key(pooled.session, reference))
+        key = token_key(sessions, found)
+        with self._lock:
+            self._keys[uri] = key
+        return key
+
+    def certificates(self, uri: KeyURI | str) -> list[bytes]:
+        """DER certificates stored beside the key, the key's own first where that can be told."""
+        uri = KeyURI.parse(uri) if isinstance(uri, str) else uri
+        if uri.scheme is KeyScheme.SOFT:
+            path = Path(uri.location)
+            return list(self._files.open(path, self._passphrase(uri, path, None)).certificates)
+        reference = KeyReference(uri.id, uri.object)
+        return self.token(uri).run(lambda pooled: certificates(pooled.session, reference))
+
+    def token(self, uri: KeyURI, *, pin: Secret | None = None) -> TokenSessions:
+        """Give the opened token that *uri* names, logged in. For the token tools of this room."""
+        if uri.scheme is not KeyScheme.PKCS11:
+            raise KeyAnswersLater(f"a {uri.scheme}: key does not sign at once")
+        sessions = self._sessions(uri)
+        login = sessions.login
+        given = pin or self._pins.from_source(uri)
+        if given is None and not login.is_open and login.needs_pin():
+            given = self._pins.ask(uri)
+        if given is not None:
+            login.open(given)
+        return sessions
+
+    def _sessions(self, uri: KeyURI) -> TokenSessions:
+        with self._lock:
+            for (module_path, serial), sessions in self._tokens.items():
+                if _names(uri, module_path, serial, sessions.login.label):
+                    return sessions
+            module, token = _choose(self._candidates(uri), uri)
+            serial = serial_text(token)
+            sessions = sessions_of(module, serial=serial, label=token.label)
+            sessions.attach(self)
+            self._tokens[module.path, serial] = sessions
+            return sessions
+
+    def _candidates(self, uri: KeyURI) -> Sequence[Path]:
+        if uri.module_path is not None:
+            path = Path(uri.module_path).resolve()
+            if path not in self._modules and not self._trust_module_paths:
+                raise ModuleUnavailable(f"{path} is not among the configured modules")
+            return [path]
+        if uri.module_name is not None:
+            name = uri.module_name
+            named = [
+                p for p in self._modules if name in {p.name, p.stem, p.stem.removeprefix("lib")}
+            ]
+            if not named:
+                raise ModuleUnavailable(f"no configured module is called {name!r}")
+            return named
+        if not self._modules:
+            raise ModuleUnavailable("no PKCS#11 module is configured")
+        return self._modules
+
+    def _passphrase(self, uri: KeyURI, path: Path, pin: Secret | None) -> Secret | None:
+        if pin is not None:
+            return pin
+        if self._files.is_open(path):
+            return None
+        return self._pins.from_source(uri) or self._pins.ask(uri)
+
+    def health(self) -> list[TokenHealth]:
+        """How each opened token is doing, in order of serial number."""
+        with self._lock:
+            opened = sorted(self._tokens.items(), key=lambda item: item[0][1])
+        return [_health(sessions) for _, sessions in opened]
+
+    def close(self) -> None:
+        """Forget keys and PINs; tokens that no other store of this process uses are logged out."""
+        with self._lock:
+            tokens = list(self._tokens.values())
+            self._tokens.clear()
+            self._keys.clear()
+            self._files.close()
+        for sessions in tokens:
+            sessions.detach(self)
+
+
+def _names(uri: KeyURI, module_path: Path, serial: str, label: str) -> bool:
+    """Whether the URI names this opened token by its serial and nothing that is not known here."""
+    return (
+        uri.serial == serial
+        and uri.token in {None, label}
+        and uri.module_name is None
+        and uri.module_path in {None, str(module_path)}
+        and set(uri.attributes) <= {"serial", "token", "object", "type"}
+    )
+
+
+def _choose(paths: Sequence[Path], uri: KeyURI) -> tuple[Module, pkcs11.Token]:
+    """Find the one present token that has every attribute the URI names."""
+    found = [
+        (module, token)
+        for module in map(load, paths)
+        for token in module.tokens()
+        if _matches(module, token, uri)
+    ]
+    if not found:
+        raise TokenNotFound("no present token matches the key URI")
+    if len(found) > 1:
+        raise SeveralTokensMatch(f"{len(found)} present tokens match the key URI")
+    return found[0]
+
+
+def _matches(module: Module, token: pkcs11.Token, uri: KeyURI) -> bool:
+    facts = {
+        "serial": serial_text(token),
+        "token": token.label,
+        "manufacturer": token.manufacturer_id,
+        "model": token.model,
+        "slot-id": str(token.slot.slot_id),
+        "slot-description": token.slot.slot_description,
+        "slot-manufacturer": token.slot.manufacturer_id,
+        **module.facts,
+    }
+    return all(
+        facts.get(name, value) == value
+        for name, value in uri.attributes.items()
+        if name not in {"object", "type"}
+    )
+
+
+def _health(sessions: TokenSessions) -> TokenHealth:
+    figures = sessions.figures
+    try:
+        present = any(serial_text(t) == sessions.login.serial for t in sessions.module.tokens())
+    except HsmError:
+        present = False
+    return TokenHealth(
+        module=sessions.module.path,
+        serial=sessions.login.serial,
+        label=sessions.login.label,
+        present=present,
+        logged_in=sessions.login.is_open,
+        sessions=sessions.open_sessions,
+        operations=figures.operations,
+        failures=figures.failures,
+        wrong_signatures=figures.wrong_signatures,
+        reopened=figures.reopened,
+        seconds_per_operation=figures.seconds,
+        last_error=figures.last_error,
+    )

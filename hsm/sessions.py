@@ -1,0 +1,249 @@
+"""The pool of sessions on one token, with key handles found once in each.
+
+Opening a session, logging in and searching a key costs several times the signature itself, so all
+three happen once. A session that failed is closed, never reused; when the failure looks like a
+stale handle, every session is replaced and the operation is tried once more. PIN matters are never
+tried again (see :mod:`hsm.login`).
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+import pkcs11
+from pkcs11.exceptions import PKCS11Error, SessionCount
+
+from hsm.errors import DeviceFailure, KeyNotFound
+from hsm.faults import StaleSession, a_fresh_session_may_help, the_module_must_restart, translate
+from hsm.login import TokenLogin, close_quietly
+from hsm.modules import Module
+from hsm.objects import KeyReference, SigningHandle, find_key
+
+T = TypeVar("T")
+
+POOL_FAST: Final = 16
+"""Sessions at most on a token that signs within milliseconds: more would only wait in line."""
+POOL_SLOW: Final = 64
+"""Sessions at most on a token that takes 10 ms or more, where threads wait without cost."""
+SLOW_SECONDS: Final = 0.010
+WAIT_SECONDS: Final = 60.0
+"""How long an operation waits for a free session before it gives up."""
+
+
+@dataclass(slots=True)
+class PooledSession:
+    """An open session and the key handles found in it.
+
+    *generation* is the module's, *life* the pool's: both must be current for the handle to count.
+    """
+
+    session: pkcs11.Session
+    generation: int
+    life: int
+    keys: dict[KeyReference, SigningHandle] = field(default_factory=dict)
+
+    def key(self, reference: KeyReference) -> SigningHandle:
+        """Give the private key's handle, searched once per session."""
+        key = self.keys.get(reference)
+        if key is None:
+            key = self.keys[reference] = find_key(self.session, reference)
+        return key
+
+
+@dataclass(slots=True)
+class TokenFigures:
+    """What happened on a token since this process first used it. Counts, not a ledger."""
+
+    operations: int = 0
+    failures: int = 0
+    wrong_signatures: int = 0
+    reopened: int = 0
+    last_error: str | None = None
+    seconds: float = 0.0
+    """Moving average of the time one operation takes."""
+
+
+class TokenSessions:
+    """Login and sessions of one token. :func:`sessions_of` gives the process's only one."""
+
+    def __init__(self, module: Module, serial: str, label: str) -> None:
+        self.module = module
+        self.login = TokenLogin(module, serial, label)
+        self.figures = TokenFigures()
+        self._renewing = threading.Lock()
+        self._pool = threading.Condition(threading.Lock())
+        self._idle: list[PooledSession] = []
+        self._open = 0
+        self._cap = POOL_SLOW
+        self._life = 0
+        self._users: set[int] = set()
+
+    @property
+    def open_sessions(self) -> int:
+        """Pooled sessions that are open, busy or idle."""
+        return self._open
+
+    def run(self, operation: Callable[[PooledSession], T]) -> T:
+        """Run *operation* on a session of its own; once more when a fresh session may help.
+
+        Raises an HsmError: whatever the binding raised is translated, with the original as cause.
+        """
+        life = self._life
+        try:
+            return self._attempt(operation)
+        except KeyNotFound:
+            # Private keys also vanish when other code of this process logged out.
+            if not self.login.was_lost():
+                raise
+        except (PKCS11Error, StaleSession) as error:
+            self._note(error)
+            if not a_fresh_session_may_help(error):
+                raise translate(error, token=self.login.name) from error
+            self._renew(life, restart=the_module_must_restart(error))
+        try:
+            return self._attempt(operation)
+        except (PKCS11Error, StaleSession) as error:
+            self._note(error)
+            raise translate(error, token=self.login.name) from error
+
+    def run_writable(self, operation: Callable[[pkcs11.Session], T]) -> T:
+        """Run *operation* on a read-write session of its own, once: it may leave objects behind."""
+        token = self.login.token()
+        generation = self.module.generation
+        try:
+            session = self.module.call(
+                lambda chosen: chosen.open(rw=True), token, generation=generation
+            )
+            try:
+                return self.module.call(operation, session, generation=generation)
+            finally:
+                close_quietly(self.module, session, generation)
+        except (PKCS11Error, StaleSession) as error:
+            self._note(error)
+            raise translate(error, token=self.login.name) from error
+
+    def _attempt(self, operation: Callable[[PooledSession], T]) -> T:
+        pooled = self._borrow()
+        started = time.perf_counter()
+        try:
+            result = self.module.call(operation, pooled, generation=pooled.generation)
+        except KeyNotFound:
+            self._give_back(pooled)
+            raise
+        except BaseException:
+            self._discard(pooled)
+            raise
+        figures = self.figures
+        figures.operations += 1
+        figures.seconds += (time.perf_counter() - started - figures.seconds) / 16
+        self._give_back(pooled)
+        return result
+
+    def _borrow(self) -> PooledSession:
+        deadline = time.monotonic() + WAIT_SECONDS
+        with self._pool:
+            while not self._idle:
+                if self._open < self._limit():
+                    self._open += 1
+                    break
+                if not self._pool.wait(deadline - time.monotonic()):
+                    raise DeviceFailure(f"token {self.login.name} is busy")
+            else:
+                return self._idle.pop()
+        try:
+            return self._fresh()
+        except SessionCount:
+            # The token itself allows no more: remember how many it bore, and wait for one.
+            bearable = self._open - 1
+            self._forget(cap=max(1, bearable))
+            if not bearable:
+                raise
+            return self._borrow()
+        except BaseException:
+            self._forget()
+            raise
+
+    def _limit(self) -> int:
+        if not self.module.parallel:
+            return 1
+        return min(self._cap, POOL_SLOW if self.figures.seconds >= SLOW_SECONDS else POOL_FAST)
+
+    def _fresh(self) -> PooledSession:
+        life = self._life
+        token = self.login.token()
+        generation = self.module.generation
+        session = self.module.call(lambda chosen: chosen.open(), token, generation=generation)
+        return PooledSession(session, generation, life)
+
+    def _give_back(self, pooled: PooledSession) -> None:
+        if pooled.life != self._life:
+            self._discard(pooled)
+            return
+        with self._pool:
+            self._idle.append(pooled)
+            self._pool.notify()
+
+    def _discard(self, pooled: PooledSession) -> None:
+        close_quietly(self.module, pooled.session, pooled.generation)
+        self._forget()
+
+    def _forget(self, cap: int | None = None) -> None:
+        with self._pool:
+            self._open -= 1
+            self._cap = self._cap if cap is None else cap
+            self._pool.notify()
+
+    def _renew(self, life: int, *, restart: bool) -> None:
+        """Replace every session of life *life*; the first thread that comes does it for all."""
+        with self._renewing:
+            if life != self._life:
+                return
+            generation = self.module.generation
+            self._life += 1
+            self._drop_idle()
+            self.login.drop_anchor()
+            if restart:
+                self.module.restart(generation)
+            self.figures.reopened += 1
+
+    def _drop_idle(self) -> None:
+        with self._pool:
+            idle, self._idle = self._idle, []
+        for pooled in idle:
+            self._discard(pooled)
+
+    def _note(self, error: Exception) -> None:
+        self.figures.failures += 1
+        self.figures.last_error = type(error).__name__
+
+    def attach(self, user: object) -> None:
+        """Count *user* (a key store) among those that keep the token open."""
+        with self._renewing:
+            self._users.add(id(user))
+
+    def detach(self, user: object) -> None:
+        """Let *user* go; the last one closes the sessions and logs out."""
+        with self._renewing:
+            self._users.discard(id(user))
+            if self._users:
+                return
+            self._life += 1
+            self._drop_idle()
+            self.login.close()
+
+
+_registry_lock = threading.Lock()
+_registry: dict[tuple[Path, str], TokenSessions] = {}
+
+
+def sessions_of(module: Module, *, serial: str, label: str) -> TokenSessions:
+    """Give the one pool of this process for that token; a login could not be shared otherwise."""
+    with _registry_lock:
+        key = (module.path, serial)
+        found = _registry.get(key)
+        if found is None:
+            found = _registry[key] = TokenSessions(module, serial, label)
+        return found

@@ -1,0 +1,193 @@
+"""Work on a token beyond signing: make keys, list what is there, write and remove objects.
+
+Private keys made here are sensitive, not extractable, private, and may only sign. What the token
+really did is read back; a key that could be copied off the token is destroyed and refused.
+"""
+
+import secrets
+from typing import Final
+
+import pkcs11
+from asn1crypto import core as asn1
+from cryptography import x509
+from pkcs11.constants import Attribute, CertificateType, MechanismFlag, ObjectClass
+from pkcs11.mechanisms import KeyType, Mechanism
+
+from hsm.algorithms import KeyAlgorithm
+from hsm.errors import CertificateMismatch, KeyNotFound, MechanismUnavailable
+from hsm.key_uri import KeyURI
+from hsm.objects import KeyReference, TokenObject, describe_key, inventory, search
+from hsm.providers import KeyStore
+from hsm.softhsm import SoftHSMHome, SoftHSMToken, create_softhsm_token
+
+__all__ = [
+    "SoftHSMHome",
+    "SoftHSMToken",
+    "create_softhsm_token",
+    "destroy_key",
+    "generate_key",
+    "list_objects",
+    "write_certificate",
+]
+
+ID_BYTES: Final = 16
+"""Random CKA_ID of a new key: long enough never to repeat, short enough for every token."""
+
+_MODULUS: Final = {
+    KeyAlgorithm.RSA_2048: 2048,
+    KeyAlgorithm.RSA_3072: 3072,
+    KeyAlgorithm.RSA_4096: 4096,
+}
+_CURVES: Final = {
+    KeyAlgorithm.P_256: "1.2.840.10045.3.1.7",
+    KeyAlgorithm.P_384: "1.3.132.0.34",
+}
+
+
+def generate_key(
+    store: KeyStore,
+    token_uri: KeyURI,
+    *,
+    label: str,
+    algorithm: KeyAlgorithm,
+    always_authenticate: bool = False,
+) -> KeyURI:
+    """Make a key pair on the token; the result names it by serial and id, and carries *label*.
+
+    With *always_authenticate* the token wants the PIN at every signature. Raises
+    MechanismUnavailable when the token has no such key or does not protect it.
+    """
+    if algorithm not in _MODULUS and algorithm not in _CURVES:
+        raise MechanismUnavailable(f"{algorithm} keys are not made on tokens")
+    sessions = store.token(token_uri)
+    key_id = secrets.token_bytes(ID_BYTES)
+    private = _private_template()
+    if always_authenticate:
+        private[Attribute.ALWAYS_AUTHENTICATE] = True
+
+    def make(session: pkcs11.Session) -> None:
+        public_key, private_key = _key_pair(session, algorithm, (key_id, label), private)
+        if not _stays(private_key):
+            private_key.destroy()
+            public_key.destroy()
+            raise MechanismUnavailable("the token would let the private key be copied off it")
+
+    sessions.run_writable(make)
+    named = KeyURI.for_token(serial=sessions.login.serial, label=token_uri.token)
+    return KeyURI(
+        scheme=named.scheme,
+        attributes=named.with_key(label=label).attributes,
+        id=key_id,
+        module_name=token_uri.module_name,
+        module_path=token_uri.module_path,
+        pin_source=token_uri.pin_source,
+    )
+
+
+def _private_template() -> dict[Attribute, object]:
+    return {
+        Attribute.PRIVATE: True,
+        Attribute.SENSITIVE: True,
+        Attribute.EXTRACTABLE: False,
+        Attribute.SIGN: True,
+        Attribute.DECRYPT: False,
+        Attribute.UNWRAP: False,
+        Attribute.DERIVE: False,
+    }
+
+
+def _key_pair(
+    session: pkcs11.Session,
+    algorithm: KeyAlgorithm,
+    name: tuple[bytes, str],
+    private: dict[Attribute, object],
+) -> tuple[pkcs11.PublicKey, pkcs11.PrivateKey]:
+    key_id, label = name
+    capabilities = MechanismFlag.SIGN | MechanismFlag.VERIFY
+    if algorithm in _MODULUS:
+        return session.generate_keypair(
+            KeyType.RSA,
+            _MODULUS[algorithm],
+            id=key_id,
+            label=label,
+            store=True,
+            capabilities=capabilities,
+            mechanism=Mechanism.RSA_PKCS_KEY_PAIR_GEN,
+            private_template=private,
+        )
+    curve = session.create_domain_parameters(
+        KeyType.EC,
+        {Attribute.EC_PARAMS: asn1.ObjectIdentifier(_CURVES[algorithm]).dump()},
+        local=True,
+    )
+    return curve.generate_keypair(
+        id=key_id,
+        label=label,
+        store=True,
+        capabilities=capabilities,
+        mechanism=Mechanism.EC_KEY_PAIR_GEN,
+        private_template=private,
+    )
+
+
+def _stays(key: pkcs11.PrivateKey) -> bool:
+    return bool(key[Attribute.SENSITIVE]) and not bool(key[Attribute.EXTRACTABLE])
+
+
+def list_objects(store: KeyStore, token_uri: KeyURI) -> list[TokenObject]:
+    """List keys, certificates and data of the token, ordered by kind, id and label."""
+    return store.token(token_uri).run(lambda pooled: inventory(pooled.session))
+
+
+def write_certificate(store: KeyStore, key_uri: KeyURI, *, certificate: bytes) -> None:
+    """Store a DER certificate beside its key, under the key's id and label; once, if repeated.
+
+    Raises CertificateMismatch when it is about another key, or no certificate at all.
+    """
+    try:
+        parsed = x509.load_der_x509_certificate(certificate)
+    except ValueError as error:
+        raise CertificateMismatch("this is not a DER certificate") from error
+    sessions = store.token(key_uri)
+    found = sessions.run(
+        lambda pooled: describe_key(pooled.session, KeyReference(key_uri.id, key_uri.object))
+    )
+    if parsed.public_key() != found.public_key:
+        raise CertificateMismatch("the certificate is about another key")
+    template = {
+        Attribute.CLASS: ObjectClass.CERTIFICATE,
+        Attribute.CERTIFICATE_TYPE: CertificateType.X_509,
+        Attribute.TOKEN: True,
+        Attribute.PRIVATE: False,
+        Attribute.ID: found.reference.id or b"",
+        Attribute.LABEL: key_uri.object or found.reference.label or "",
+        Attribute.SUBJECT: parsed.subject.public_bytes(),
+        Attribute.ISSUER: parsed.issuer.public_bytes(),
+        Attribute.SERIAL_NUMBER: asn1.Integer(parsed.serial_number).dump(),
+        Attribute.VALUE: certificate,
+    }
+
+    def write(session: pkcs11.Session) -> None:
+        same = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.VALUE: certificate}
+        if not search(session, same):
+            session.create_object(template)
+
+    sessions.run_writable(write)
+
+
+def destroy_key(store: KeyStore, key_uri: KeyURI) -> None:
+    """Remove a key pair and its certificates from the token, for good."""
+    if key_uri.id is None:
+        raise KeyNotFound("a key is destroyed by its id only")
+    sessions = store.token(key_uri)
+    reference = KeyReference(key_uri.id, None)
+
+    def remove(session: pkcs11.Session) -> None:
+        kinds = (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY, ObjectClass.CERTIFICATE)
+        found = [item for kind in kinds for item in search(session, reference.template(kind))]
+        if not found:
+            raise KeyNotFound(f"no key with {reference} on the token")
+        for item in found:
+            item.destroy()
+
+    sessions.run_writable(remove)
