@@ -131,7 +131,7 @@ def test_a_changed_lock_file_is_installed(machine: Machine) -> None:
 
 
 def test_a_tree_ready_for_tests_is_ready_to_run_but_not_the_other_way(machine: Machine) -> None:
-    for command in ("softhsm2-util", "pkcs11-tool", "pdfsig", "qpdf", "openssl"):
+    for command in ("softhsm2-util", "pkcs11-tool", "pdfsig", "qpdf", "openssl", "curl"):
         machine.add_program(command, "#!/bin/sh\n")
     machine.bootstrap("run")
     machine.calls()
@@ -214,7 +214,7 @@ def test_tests_without_their_tools_name_every_missing_package(machine: Machine) 
     outcome = machine.bootstrap("test")
 
     assert outcome.returncode == 1
-    assert "apt-get install softhsm2 opensc poppler-utils qpdf openssl" in outcome.stderr
+    assert "apt-get install softhsm2 opensc poppler-utils qpdf openssl curl" in outcome.stderr
 
 
 def test_the_ci_command_is_the_one_everyone_has() -> None:

@@ -22,6 +22,8 @@ REGISTRY_HOSTS = (
 )
 MACHINE_PATHS = ("root", "work", "home")
 
+MADE_BY_RUNNING = {"var/", "out/"}
+
 NAMES_A_REGISTRY = re.compile("|".join(r"\.".join(pieces) for pieces in REGISTRY_HOSTS))
 NAMES_A_MACHINE_PATH = re.compile(rf"(?<![\w.\-:/}}])/(?:{'|'.join(MACHINE_PATHS)})/")
 
@@ -105,3 +107,34 @@ def test_readme_and_its_vietnamese_twin_show_the_same_commands() -> None:
         )
 
     assert commands("README.md") == commands("README.vi.md") != []
+
+
+PAGES = sorted(
+    path
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"))
+    if path.name != "CHANGELOG.md"  # history names what is gone
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_a_page_names_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:[a-z_]+/)+(?:[\w.]+\.(?:py|lock))?)[^`]*`", text)
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+
+    missing = [name for name in named if not (ROOT / name).exists() and name not in MADE_BY_RUNNING]
+    missing += [name for name in linked if not (page.parent / name).exists()]
+
+    assert missing == []
+
+
+def test_every_setting_is_on_the_settings_page() -> None:
+    names = set(
+        re.findall(
+            r"\bANTIN_[A-Z0-9_]+", (ROOT / "api" / "settings.py").read_text(encoding="utf-8")
+        )
+    )
+
+    page = (ROOT / "docs" / "operations" / "settings.md").read_text(encoding="utf-8")
+
+    assert names - set(re.findall(r"`(ANTIN_[A-Z0-9_]+)`", page)) - {"ANTIN_"} == set()
