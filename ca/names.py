@@ -94,6 +94,12 @@ def build(subject: Subject) -> x509.Name:
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in pairs])
 
 
+def common_name(name: x509.Name) -> str:
+    """Return the common name of a distinguished name, or "" where it has none."""
+    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(found[-1].value) if found else ""
+
+
 def _optional(
     oid: x509.ObjectIdentifier, value: str | None, maximum: int
 ) -> list[tuple[x509.ObjectIdentifier, str]]:

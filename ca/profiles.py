@@ -77,6 +77,10 @@ class ValidityTerm:
     source: str
 
 
+EXAMPLE_ARC: Final = "1.3.6.1.4.1.32473.24"
+"""Below the enterprise number that RFC 5612 keeps for documentation: a policy identifier promises
+a practice statement, so an operator who has one puts the own identifiers into the profiles."""
+
 _PERSON_REQUIRED: Final = frozenset(
     {"country", "common_name", "given_name", "surname", "serial_number", "organization"}
 )
@@ -88,7 +92,7 @@ PERSONAL: Final = Profile(
     subscriber_kind=SubscriberKind.PERSON,
     etsi_type=EtsiType.NATURAL_PERSON,
     subject=SubjectRules(_PERSON_REQUIRED, frozenset({"organizational_units", "title"})),
-    policies=("2.25.98020389646570069643213271413886171974",),
+    policies=(f"{EXAMPLE_ARC}.1",),
 )
 
 ORGANIZATIONAL: Final = Profile(
@@ -101,7 +105,7 @@ ORGANIZATIONAL: Final = Profile(
         frozenset({"country", "common_name", "organization", "organization_identifier"}),
         frozenset({"organizational_units"}),
     ),
-    policies=("2.25.212382200546687891143199452010780150153",),
+    policies=(f"{EXAMPLE_ARC}.2",),
 )
 
 SIM: Final = Profile(
@@ -111,7 +115,7 @@ SIM: Final = Profile(
     subscriber_kind=SubscriberKind.PERSON,
     etsi_type=EtsiType.NATURAL_PERSON,
     subject=SubjectRules(_PERSON_REQUIRED, frozenset({"organizational_units", "title"})),
-    policies=("2.25.320111623085062929965488713419568201470",),
+    policies=(f"{EXAMPLE_ARC}.3",),
     devices=frozenset({DeviceKind.SIM}),
 )
 """A person's certificate whose key lives on a signing SIM; the phone number stays in the registry,

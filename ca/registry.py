@@ -1,0 +1,196 @@
+"""Looking certificates up: by id or serial number, by search, and "may this one be used now"."""
+
+import base64
+import binascii
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, func, literal_column, or_, select
+from sqlalchemy.orm import Session
+
+from ca import organizations
+from ca.errors import CertificateNotFound, CertificateNotUsable, SearchInvalid
+from ca.models import (
+    Authority,
+    Certificate,
+    CertificateKind,
+    CertificateStatus,
+    Device,
+    Subscriber,
+)
+from ca.names import fold
+
+MAX_PAGE: Final = 500
+"""Rows; a caller who wants everything asks for the next page."""
+
+_SERIAL_PREFIX: Final = "serial:"
+_SERIAL: Final = re.compile(r"[0-9a-f]{1,40}")
+_MAX_QUERY: Final = 200
+
+
+@dataclass(frozen=True)
+class SearchFilters:
+    """What to look for; None means any. Everything given must hold.
+
+    `name` matches when each of its words, folded, begins a word of the common name. `status` is a
+    stored status; `expires_from` and `expires_before` bound notAfter (from inclusive, before not).
+    """
+
+    name: str | None = None
+    kind: CertificateKind | None = None
+    status: CertificateStatus | None = None
+    subscriber_id: uuid.UUID | None = None
+    under: uuid.UUID | None = None
+    national_id: str | None = None
+    device_serial: str | None = None
+    expires_from: datetime | None = None
+    expires_before: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a search; `next_cursor` is None on the last."""
+
+    items: tuple[Certificate, ...]
+    next_cursor: str | None
+
+
+def get(session: Session, id_or_serial: str | uuid.UUID) -> Certificate:
+    """Return the certificate with that id, or with that `serial:<hex>`; CertificateNotFound."""
+    if isinstance(id_or_serial, str) and id_or_serial.startswith(_SERIAL_PREFIX):
+        return by_serial(session, id_or_serial.removeprefix(_SERIAL_PREFIX))
+    try:
+        identifier = uuid.UUID(str(id_or_serial))
+    except ValueError as e:
+        raise CertificateNotFound("neither a certificate's id nor serial:<hexadecimal>") from e
+    found = session.get(Certificate, identifier)
+    if found is None:
+        raise CertificateNotFound(f"no certificate {identifier}")
+    return found
+
+
+def by_serial(session: Session, serial_number: str) -> Certificate:
+    """Return the certificate with that serial number in hexadecimal, colons and case aside."""
+    digits = serial_number.replace(":", "").lower()
+    if not _SERIAL.fullmatch(digits):
+        raise CertificateNotFound("a serial number has 1 to 40 hexadecimal digits")
+    digits = digits.rjust(len(digits) + len(digits) % 2, "0")
+    query = select(Certificate).where(Certificate.serial_number == digits)
+    found = list(session.scalars(query.order_by(Certificate.id).limit(2)))
+    if len(found) != 1:
+        raise CertificateNotFound(
+            f"{'more than one' if found else 'no'} certificate with serial number {digits}"
+        )
+    return found[0]
+
+
+def by_fingerprint(session: Session, sha256_fingerprint: str) -> Certificate:
+    """Return the certificate whose DER has that SHA-256 (hexadecimal)."""
+    query = select(Certificate).where(
+        Certificate.sha256_fingerprint == sha256_fingerprint.replace(":", "").lower()
+    )
+    found = session.scalars(query).one_or_none()
+    if found is None:
+        raise CertificateNotFound("no certificate with this fingerprint")
+    return found
+
+
+def search(
+    session: Session, *, filters: SearchFilters, limit: int = 50, cursor: str | None = None
+) -> Page:
+    """Return one page, newest first; `cursor` is the `next_cursor` of the page before."""
+    if not 1 <= limit <= MAX_PAGE:
+        raise SearchInvalid(f"a page has 1 to {MAX_PAGE} rows")
+    query = select(Certificate).where(*_conditions(filters))
+    if cursor is not None:
+        query = query.where(Certificate.id < _decoded(cursor))
+    rows = list(session.scalars(query.order_by(Certificate.id.desc()).limit(limit + 1)))
+    more = len(rows) > limit
+    return Page(tuple(rows[:limit]), _encoded(rows[limit - 1].id) if more else None)
+
+
+def usable_now(session: Session, certificate_id: uuid.UUID, *, at: datetime) -> Certificate:
+    """Return a certificate that may be used at `at`, or raise CertificateNotUsable with why.
+
+    Checked are its own status and times, and those of every authority above it.
+    """
+    certificate = session.get(Certificate, certificate_id, populate_existing=True)
+    if certificate is None:
+        raise CertificateNotFound(f"no certificate {certificate_id}")
+    if certificate.status is not CertificateStatus.ACTIVE:
+        raise CertificateNotUsable(certificate.status.value)
+    _check_times(certificate.not_before, certificate.not_after, at)
+    authority = session.get(Authority, certificate.authority_id)
+    while authority is not None:
+        if not authority.not_before <= at <= authority.not_after:
+            raise CertificateNotUsable("issuer_not_usable", authority.slug)
+        above = authority.issuer_id
+        authority = session.get(Authority, above) if above else None
+    return certificate
+
+
+def _check_times(not_before: datetime, not_after: datetime, at: datetime) -> None:
+    if at < not_before:
+        raise CertificateNotUsable("not_yet_valid", f"begins at {not_before.isoformat()}")
+    if at > not_after:
+        raise CertificateNotUsable("expired", f"ended at {not_after.isoformat()}")
+
+
+def _conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filters.name is not None:
+        conditions.append(_name_matches(filters.name))
+    if filters.kind is not None:
+        conditions.append(Certificate.kind == filters.kind)
+    if filters.status is not None:
+        conditions.append(Certificate.status == filters.status)
+    if filters.subscriber_id is not None:
+        conditions.append(Certificate.subscriber_id == filters.subscriber_id)
+    if filters.under is not None:
+        conditions.append(Certificate.organization_id.in_(organizations.subtree(filters.under)))
+    if filters.expires_from is not None:
+        conditions.append(Certificate.not_after >= filters.expires_from)
+    if filters.expires_before is not None:
+        conditions.append(Certificate.not_after < filters.expires_before)
+    return conditions + _holder_conditions(filters)
+
+
+def _holder_conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filters.national_id is not None:
+        holders = select(Subscriber.id).where(Subscriber.national_id == filters.national_id)
+        conditions.append(Certificate.subscriber_id.in_(holders))
+    if filters.device_serial is not None:
+        serial = filters.device_serial
+        printed = select(Device.id).where(
+            or_(Device.serial_number == serial, Device.iccid == serial)
+        )
+        conditions.append(Certificate.device_id.in_(printed))
+    return conditions
+
+
+def _name_matches(name: str) -> ColumnElement[bool]:
+    if len(name) > _MAX_QUERY:
+        raise SearchInvalid(f"a name to look for has at most {_MAX_QUERY} characters")
+    words = fold(name).split()
+    if not words:
+        raise SearchInvalid("a name to look for has at least one letter or digit")
+    prefixes = " & ".join(f"{word}:*" for word in words)
+    simple: ColumnElement[str] = literal_column("'simple'")
+    vector = func.to_tsvector(simple, Certificate.search_name)
+    return vector.op("@@", is_comparison=True)(func.to_tsquery(simple, prefixes))
+
+
+def _encoded(identifier: uuid.UUID) -> str:
+    return base64.urlsafe_b64encode(identifier.bytes).rstrip(b"=").decode()
+
+
+def _decoded(cursor: str) -> uuid.UUID:
+    try:
+        raw = base64.b64decode(cursor.encode() + b"==", altchars=b"-_", validate=True)
+        return uuid.UUID(bytes=raw)
+    except (ValueError, binascii.Error) as e:
+        raise SearchInvalid("the cursor is not one of ours") from e

@@ -1,0 +1,198 @@
+"""Totals of certificates as of any date, computed from the history and never from counters.
+
+In every group and at every moment: issued = in force + suspended + revoked + expired. A revoked
+certificate stays revoked after its end; a suspended one that has run out counts as expired.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, literal, select
+from sqlalchemy.orm import Session
+
+from ca import organizations
+from ca.errors import ReportInvalid
+from ca.models import (
+    Authority,
+    Certificate,
+    CertificateStatus,
+    CertificateStatusChange,
+    Organization,
+)
+
+
+class Standing(StrEnum):
+    """What a certificate counts as at a moment."""
+
+    IN_FORCE = "in_force"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class Dimension(StrEnum):
+    """What a report can be grouped by; the month is that of issue, in UTC."""
+
+    KIND = "kind"
+    STATUS = "status"
+    ORGANIZATION = "organization"
+    LEVEL = "level"
+    AUTHORITY = "authority"
+    PROFILE = "profile"
+    MONTH = "month"
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How many certificates were ever issued, and what has become of them."""
+
+    issued: int
+    in_force: int
+    suspended: int
+    revoked: int
+    expired: int
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """One group: the value of each dimension (a kind, the code of a unit...), and its totals."""
+
+    group: Mapping[str, str]
+    totals: Totals
+
+
+@dataclass(frozen=True)
+class CertificateReport:
+    """The totals as of a moment, whole and by group."""
+
+    as_of: datetime
+    by: tuple[str, ...]
+    totals: Totals
+    rows: tuple[ReportRow, ...]
+
+
+def certificate_totals(
+    session: Session,
+    *,
+    as_of: datetime,
+    by: Sequence[str] = (),
+    under: uuid.UUID | None = None,
+) -> CertificateReport:
+    """Count certificates as they stood at `as_of`, grouped `by` dimensions, within a subtree.
+
+    The answer for a moment in the past is the same whenever it is asked. Raises ReportInvalid for
+    an unknown or repeated dimension, OrganizationNotFound for an unknown subtree.
+    """
+    dimensions = _dimensions(by)
+    if under is not None:
+        organizations.get(session, under)
+    rows = session.execute(_query(dimensions, as_of, under)).all()
+    groups = tuple(
+        ReportRow(
+            group={d.value: str(row[i]) for i, d in enumerate(dimensions)},
+            totals=_totals(row[len(dimensions) :]),
+        )
+        for row in rows
+    )
+    whole = (
+        Totals(*(sum(column) for column in zip(*map(_numbers, groups), strict=True)))
+        if (groups)
+        else Totals(0, 0, 0, 0, 0)
+    )
+    return CertificateReport(as_of, tuple(d.value for d in dimensions), whole, groups)
+
+
+def standing_at(as_of: datetime) -> Select[uuid.UUID, str]:
+    """Return the query for (certificate id, standing) of everything issued by that moment.
+
+    It is what the totals count, so that every number opens the list behind it.
+    """
+    last = _last_changes(as_of).subquery("last")
+    return select(Certificate.id, _standing(last.c.status, as_of)).join(
+        last, last.c.certificate_id == Certificate.id
+    )
+
+
+def _query(
+    dimensions: tuple[Dimension, ...], as_of: datetime, under: uuid.UUID | None
+) -> Select[*tuple[Any, ...]]:
+    last = _last_changes(as_of).subquery("last")
+    standing = _standing(last.c.status, as_of)
+    groups: list[SQLColumnExpression[str]] = [
+        (standing if d is Dimension.STATUS else _column(d)).label(d.value) for d in dimensions
+    ]
+    counts = [func.count().filter(standing == kind.value) for kind in Standing]
+    query = (
+        select(*groups, func.count(), *counts)
+        .select_from(Certificate)
+        .join(last, last.c.certificate_id == Certificate.id)
+    )
+    if {Dimension.ORGANIZATION, Dimension.LEVEL} & set(dimensions):
+        query = query.join(Organization, Organization.id == Certificate.organization_id)
+    if Dimension.AUTHORITY in dimensions:
+        query = query.join(Authority, Authority.id == Certificate.authority_id)
+    if under is not None:
+        query = query.where(Certificate.organization_id.in_(organizations.subtree(under)))
+    if not groups:
+        return query
+    return query.group_by(*groups).order_by(*groups)
+
+
+def _last_changes(as_of: datetime) -> Select[uuid.UUID, CertificateStatus]:
+    """Return each certificate's last change at or before the moment; intents have none yet."""
+    change = CertificateStatusChange
+    return (
+        select(change.certificate_id, change.status)
+        .distinct(change.certificate_id)
+        .where(change.at <= as_of, change.status != CertificateStatus.ABANDONED)
+        .order_by(change.certificate_id, change.at.desc(), change.id.desc())
+    )
+
+
+def _standing(status: ColumnElement[CertificateStatus], as_of: datetime) -> ColumnElement[str]:
+    return case(
+        (status == CertificateStatus.REVOKED, literal(Standing.REVOKED.value)),
+        (Certificate.not_after < as_of, literal(Standing.EXPIRED.value)),
+        (status == CertificateStatus.SUSPENDED, literal(Standing.SUSPENDED.value)),
+        else_=literal(Standing.IN_FORCE.value),
+    )
+
+
+_COLUMNS: Final[Mapping[Dimension, SQLColumnExpression[str]]] = {
+    Dimension.KIND: Certificate.kind,
+    Dimension.ORGANIZATION: Organization.code,
+    Dimension.LEVEL: Organization.level,
+    Dimension.AUTHORITY: Authority.slug,
+    Dimension.PROFILE: Certificate.profile,
+}
+
+
+def _column(dimension: Dimension) -> SQLColumnExpression[str]:
+    if dimension is Dimension.MONTH:
+        return func.to_char(func.timezone("UTC", Certificate.issued_at), "YYYY-MM")
+    return _COLUMNS[dimension]
+
+
+def _dimensions(by: Sequence[str]) -> tuple[Dimension, ...]:
+    try:
+        dimensions = tuple(Dimension(name) for name in by)
+    except ValueError as e:
+        known = ", ".join(Dimension)
+        raise ReportInvalid(f"a report is grouped by any of {known}") from e
+    if len(set(dimensions)) < len(dimensions):
+        raise ReportInvalid("the same dimension twice")
+    return dimensions
+
+
+def _totals(numbers: Sequence[object]) -> Totals:
+    issued, in_force, suspended, revoked, expired = (int(str(n)) for n in numbers)
+    return Totals(issued, in_force, suspended, revoked, expired)
+
+
+def _numbers(row: ReportRow) -> tuple[int, ...]:
+    t = row.totals
+    return (t.issued, t.in_force, t.suspended, t.revoked, t.expired)

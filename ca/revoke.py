@@ -1,0 +1,208 @@
+"""Ending and pausing certificates: revoke, suspend, restore.
+
+One transaction writes everything that follows from a decision: the status, its history, the audit
+entry, the entry of the next CRL and the OCSP answer. The job that publishes the CRL is enqueued in
+it too, so neither can happen without the other. Revoked is final.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from ca import crl, ocsp, public_keys
+from ca.errors import (
+    AlreadyRevoked,
+    CertificateNotFound,
+    ReasonInvalid,
+    TransitionNotAllowed,
+)
+from ca.models import (
+    Certificate,
+    CertificateStatus,
+    CertificateStatusChange,
+    RevocationReason,
+)
+from db import audit, jobs
+from db.base import uuid7
+from hsm.providers import KeyStore
+
+Status = CertificateStatus
+
+TRANSITIONS: Final = {
+    Status.ISSUING: frozenset({Status.ACTIVE, Status.ABANDONED}),
+    Status.ACTIVE: frozenset({Status.SUSPENDED, Status.REVOKED}),
+    Status.SUSPENDED: frozenset({Status.ACTIVE, Status.REVOKED}),
+    Status.REVOKED: frozenset[CertificateStatus](),
+    Status.ABANDONED: frozenset[CertificateStatus](),
+}
+"""The life of a certificate; `ca.issue` makes the first step, this module the others."""
+
+PUBLISH_JOB: Final = "ca.publish_crl"
+
+_TICK: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One decision on one certificate."""
+
+    status: CertificateStatus
+    reason: RevocationReason | None
+    invalidity_at: datetime | None
+    action: str
+
+
+def revoke(  # noqa: PLR0913 -- the facts of one revocation; nowhere else would they meet in a type
+    session: Session,
+    *,
+    certificate_id: uuid.UUID,
+    reason: RevocationReason,
+    invalidity_at: datetime | None = None,
+    keys: KeyStore,
+    at: datetime,
+    actor: str,
+) -> Certificate:
+    """Revoke an active or suspended certificate for ever (RFC 5280 5.3).
+
+    `invalidity_at` is when the key was known or suspected to be lost: not in the future, not before
+    the certificate began. A compromised key is blocked as well. Raises CertificateNotFound,
+    AlreadyRevoked, TransitionNotAllowed or ReasonInvalid.
+    """
+    if reason is RevocationReason.CERTIFICATE_HOLD:
+        raise ReasonInvalid("certificate_hold suspends; it does not revoke")
+    step = _Step(Status.REVOKED, reason, invalidity_at, "certificate.revoke")
+    certificate = _take(session, certificate_id, step, keys=keys, at=at, actor=actor)
+    if reason is RevocationReason.KEY_COMPROMISE:
+        public_keys.block(
+            session,
+            spki_sha256=certificate.spki_sha256,
+            reason=reason.value,
+            at=at,
+            actor=actor,
+        )
+    return certificate
+
+
+def suspend(
+    session: Session, *, certificate_id: uuid.UUID, keys: KeyStore, at: datetime, actor: str
+) -> Certificate:
+    """Pause an active certificate (certificateHold); only `restore` or `revoke` come after it."""
+    step = _Step(Status.SUSPENDED, RevocationReason.CERTIFICATE_HOLD, None, "certificate.suspend")
+    return _take(session, certificate_id, step, keys=keys, at=at, actor=actor)
+
+
+def restore(
+    session: Session, *, certificate_id: uuid.UUID, keys: KeyStore, at: datetime, actor: str
+) -> Certificate:
+    """Bring a suspended certificate back; it leaves the CRL (RFC 5280 5.3.1)."""
+    step = _Step(Status.ACTIVE, None, None, "certificate.restore")
+    return _take(session, certificate_id, step, keys=keys, at=at, actor=actor)
+
+
+def _take(
+    session: Session,
+    certificate_id: uuid.UUID,
+    step: _Step,
+    *,
+    keys: KeyStore,
+    at: datetime,
+    actor: str,
+) -> Certificate:
+    certificate = _locked(session, certificate_id)
+    _check(certificate, step, at)
+    moment = _after_the_last_change(session, certificate, at)
+    before = _facts(certificate)
+    _apply(certificate, step, moment)
+    session.add(
+        CertificateStatusChange(
+            id=uuid7(),
+            certificate_id=certificate.id,
+            at=moment,
+            status=step.status,
+            reason=step.reason,
+            actor=actor,
+        )
+    )
+    session.flush()
+    ocsp.presign(session, certificate=certificate, keys=keys, at=moment)
+    jobs.enqueue(
+        session,
+        job=PUBLISH_JOB,
+        payload={"authority_id": str(certificate.authority_id)},
+        unique=f"{PUBLISH_JOB}:{certificate.authority_id}",
+    )
+    audit.record(
+        session,
+        at=moment,
+        actor=actor,
+        action=step.action,
+        object_type="certificate",
+        object_id=str(certificate.id),
+        before=before,
+        after=_facts(certificate),
+    )
+    return certificate
+
+
+def _locked(session: Session, certificate_id: uuid.UUID) -> Certificate:
+    found = session.get(Certificate, certificate_id, with_for_update=True, populate_existing=True)
+    if found is None:
+        raise CertificateNotFound(f"no certificate {certificate_id}")
+    return found
+
+
+def _check(certificate: Certificate, step: _Step, at: datetime) -> None:
+    current = certificate.status
+    if current is Status.REVOKED:
+        raise AlreadyRevoked(current.value, step.status.value)
+    if current is Status.ISSUING or step.status not in TRANSITIONS[current]:
+        raise TransitionNotAllowed(current.value, step.status.value)
+    if step.invalidity_at is None:
+        return
+    if step.invalidity_at > at:
+        raise ReasonInvalid("the invalidity date lies in the future")
+    if step.invalidity_at < certificate.not_before:
+        raise ReasonInvalid("the invalidity date lies before the certificate began")
+
+
+def _after_the_last_change(session: Session, certificate: Certificate, at: datetime) -> datetime:
+    """Return `at`, or the tick after the last change if another machine's clock was ahead.
+
+    Reports as of a date read the last change at or before it, so the history of a certificate has
+    to run forward.
+    """
+    last = session.scalar(
+        select(func.max(CertificateStatusChange.at)).where(
+            CertificateStatusChange.certificate_id == certificate.id
+        )
+    )
+    return at if last is None else max(at, last + _TICK)
+
+
+def _apply(certificate: Certificate, step: _Step, moment: datetime) -> None:
+    certificate.status = step.status
+    certificate.suspended_at = moment if step.status is Status.SUSPENDED else None
+    certificate.revoked_at = moment if step.status is Status.REVOKED else None
+    certificate.revocation_reason = step.reason
+    certificate.invalidity_at = step.invalidity_at
+    certificate.crl_entry = (
+        None
+        if step.status is Status.ACTIVE
+        else crl.entry_der(
+            int(certificate.serial_number, 16), moment, step.reason, step.invalidity_at
+        )
+    )
+
+
+def _facts(certificate: Certificate) -> dict[str, object]:
+    reason, invalidity_at = certificate.revocation_reason, certificate.invalidity_at
+    return {
+        "status": certificate.status.value,
+        "serial_number": certificate.serial_number,
+        "reason": reason.value if reason else None,
+        "invalidity_at": invalidity_at.isoformat() if invalidity_at else None,
+    }

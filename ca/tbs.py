@@ -1,0 +1,171 @@
+"""What is to be signed: a certificate as DER, by way of a twin signed with a throw-away key.
+
+The twin is a whole certificate, so it can be linted like one; its TBSCertificate is then signed by
+the authority octet for octet. Nobody trusts the throw-away key and it never leaves the process.
+"""
+
+import functools
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from ca import der
+from ca.profiles import Profile
+from hsm.algorithms import SignatureAlgorithm
+
+SERIAL_OCTETS: Final = 20
+"""The most that RFC 5280 4.1.2.2 allows."""
+
+_HASHES: Final[dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512]] = {
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+}
+
+KEY_USAGE: Final = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=True,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""Type A of EN 319 412-2 4.3.2, preferred for keys that commit to content: nonRepudiation alone."""
+
+
+@dataclass(frozen=True)
+class CertificateFacts:
+    """Everything that goes into one certificate."""
+
+    profile: Profile
+    serial_number: int
+    subject: x509.Name
+    public_key: CertificatePublicKeyTypes
+    not_before: datetime
+    not_after: datetime
+    issuer: x509.Certificate
+    issuer_slug: str
+    public_url: str
+
+    @property
+    def ca_issuers_url(self) -> str:
+        """Where the issuer's certificate is (AIA caIssuers, RFC 5280 4.2.2.1)."""
+        return f"{self.public_url}/pki/{self.issuer_slug}.cer"
+
+    @property
+    def ocsp_url(self) -> str:
+        """Where the issuer's responder is (AIA ocsp)."""
+        return f"{self.public_url}/ocsp"
+
+    @property
+    def crl_url(self) -> str:
+        """Where the issuer's CRL is (RFC 5280 4.2.1.13)."""
+        return f"{self.public_url}/pki/{self.issuer_slug}.crl"
+
+
+def new_serial_number() -> int:
+    """Return a positive number of exactly 20 octets, 158 bits of it random."""
+    return 1 << (8 * SERIAL_OCTETS - 2) | secrets.randbits(8 * SERIAL_OCTETS - 2)
+
+
+def serial_text(serial_number: int) -> str:
+    """Return a serial number as the registry writes it: lower-case hexadecimal, whole octets."""
+    octets = max(1, (serial_number.bit_length() + 7) // 8)
+    return serial_number.to_bytes(octets, "big").hex()
+
+
+def twin(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
+    """Return the DER of the certificate, signed by a throw-away key with that same algorithm."""
+    builder = (
+        x509.CertificateBuilder()
+        .issuer_name(facts.issuer.subject)
+        .subject_name(facts.subject)
+        .public_key(facts.public_key)
+        .serial_number(facts.serial_number)
+        .not_valid_before(facts.not_before)
+        .not_valid_after(facts.not_after)
+    )
+    for extension, critical in extensions(facts):
+        builder = builder.add_extension(extension, critical=critical)
+    key = _throw_away_key(algorithm)
+    digest = _HASHES[algorithm.hash_name] if algorithm.hash_name else None
+    if algorithm.startswith("rsa-pss-") and digest is not None:
+        pss = padding.PSS(mgf=padding.MGF1(digest), salt_length=digest.digest_size)
+        return builder.sign(key, digest, rsa_padding=pss).public_bytes(Encoding.DER)
+    return builder.sign(key, digest).public_bytes(Encoding.DER)
+
+
+def extensions(facts: CertificateFacts) -> list[tuple[x509.ExtensionType, bool]]:
+    """Return the extensions in their order, each with its criticality (EN 319 412-2 4.3, 4.4)."""
+    ski = facts.issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return [
+        (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(ski), False),
+        (x509.SubjectKeyIdentifier.from_public_key(facts.public_key), False),
+        (KEY_USAGE, True),
+        (_policies(facts.profile.policies), False),
+        (_crl_distribution_points(facts.crl_url), False),
+        (_authority_information_access(facts.ocsp_url, facts.ca_issuers_url), False),
+    ]
+
+
+def tbs_of(certificate: bytes) -> bytes:
+    """Return the DER TBSCertificate inside a certificate's DER."""
+    return der.children(der.whole(certificate))[0].encoded
+
+
+def assemble(tbs: bytes, *, algorithm_identifier: bytes, signature: bytes) -> bytes:
+    """Return the certificate's DER: RFC 5280 4.1, the three parts joined."""
+    return der.sequence(tbs, algorithm_identifier, der.bit_string(signature))
+
+
+@functools.cache
+def _policies(identifiers: tuple[str, ...]) -> x509.CertificatePolicies:
+    return x509.CertificatePolicies(
+        [x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in identifiers]
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _crl_distribution_points(url: str) -> x509.CRLDistributionPoints:
+    names = [x509.UniformResourceIdentifier(url)]
+    return x509.CRLDistributionPoints([x509.DistributionPoint(names, None, None, None)])
+
+
+@functools.lru_cache(maxsize=64)
+def _authority_information_access(
+    ocsp_url: str, ca_issuers_url: str
+) -> x509.AuthorityInformationAccess:
+    return x509.AuthorityInformationAccess(
+        [
+            x509.AccessDescription(
+                AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(ocsp_url)
+            ),
+            x509.AccessDescription(
+                AuthorityInformationAccessOID.CA_ISSUERS,
+                x509.UniformResourceIdentifier(ca_issuers_url),
+            ),
+        ]
+    )
+
+
+@functools.cache
+def _throw_away_key(
+    algorithm: SignatureAlgorithm,
+) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey:
+    """Make one key for each algorithm and process; any of its kind gives the same TBS."""
+    if algorithm.startswith("rsa-"):
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    if algorithm.startswith("ecdsa-"):
+        return ec.generate_private_key(ec.SECP256R1())
+    return ed25519.Ed25519PrivateKey.generate()
