@@ -24,7 +24,7 @@ from pdf.signer import SignerChain
 from pdf.staging import hash_ranges, size_of
 from pdf.timestamps import TimestampSource
 
-__all__ = ["EmbeddedSignature", "embed"]
+__all__ = ["EmbeddedSignature", "embed", "reopen"]
 
 # Around the gap: the dictionary's own words must be where the state says.
 _WINDOW = 128
@@ -82,6 +82,18 @@ def embed(
         document_digest=prepared.document_digest,
         size=size_of(staged),
     )
+
+
+def reopen(staged: BinaryIO, prepared: PreparedSignature) -> None:
+    """Empty the place of the signature again, for a finish that was broken off half-way.
+
+    The document around it is not touched; `embed` checks as ever that it is the prepared one.
+    """
+    prepared.require_consistent()
+    if size_of(staged) >= prepared.contents_offset + prepared.contents_length:
+        staged.seek(prepared.contents_offset)
+        staged.write(b"0" * prepared.contents_length)
+        staged.flush()
 
 
 def _token(

@@ -1,0 +1,71 @@
+"""Where documents wait between preparing and signing, and for a while afterwards.
+
+A directory of files named by request id; processes on several machines share it as a mount. Not an
+archive: files are removed after the retention time.
+"""
+
+import hashlib
+import os
+import uuid
+from datetime import datetime, timedelta
+from io import BufferedRandom
+from pathlib import Path
+
+from signing.errors import DocumentGone
+
+RETENTION = timedelta(days=7)
+"""How long a signed document can still be fetched by a caller that lost the answer."""
+
+
+class DocumentStore:
+    """Files by sign request id, readable by this account only."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._directory = directory
+
+    def path(self, request_id: uuid.UUID) -> Path:
+        """Return where the document of a request is, whether it exists or not."""
+        return self._directory / f"{request_id}.pdf"
+
+    def create(self, request_id: uuid.UUID) -> BufferedRandom:
+        """Open a new file for reading and writing."""
+        descriptor = os.open(self.path(request_id), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        return os.fdopen(descriptor, "w+b")
+
+    def open(self, request_id: uuid.UUID) -> BufferedRandom:
+        """Open the document of a request for reading and writing; raises DocumentGone."""
+        try:
+            return self.path(request_id).open("r+b")
+        except FileNotFoundError as error:
+            raise DocumentGone(f"the document of request {request_id} is not stored") from error
+
+    def remove(self, request_id: uuid.UUID) -> None:
+        """Forget the document of a request; nothing happens when there is none."""
+        self.path(request_id).unlink(missing_ok=True)
+
+    def sweep(self, *, older_than: datetime) -> int:
+        """Remove files last written before a time; returns how many."""
+        removed = 0
+        for path in self._directory.glob("*.pdf"):
+            try:
+                stale = path.stat().st_mtime < older_than.timestamp()
+            except FileNotFoundError:
+                continue
+            if stale:
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+
+def flush_to_disk(document: BufferedRandom) -> None:
+    """Make what was written survive a power cut, before a row says that it exists."""
+    document.flush()
+    os.fsync(document.fileno())
+
+
+def sha256_of(document: BufferedRandom) -> tuple[str, int]:
+    """Return the SHA-256 (hexadecimal) and the size in bytes of a whole document."""
+    document.seek(0)
+    digest = hashlib.file_digest(document, "sha256")
+    return digest.hexdigest(), document.tell()

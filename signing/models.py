@@ -1,0 +1,83 @@
+"""The tables of the signing room: what was to be signed, what was signed, what was verified.
+
+A sign request is committed before any key is used, so a crash leaves the intent and its staged
+document, and the same bytes are signed when the caller comes back.
+"""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.base import Base, UtcDateTime, uuid7
+
+
+class SignRequestStatus(StrEnum):
+    """Where a sign request stands."""
+
+    PREPARED = "prepared"
+    """Intent committed; the key is about to be used by this server."""
+    WAITING = "waiting"
+    """Intent committed; the holder's signature is to be posted."""
+    SIGNED = "signed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+class SignRequest(Base):
+    """One document to be signed with one certificate."""
+
+    __tablename__ = "sign_requests"
+    __table_args__ = (
+        CheckConstraint(
+            "(status = 'signed') = (completed_at IS NOT NULL)", "completed_when_signed"
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    status: Mapped[SignRequestStatus] = mapped_column(index=True)
+    actor: Mapped[str]
+    certificate_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("certificates.id"), index=True)
+    organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id"))
+    file_name: Mapped[str]
+    level: Mapped[str]
+    algorithm: Mapped[str]
+    prepared: Mapped[str]
+    """`pdf.prepared.PreparedSignature` as JSON; holds no secret and no part of the document."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    error_code: Mapped[str | None]
+
+
+class Signature(Base):
+    """A signature that left this service; at most one for each request."""
+
+    __tablename__ = "signatures"
+
+    sign_request_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("sign_requests.id"), primary_key=True
+    )
+    certificate_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("certificates.id"), index=True)
+    signed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    level: Mapped[str]
+    field: Mapped[str]
+    document_sha256: Mapped[str] = mapped_column(index=True)
+    document_size: Mapped[int] = mapped_column(BigInteger)
+    signature_sha256: Mapped[str]
+
+
+class Verification(Base):
+    """A report that was asked to be kept."""
+
+    __tablename__ = "verifications"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    actor: Mapped[str]
+    checked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    document_sha256: Mapped[str] = mapped_column(index=True)
+    indication: Mapped[str]
+    report: Mapped[dict[str, object]] = mapped_column(JSON)

@@ -1,0 +1,54 @@
+"""From a certificate in the registry to what can sign with it."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
+
+from cryptography import x509
+from sqlalchemy.orm import Session
+
+from ca import authority_signers, registry
+from ca.errors import CertificateNotUsable
+from ca.models import Authority, Certificate
+from hsm import algorithms
+from hsm.key_uri import KeyURI
+from pdf.algorithms import SignatureAlgorithm
+from pdf.signer import SignerChain
+
+if TYPE_CHECKING:
+    from hsm.algorithms import PublicKey
+
+
+@dataclass(frozen=True)
+class SigningCertificate:
+    """A certificate that may sign now, its chain, and the algorithm that suits its key."""
+
+    row: Certificate
+    chain: SignerChain
+    suited_algorithm: SignatureAlgorithm
+
+    @property
+    def answers_now(self) -> bool:
+        """Whether this server can use the private key at once."""
+        return self.row.key_uri is not None and KeyURI.parse(self.row.key_uri).answers_now
+
+
+def certificate_for(
+    session: Session, certificate_id: uuid.UUID, *, at: datetime
+) -> SigningCertificate:
+    """Return a certificate that is in force at a time, with its issuers in force too.
+
+    Raises CertificateNotFound or CertificateNotUsable with the reason.
+    """
+    row = registry.usable_now(session, certificate_id, at=at)
+    issuer = session.get_one(Authority, row.authority_id)
+    others = authority_signers.certificate_chain(session, issuer)
+    if row.der is None:
+        raise CertificateNotUsable(row.status.value)
+    public_key = cast("PublicKey", x509.load_der_x509_certificate(row.der).public_key())
+    return SigningCertificate(
+        row=row,
+        chain=SignerChain(certificate=row.der, others=tuple(others)),
+        suited_algorithm=SignatureAlgorithm(algorithms.default_for(public_key)),
+    )
