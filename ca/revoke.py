@@ -133,7 +133,7 @@ def _take(
         session,
         job=PUBLISH_JOB,
         payload={"authority_id": str(certificate.authority_id)},
-        unique=f"{PUBLISH_JOB}:{certificate.authority_id}",
+        unique=str(certificate.authority_id),
     )
     audit.record(
         session,
