@@ -1,12 +1,9 @@
 """What signing needs from its surroundings, handed in by the wiring."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from ca.tsa import TimeStampAuthority
 from hsm.providers import KeyStore
 from pdf.timestamps import TimestampSource
 from signing.documents import DocumentStore
@@ -22,15 +19,3 @@ class Desk:
     documents: DocumentStore
     timestamps: TimestampSource | None = None
     policy: SigningPolicy = field(default_factory=SigningPolicy)
-
-
-@dataclass(frozen=True)
-class OwnTimestamps:
-    """Time-stamps of our own authority, without a detour through HTTP."""
-
-    authority: TimeStampAuthority
-    clock: Callable[[], datetime]
-
-    def timestamp(self, digest: bytes, hash_algorithm: str) -> bytes:
-        """Return a TimeStampToken (DER) over a digest."""
-        return self.authority.token(digest, hash_algorithm, at=self.clock())
