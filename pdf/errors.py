@@ -23,8 +23,6 @@ Names say what happened; the suffix "Error" would repeat what `raise` and `excep
 Messages never carry a password, a key or the content of the document.
 """
 
-# ruff: noqa: N818  (an error here is named after what happened, see the docstring)
-
 from typing import ClassVar
 
 

@@ -69,7 +69,9 @@ def read_form(document: OpenedDocument) -> Form:
         if not isinstance(fields, generic.ArrayObject):
             return Form(form, (), frozenset())
         names = frozenset(
-            str(entry(field, "/T", "")) for _, field in _members(fields) if isinstance(field, dict)
+            str(entry(field, "/T", ""))
+            for _, field in _members(fields)
+            if isinstance(field, generic.DictionaryObject)
         )
         return Form(form, tuple(_signature_fields(fields)), names)
 

@@ -208,7 +208,11 @@ class OpenedDocument:
             )
         with guarded("the encryption of the file cannot be read"):
             # many files have an empty user password and only restrict what may be done
-            result = reader.decrypt(password or "")
+            try:
+                result = reader.decrypt(password or "")
+            except UnicodeEncodeError:
+                # older encryption knows Latin passwords only; some writers put UTF-8 there
+                result = reader.decrypt((password or "").encode())
         if result.status == AuthStatus.FAILED:
             if password is None:
                 raise EncryptedPdf("the file is encrypted and needs a password")

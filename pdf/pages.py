@@ -48,6 +48,8 @@ def find_page(document: OpenedDocument, wanted: int | None) -> Page:
     with guarded("the page tree cannot be read"):
         total = _declared_count(document)
         number = 1 if wanted is None else wanted
+        if number == 0:
+            raise PlacementInvalid("pages are counted from 1, or from the end with -1")
         if number < 0:
             number = (total if total is not None else sum(1 for _ in walk(document))) + 1 + number
         skip = number - 1 if number > 0 else MAX_PAGES
@@ -114,10 +116,10 @@ def walk(document: OpenedDocument, *, skip: int = 0) -> Iterator[_Node]:
         seen.add(mark)
         attributes = inherited | {key: node[key] for key in _INHERITED if key in node}
         if "/Kids" not in node:
-            if remaining:
-                remaining -= 1
-            else:
+            is_page = entry(node, "/Type", "/Page") == "/Page"
+            if is_page and not remaining:
                 yield reference, node, attributes
+            remaining = max(0, remaining - is_page)
             continue
         count = entry(node, "/Count")
         if depth and isinstance(count, int) and 0 < count <= remaining:
@@ -137,8 +139,8 @@ def _page(
     node: generic.DictionaryObject,
     attributes: dict[str, object],
 ) -> Page:
-    media = _box(entry(attributes, "/MediaBox")) or _DEFAULT_BOX
-    crop = _box(entry(attributes, "/CropBox")) or media
+    media = _box(attributes.get("/MediaBox")) or _DEFAULT_BOX
+    crop = _box(attributes.get("/CropBox")) or media
     # what is seen is the crop box as far as it lies on the medium (section 14.11.2)
     visible = (
         max(media[0], crop[0]),
@@ -148,7 +150,7 @@ def _page(
     )
     if visible[0] >= visible[2] or visible[1] >= visible[3]:
         visible = media
-    turn = entry(attributes, "/Rotate", 0)
+    turn = attributes.get("/Rotate", 0)
     rotation = round(float(turn)) % 360 if isinstance(turn, int | float) else 0
     rotation = rotation // _RIGHT_ANGLE * _RIGHT_ANGLE
     return Page(number, reference, node, visible, rotation)

@@ -51,7 +51,13 @@ def prepare(
     template = template_for(signer, algorithm)
     reserved = options.timestamp_size if options.level is Level.B_T else 0
     room = template.room_needed(timestamp_size=reserved)
-    revision = write_revision(source, options=options, signer=signer, room=room)
+    revision = write_revision(
+        source,
+        options=options,
+        signer=signer,
+        hash_algorithm=algorithm.hash_algorithm,
+        room=room,
+    )
     revision.close_byte_range()
     running = copy_and_hash(source, staged, hash_algorithm=algorithm.hash_algorithm)
     staged.write(revision.tail)

@@ -60,7 +60,12 @@ class Revision:
 
 
 def write_revision(
-    source: BinaryIO, *, options: SignatureOptions, signer: SignerChain, room: int
+    source: BinaryIO,
+    *,
+    options: SignatureOptions,
+    signer: SignerChain,
+    hash_algorithm: str,
+    room: int,
 ) -> Revision:
     """Build the revision for one signature with `room` bytes for its container.
 
@@ -70,6 +75,9 @@ def write_revision(
     form = read_form(document)
     page = find_page(document, 1)
     chosen = choose_field(document, form, options.field)
+    if isinstance(chosen, SignatureField):
+        with guarded("the demands of the field cannot be read"):
+            require_seed_values(chosen.dictionary, options=options, hash_algorithm=hash_algorithm)
     _require_certifiable(form, options)
     with guarded("the new revision cannot be written"):
         if not form.signed:
@@ -125,7 +133,6 @@ class _Builder:
         entries = self._signature_entries(contents, byte_range)
         lock = None
         if isinstance(chosen, SignatureField):
-            require_seed_values(chosen.dictionary, options=self.options)
             lock = entry(chosen.dictionary, "/Lock")
         transforms = self._transforms(lock)
         if transforms:
@@ -217,7 +224,8 @@ class _Builder:
         }
         if options.stamp is not None:
             drawing = self._drawing()
-            page = find_page(self.document, options.page or drawing.preset.page)
+            wanted = drawing.preset.page if options.page is None else options.page
+            page = find_page(self.document, wanted)
             placed = self._placed(page, drawing)
             entries["Rect"] = [float(value) for value in placed.rectangle]
             if page.rotation:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _FILTER, _SUB_FILTER, _REASONS, _DIGEST = 1, 2, 8, 64
 
 
-def require_seed_values(field: generic.DictionaryObject, *, options: SignatureOptions) -> None:
+def require_seed_values(
+    field: generic.DictionaryObject, *, options: SignatureOptions, hash_algorithm: str
+) -> None:
     """Raise FieldUnavailable naming the first demand of the field that is not met."""
     seed = entry(field, "/SV")
     if not isinstance(seed, generic.DictionaryObject):
@@ -35,6 +37,11 @@ def require_seed_values(field: generic.DictionaryObject, *, options: SignatureOp
             _SUB_FILTER,
             "another kind of signature",
             lambda: f"/{options.sub_filter}" in _texts(seed, "/SubFilter"),
+        ),
+        (
+            _DIGEST,
+            "another digest",
+            lambda: hash_algorithm.upper() in _texts(seed, "/DigestMethod"),
         ),
         (_REASONS, "one of its own reasons", lambda: _reason_fits(seed, options)),
     )
@@ -51,15 +58,6 @@ def require_seed_values(field: generic.DictionaryObject, *, options: SignatureOp
     if demanded and options.level is Level.B_B:
         raise FieldUnavailable("the author of this field demands a time-stamp (level B-T)")
     _require_purpose(seed, options)
-
-
-def require_digest(field: generic.DictionaryObject, *, hash_algorithm: str) -> None:
-    """Raise FieldUnavailable when the field demands other digests."""
-    seed = entry(field, "/SV")
-    if not isinstance(seed, generic.DictionaryObject) or not int(entry(seed, "/Ff", 0)) & _DIGEST:
-        return
-    if hash_algorithm.upper() not in _texts(seed, "/DigestMethod"):
-        raise FieldUnavailable("the author of this field demands another digest")
 
 
 def _require_purpose(seed: generic.DictionaryObject, options: SignatureOptions) -> None:
