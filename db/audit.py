@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
 
-from sqlalchemy import Text, bindparam, event, func, select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session, SessionTransaction
 
 from db.audit_chain import EntryContent
 from db.audit_verification import AuditVerdict, BrokenLink, ChainHead, Fault, heads, verify
 from db.base import require_aware, uuid7
 from db.canonical import canonical_json, clean_text
-from db.errors import AuditValueUnsuitable
+from db.errors import ValueUnsuitable
 from db.models import AuditEntry
 
 __all__ = [
@@ -43,7 +43,7 @@ PAGE: Final = 100
 """Entries in a list when the caller does not say."""
 
 _WAITING: Final = "db.audit.waiting"
-_APPEND: Final = select(func.audit_append(bindparam("entries", type_=Text)))
+_APPEND: Final = "SELECT audit_append(%s)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ def record(  # noqa: PLR0913 - an entry has these parts, and every room writes t
     """Record an action; it is stored if and only if the session's transaction commits.
 
     `before` and `after` are the object's telling fields on either side of the change, never
-    secrets; they are copied now. Raises NaiveDatetime or AuditValueUnsuitable at once, not at the
+    secrets; they are copied now. Raises NaiveDatetime or ValueUnsuitable at once, not at the
     commit.
     """
     content = EntryContent(
@@ -127,7 +127,7 @@ def list_entries(
 
 def _name(text: str, *, what: str) -> str:
     if not text:
-        raise AuditValueUnsuitable(f"the {what} is empty")
+        raise ValueUnsuitable(f"the {what} is empty")
     return clean_text(text)
 
 
@@ -140,7 +140,7 @@ def _write(session: Session) -> None:
     session.flush()  # everything slower than the entries themselves goes before them
     waiting = cast("list[_Waiting]", session.info.pop(_WAITING))
     entries = "[" + ",".join(each.content.append_json() for each in waiting) + "]"
-    session.execute(_APPEND, {"entries": entries})
+    session.connection().exec_driver_sql(_APPEND, (entries,))
 
 
 @event.listens_for(Session, "after_soft_rollback")

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from db.base import require_aware
-from db.errors import AuditValueUnsuitable
+from db.errors import ValueUnsuitable
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """What plain JSON can say."""
@@ -24,7 +24,7 @@ def canonical_json(value: object) -> str:
     """Return the one JSON text of `value`.
 
     Characters that no JSON column can hold (NUL, lone surrogates) become U+FFFD: a strange file
-    name must not keep an action out of the log. Raises AuditValueUnsuitable or NaiveDatetime.
+    name must not keep an action out of the log. Raises ValueUnsuitable or NaiveDatetime.
     """
     return json.dumps(
         plain(value), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
@@ -62,7 +62,7 @@ def utc_text(moment: datetime) -> str:
 
 def _finite(value: float | None) -> Json:
     if isinstance(value, float) and not math.isfinite(value):
-        raise AuditValueUnsuitable(f"{value} is not a number JSON can write")
+        raise ValueUnsuitable(f"{value} is not a number JSON can write")
     return value
 
 
@@ -76,11 +76,11 @@ def _as_text(value: object) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value).hex()
     if isinstance(value, set | frozenset):
-        raise AuditValueUnsuitable("a set has no order; give a sorted list")
-    raise AuditValueUnsuitable(f"a {type(value).__name__} has no canonical form")
+        raise ValueUnsuitable("a set has no order; give a sorted list")
+    raise ValueUnsuitable(f"a {type(value).__name__} has no canonical form")
 
 
 def _key(key: object) -> str:
     if isinstance(key, str):
         return clean_text(key)
-    raise AuditValueUnsuitable(f"a key is a {type(key).__name__}, not text")
+    raise ValueUnsuitable(f"a key is a {type(key).__name__}, not text")

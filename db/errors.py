@@ -4,7 +4,7 @@
 
     DbError
     ├── NaiveDatetime            a time without a zone
-    ├── AuditValueUnsuitable     a value the audit log cannot write down faithfully
+    ├── ValueUnsuitable          a value that cannot be written down faithfully as JSON
     ├── JobRejected              a job that cannot be put on the queue
     ├── JobFailure               raised by a handler: this job must not be tried again
     ├── SchemaError              the tables could not be brought to the wanted revision
@@ -31,31 +31,31 @@ class DbError(Exception):
         return self.remedy
 
 
-class NaiveDatetime(DbError, DontWrapMixin):  # noqa: N818 - named after the fact, not the class kind
+class NaiveDatetime(DbError, DontWrapMixin):
     """A time without a zone was offered where only moments are stored."""
 
     code = "naive_datetime"
     remedy = "Give the time with its zone, for example datetime.now(UTC)."
 
 
-class AuditValueUnsuitable(DbError):  # noqa: N818 - named after the fact, not the class kind
+class ValueUnsuitable(DbError):
     """A value has no canonical JSON form."""
 
-    code = "audit_value_unsuitable"
+    code = "value_unsuitable"
     remedy = (
         "Pass text, whole and finite numbers, booleans, times, UUIDs, bytes, enums, lists or "
         "mappings with text keys; turn anything else into one of these first."
     )
 
 
-class JobRejected(DbError):  # noqa: N818 - named after the fact, not the class kind
+class JobRejected(DbError):
     """A job cannot be put on the queue as it was described."""
 
     code = "job_rejected"
     remedy = "Job and queue names have 1 to 128 characters and the payload must be plain JSON."
 
 
-class JobFailure(DbError):  # noqa: N818 - named after the fact, not the class kind
+class JobFailure(DbError):
     """Raised by a job handler to say that trying again cannot help."""
 
     code = "job_failure"
@@ -76,7 +76,7 @@ class EmbeddedPostgresError(DbError):
     remedy = "Set ANTIN_DATABASE_URL to use a PostgreSQL server of your own instead."
 
 
-class ProgramsMissing(EmbeddedPostgresError):  # noqa: N818 - named after the fact
+class ProgramsMissing(EmbeddedPostgresError):
     """No PostgreSQL programs are installed for this machine."""
 
     code = "postgres_programs_missing"
@@ -85,7 +85,7 @@ class ProgramsMissing(EmbeddedPostgresError):  # noqa: N818 - named after the fa
     )
 
 
-class DatabaseUserMissing(EmbeddedPostgresError):  # noqa: N818 - named after the fact
+class DatabaseUserMissing(EmbeddedPostgresError):
     """PostgreSQL refuses to run as root and no other user could be had."""
 
     code = "database_user_missing"
@@ -95,14 +95,14 @@ class DatabaseUserMissing(EmbeddedPostgresError):  # noqa: N818 - named after th
     )
 
 
-class DirectoryUnusable(EmbeddedPostgresError):  # noqa: N818 - named after the fact
+class DirectoryUnusable(EmbeddedPostgresError):
     """The server's directory cannot be read, written or reached."""
 
     code = "database_directory_unusable"
     remedy = "Check owner and mode of the directory, or choose another one with ANTIN_HOME."
 
 
-class ServerFailed(EmbeddedPostgresError):  # noqa: N818 - named after the fact
+class ServerFailed(EmbeddedPostgresError):
     """A program of PostgreSQL ended with an error; the message carries its last words."""
 
     code = "postgres_server_failed"

@@ -25,72 +25,58 @@ CREATE FUNCTION audit_append(entries text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     head audit_chains;
     item record;
-    added audit_log[] := '{}';
+    link bytea;
+    added audit_log[];
     count int := 0;
-    pick int;
 BEGIN
     SELECT * INTO head FROM audit_chains ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
-        SELECT chain INTO pick FROM audit_chains ORDER BY random() LIMIT 1;
-        SELECT * INTO STRICT head FROM audit_chains WHERE chain = pick FOR UPDATE;
+        SELECT * INTO STRICT head FROM audit_chains ORDER BY random() LIMIT 1;
+        SELECT * INTO STRICT head FROM audit_chains c WHERE c.chain = head.chain FOR UPDATE;
     END IF;
     FOR item IN
-        SELECT * FROM json_to_recordset(entries::json) AS e(
+        SELECT *, decode(content_digest, 'hex') AS content
+        FROM json_to_recordset(entries::json) AS e(
             id uuid, at timestamptz, actor text, action text, object_type text, object_id text,
             before text, after text, content_digest text)
     LOOP
         count := count + 1;
-        added[count].id := item.id;
-        added[count].at := item.at;
-        added[count].actor := item.actor;
-        added[count].action := item.action;
-        added[count].object_type := item.object_type;
-        added[count].object_id := item.object_id;
-        added[count].before := item.before::json;
-        added[count].after := item.after::json;
-        added[count].chain := head.chain;
-        added[count].sequence := head.sequence + 1;
-        added[count].content_digest := decode(item.content_digest, 'hex');
-        added[count].previous := head.digest;
-        added[count].digest := sha256(head.digest || int2send(head.chain)
-            || int8send(head.sequence + 1) || decode(item.content_digest, 'hex'));
-        head.sequence := head.sequence + 1;
-        head.digest := added[count].digest;
+        link := sha256(head.digest || int2send(head.chain) || int8send(head.sequence + count)
+            || item.content);
+        added[count] := ROW(item.id, item.at, item.actor, item.action, item.object_type,
+            item.object_id, item.before::json, item.after::json, head.chain, head.sequence + count,
+            item.content, head.digest, link)::audit_log;
+        head.digest := link;
     END LOOP;
     INSERT INTO audit_log SELECT * FROM unnest(added);
 END $$;
 
 CREATE FUNCTION audit_log_link() RETURNS trigger LANGUAGE plpgsql AS $$
--- Refuses entries that do not continue their chain, however they came; moves the heads on.
+-- Moves the heads on, for entries that continue their chain; refuses all others, however they came.
 DECLARE
-    head audit_chains;
-    tail record;
+    linked bigint;
 BEGIN
-    IF EXISTS (SELECT FROM added a WHERE NOT EXISTS
-            (SELECT FROM audit_chains c WHERE c.chain = a.chain)) THEN
-        RAISE EXCEPTION 'audit entry in a chain that does not exist' USING ERRCODE = '23001';
+    WITH link AS (
+        SELECT a.chain, a.sequence, a.digest,
+            a.previous = lag(a.digest, 1, c.digest) OVER chained
+            AND a.sequence = c.sequence + row_number() OVER chained
+            AND a.digest = sha256(a.previous || int2send(a.chain) || int8send(a.sequence)
+                || a.content_digest) AS good
+        FROM added a JOIN audit_chains c USING (chain)
+        WINDOW chained AS (PARTITION BY a.chain ORDER BY a.sequence)
+    ), tail AS (
+        SELECT DISTINCT ON (chain) chain, sequence, digest,
+            count(*) FILTER (WHERE good) OVER (PARTITION BY chain) AS entries
+        FROM link ORDER BY chain, sequence DESC
+    ), moved AS (
+        UPDATE audit_chains c SET sequence = tail.sequence, digest = tail.digest
+        FROM tail WHERE c.chain = tail.chain AND c.sequence + tail.entries = tail.sequence
+        RETURNING tail.entries
+    )
+    SELECT sum(entries) INTO linked FROM moved;
+    IF coalesce(linked, 0) <> (SELECT count(*) FROM added) THEN
+        RAISE EXCEPTION 'audit entry does not continue its chain' USING ERRCODE = '23001';
     END IF;
-    FOR head IN SELECT c.* FROM audit_chains c
-        WHERE c.chain IN (SELECT a.chain FROM added a) ORDER BY c.chain FOR UPDATE
-    LOOP
-        PERFORM FROM (
-            SELECT a.*,
-                lag(a.digest, 1, head.digest) OVER chained AS expected_previous,
-                head.sequence + row_number() OVER chained AS expected_sequence
-            FROM added a WHERE a.chain = head.chain
-            WINDOW chained AS (ORDER BY a.sequence)) link
-        WHERE link.previous <> link.expected_previous
-            OR link.sequence <> link.expected_sequence
-            OR link.digest <> sha256(link.previous || int2send(link.chain)
-                || int8send(link.sequence) || link.content_digest);
-        IF FOUND THEN
-            RAISE EXCEPTION 'audit entry does not continue its chain' USING ERRCODE = '23001';
-        END IF;
-        SELECT a.sequence, a.digest INTO STRICT tail FROM added a
-            WHERE a.chain = head.chain ORDER BY a.sequence DESC LIMIT 1;
-        UPDATE audit_chains SET sequence = tail.sequence, digest = tail.digest
-            WHERE chain = head.chain;
-    END LOOP;
     RETURN NULL;
 END $$;
 
@@ -119,8 +105,10 @@ CREATE TRIGGER audit_chains_advance BEFORE UPDATE ON audit_chains
     FOR EACH ROW EXECUTE FUNCTION audit_chains_advance();
 """
 
-# A job that is tried again gives up its claim to be the only one waiting: else it could not go back
-# into the queue while its successor is there, and a successor would wait for its next try.
+# Transactions that notify listeners commit one after the other, each with a disk flush of its own;
+# so enqueueing does not notify, and workers ask for jobs every second. A job that is tried again
+# gives up its claim to be the only one waiting: else it could not go back into the queue while its
+# successor is there, and a successor would wait for its next try.
 JOBS_EXTRAS = """
 DO $$
 DECLARE
@@ -131,6 +119,9 @@ BEGIN
         EXECUTE format('ALTER FUNCTION %s SET search_path = procrastinate, pg_temp', routine);
     END LOOP;
 END $$;
+
+DROP TRIGGER procrastinate_jobs_notify_queue_job_inserted_v1
+    ON procrastinate.procrastinate_jobs;
 
 CREATE FUNCTION procrastinate.release_claim() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
