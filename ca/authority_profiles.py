@@ -5,7 +5,7 @@ After RFC 5280, RFC 6960 4.2.2.2 (responder), RFC 3161 2.3 (TSA) and ETSI EN 319
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -15,13 +15,14 @@ from ca.models import AuthorityRole
 from hsm.algorithms import default_for
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from ca.authority_signers import AuthoritySigner
-    from hsm.providers import PrivateKey
+    from hsm.algorithms import PrivateKey
 
 _ANY_POLICY = x509.ObjectIdentifier("2.5.29.32.0")
-_HASHES: dict[str | None, hashes.HashAlgorithm | None] = {
+_HASHES: Final[Mapping[str | None, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None]] = {
     "sha256": hashes.SHA256(),
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
@@ -29,7 +30,7 @@ _HASHES: dict[str | None, hashes.HashAlgorithm | None] = {
 }
 
 
-def build(  # noqa: PLR0913 -- a certificate has these parts and no fewer
+def build(
     role: AuthorityRole,
     *,
     subject: x509.Name,

@@ -22,7 +22,8 @@ from hsm.errors import HsmError
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from hsm.providers import KeyStore, PrivateKey
+    from hsm.algorithms import PrivateKey
+    from hsm.providers import KeyStore
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography import x509
 from sqlalchemy import select
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Sequence
 
-    from hsm.providers import KeyStore
+    from sqlalchemy import Row
     from sqlalchemy.orm import Session
+
+    from hsm.providers import KeyStore
 
 __all__ = [
     "ANSWER_LIFETIME",
@@ -125,17 +127,17 @@ class OcspService:
         # The lock makes a renewal wait for a revocation that is under way, and then see it.
         columns = select(Certificate.authority_id, Certificate.serial_number, *_STATUS_COLUMNS)
         locked = columns.where(Certificate.id == certificate_id).with_for_update()
-        authority_id, serial_number, *facts = session.execute(locked).one()
-        issuer = self._issuer_with_id(session, authority_id, at)
+        row = session.execute(locked).one()
+        issuer = self._issuer_with_id(session, row.authority_id, at)
         this_update = at.replace(microsecond=0)
-        identifier = messages.certificate_id(issuer.certificate, int(serial_number, 16))
+        identifier = messages.certificate_id(issuer.certificate, int(row.serial_number, 16))
         single = SingleAnswer(
-            identifier.encoded, _status(*facts).encoded(), this_update, this_update + self._lifetime
+            identifier.encoded, _status(row).encoded(), this_update, this_update + self._lifetime
         )
         return {
             "certificate_id": certificate_id,
-            "authority_id": authority_id,
-            "serial_number": serial_number,
+            "authority_id": row.authority_id,
+            "serial_number": row.serial_number,
             "this_update": single.this_update,
             "next_update": single.next_update,
             "der": issuer.responder.answer([single], produced_at=this_update),
@@ -174,9 +176,9 @@ class OcspService:
         row = session.execute(query).one_or_none()
         if row is None:
             return _NEVER_ISSUED, None
-        *facts, this_update, next_update, der = row
-        stored = _Stored(this_update, next_update, der) if der is not None else None
-        return _status(*facts), stored
+        if row.der is None:
+            return _status(row), None
+        return _status(row), _Stored(row.this_update, row.next_update, row.der)
 
     def _issuer_of(self, session: Session, asked: OcspRequest, at: datetime) -> _Issuer | None:
         wanted = {certificate.issuer for certificate in asked.certificates}
@@ -242,15 +244,11 @@ def _is_current(authority: Authority, at: datetime) -> bool:
     return authority.not_before <= at < authority.not_after
 
 
-def _status(
-    status: CertificateStatus,
-    revoked_at: datetime | None,
-    suspended_at: datetime | None,
-    reason: RevocationReason | None,
-) -> _Status:
-    if status is CertificateStatus.SUSPENDED:
-        return _Status(status, suspended_at, RevocationReason.CERTIFICATE_HOLD)
-    return _Status(status, revoked_at, reason)
+def _status(row: Row[*tuple[Any, ...]]) -> _Status:
+    """Read the status off a row that has `_STATUS_COLUMNS`."""
+    if row.status is CertificateStatus.SUSPENDED:
+        return _Status(row.status, row.suspended_at, RevocationReason.CERTIFICATE_HOLD)
+    return _Status(row.status, row.revoked_at, row.revocation_reason)
 
 
 def _is_enough(

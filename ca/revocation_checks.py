@@ -1,0 +1,161 @@
+"""Asking the sources in order, and checking whatever evidence they give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from ca import crl_checks, ocsp_checks, path_rules
+from ca.crl_checks import CrlCheck, LoadedCrl
+from ca.revocation import RevocationEvidence, RevocationFact, RevocationQuery, RevocationStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ca.parsed_certificates import ParsedCertificate
+    from ca.path_building import CertificatePool, Effort, Path, PathBuilder
+    from ca.path_rules import PathInputs
+    from ca.revocation import RevocationSource
+
+_KEPT_CRLS: Final = 16
+_MAX_DEPTH: Final = 4
+"""A CRL's signer has a status too, from a CRL whose signer has a status, and so on."""
+
+
+def load_crl_cache() -> Callable[[bytes], LoadedCrl | None]:
+    """Make a reader that keeps the CRLs read last, since signatures of one document share them."""
+    return lru_cache(_KEPT_CRLS)(crl_checks.load)
+
+
+@dataclass(eq=False, slots=True)
+class RevocationChecker:
+    """Finds the status of certificates for one validation; asks about each certificate once."""
+
+    builder: PathBuilder
+    pool: CertificatePool
+    sources: Sequence[RevocationSource]
+    inputs: PathInputs
+    effort: Effort
+    load: Callable[[bytes], LoadedCrl | None]
+    _known: dict[tuple[bytes, bytes], RevocationFact] = field(default_factory=dict)
+    _trusted_signers: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)
+    _in_question: set[bytes] = field(default_factory=set)
+
+    def status(
+        self,
+        certificate: ParsedCertificate,
+        issuer: ParsedCertificate,
+        *,
+        anchor: ParsedCertificate,
+    ) -> RevocationFact:
+        """Find the status of a certificate; UNKNOWN when no source settles it."""
+        asked = (certificate.fingerprint, issuer.key_bytes)
+        if asked not in self._known:
+            self._known[asked] = self._ask(certificate, issuer, anchor)
+        return self._known[asked]
+
+    def _ask(
+        self, certificate: ParsedCertificate, issuer: ParsedCertificate, anchor: ParsedCertificate
+    ) -> RevocationFact:
+        for source in self.sources:
+            query = RevocationQuery(certificate, issuer, self.inputs.at, self.effort.seconds_left)
+            for said in source.look_up(query):
+                self.effort.look_at_clock()
+                if isinstance(said, RevocationFact):
+                    return said
+                fact = self._settle(query, said, source.name, anchor)
+                if fact is not None:
+                    return fact
+        return RevocationFact(RevocationStatus.UNKNOWN)
+
+    def _settle(
+        self,
+        query: RevocationQuery,
+        evidence: RevocationEvidence,
+        source: str,
+        anchor: ParsedCertificate,
+    ) -> RevocationFact | None:
+        """Take a revocation from any evidence before a "good" from another."""
+        legacy = anchor.fingerprint in self.inputs.algorithms.legacy_anchors
+        facts = [
+            ocsp_checks.status(
+                query, data, source=source, algorithms=self.inputs.algorithms, legacy=legacy
+            )
+            for data in evidence.ocsp_responses
+        ]
+        if evidence.crls:
+            check = CrlCheck(
+                query.certificate,
+                query.issuer,
+                query.at,
+                self.inputs.algorithms,
+                legacy,
+                lambda crl: self._trusts(crl, query, anchor),
+            )
+            loaded = [crl for data in evidence.crls if (crl := self.load(data)) is not None]
+            facts.append(crl_checks.status(check, loaded, source=source))
+        known = [fact for fact in facts if fact is not None]
+        known.sort(key=lambda fact: _WEIGHT[fact.status])
+        return known[0] if known else None
+
+    def _trusts(self, crl: LoadedCrl, query: RevocationQuery, anchor: ParsedCertificate) -> bool:
+        """Say whether somebody who may has signed the CRL: the issuer, or one below the anchor."""
+        issuer = query.issuer
+        if crl.issuer == issuer.subject and issuer.may_sign_crls and crl.signed_by(issuer):
+            return True
+        return any(
+            candidate.may_sign_crls
+            and crl.signed_by(candidate)
+            and (self._lists_itself(candidate, query) or self._is_trusted_signer(candidate, anchor))
+            for candidate in (anchor, *self.pool.named(crl.issuer))
+            if candidate.subject == crl.issuer and candidate.key_bytes != issuer.key_bytes
+        )
+
+    def _lists_itself(self, signer: ParsedCertificate, query: RevocationQuery) -> bool:
+        """Say whether the CRL's signer is asked about, and its CA lets it speak for itself."""
+        asked = query.certificate
+        return (
+            signer.fingerprint == asked.fingerprint
+            and signer.fingerprint in self._in_question
+            and crl_checks.names_crl_issuer(asked, signer.subject)
+        )
+
+    def _is_trusted_signer(self, signer: ParsedCertificate, anchor: ParsedCertificate) -> bool:
+        if signer.fingerprint == anchor.fingerprint:
+            return True
+        pair = (signer.fingerprint, anchor.fingerprint)
+        if pair in self._trusted_signers:
+            return self._trusted_signers[pair]
+        if signer.fingerprint in self._in_question or len(self._in_question) >= _MAX_DEPTH:
+            return False
+        self._in_question.add(signer.fingerprint)
+        try:
+            trusted = any(
+                self._holds(path)
+                for path in self.builder.paths(signer)
+                if path[0].fingerprint == anchor.fingerprint
+            )
+        finally:
+            self._in_question.discard(signer.fingerprint)
+        self._trusted_signers[pair] = trusted
+        return trusted
+
+    def _holds(self, path: Path) -> bool:
+        inputs = replace(self.inputs, purpose="crl")
+        if path_rules.findings(path, inputs):
+            return False
+        return all(
+            self.status(link, issuer, anchor=path[0]).status is RevocationStatus.GOOD
+            for issuer, link in pairwise(path)
+        )
+
+
+_WEIGHT: Final = {
+    RevocationStatus.REVOKED: 0,
+    RevocationStatus.SUSPENDED: 1,
+    RevocationStatus.GOOD: 2,
+    RevocationStatus.UNKNOWN: 3,
+    RevocationStatus.NOT_CHECKED: 4,
+}

@@ -1,0 +1,253 @@
+"""Who knows whether a certificate is revoked: our registry, the document, the cache, the issuer.
+
+The network is asked only by `HttpSource`, which nobody has unless it is put into the list; and
+then only through `ca.guarded_fetch`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from ca import der, ocsp_messages
+from ca.errors import RevocationDataUnavailable
+from ca.guarded_fetch import Fetcher, FetchRefused
+from ca.models import (
+    Authority,
+    CachedRevocationData,
+    Certificate,
+    CertificateStatus,
+    CertificateStatusChange,
+    RevocationReason,
+)
+from ca.revocation import (
+    EmbeddedSource,
+    RevocationEvidence,
+    RevocationFact,
+    RevocationQuery,
+    RevocationStatus,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session, sessionmaker
+
+__all__ = ["CacheSource", "EmbeddedSource", "HttpSource", "RegistrySource"]
+
+MAX_ADDRESSES: Final = 3
+"""Of each kind, taken from one certificate."""
+
+
+class RegistrySource:
+    """Our own registry, which knows first and remembers suspensions that were lifted."""
+
+    name = "registry"
+    authoritative = True
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self._sessions = sessions
+
+    def look_up(self, query: RevocationQuery) -> Iterator[RevocationFact | RevocationEvidence]:
+        """Give the committed status of a certificate that one of our authorities issued.
+
+        RevocationDataUnavailable when the database cannot be read: to go on without the one source
+        that knows would be worse than to say so.
+        """
+        try:
+            with self._sessions() as session:
+                fact = _registered(session, query)
+        except SQLAlchemyError as error:
+            raise RevocationDataUnavailable("the registry cannot be read") from error
+        if fact is not None:
+            yield fact
+
+
+def _registered(session: Session, query: RevocationQuery) -> RevocationFact | None:
+    authority = session.scalar(select(Authority).where(Authority.certificate == query.issuer.der))
+    if authority is None:
+        return None
+    own = select(Authority.id).where(
+        Authority.issuer_id == authority.id, Authority.certificate == query.certificate.der
+    )
+    if session.scalar(own) is not None:
+        return RevocationFact(RevocationStatus.GOOD, RegistrySource.name, query.at)
+    serial = query.certificate.serial_number
+    found = session.scalar(
+        select(Certificate).where(
+            Certificate.authority_id == authority.id,
+            Certificate.serial_number == f"{max(serial, 0):040x}",
+        )
+    )
+    if found is None or found.der != query.certificate.der:
+        # Signed by our key and not in our books: nothing that others say makes that good.
+        return RevocationFact(RevocationStatus.UNKNOWN, RegistrySource.name, query.at)
+    return _of_row(session, found, query.at)
+
+
+def _of_row(session: Session, found: Certificate, at: datetime) -> RevocationFact:
+    if found.status is CertificateStatus.REVOKED:
+        suspended_at = _suspended_at(session, found, at)
+        if suspended_at is None or (found.revoked_at is not None and found.revoked_at <= at):
+            reason = found.revocation_reason or RevocationReason.UNSPECIFIED
+            return RevocationFact(
+                RevocationStatus.REVOKED,
+                RegistrySource.name,
+                at,
+                revoked_at=found.revoked_at,
+                reason=reason.value,
+            )
+        return _suspended(suspended_at, at)
+    if found.status in {CertificateStatus.ACTIVE, CertificateStatus.SUSPENDED}:
+        suspended_at = _suspended_at(session, found, at)
+        if suspended_at is not None:
+            return _suspended(suspended_at, at)
+        return RevocationFact(RevocationStatus.GOOD, RegistrySource.name, at)
+    return RevocationFact(RevocationStatus.UNKNOWN, RegistrySource.name, at)
+
+
+def _suspended(since: datetime, at: datetime) -> RevocationFact:
+    return RevocationFact(
+        RevocationStatus.SUSPENDED,
+        RegistrySource.name,
+        at,
+        revoked_at=since,
+        reason=RevocationReason.CERTIFICATE_HOLD.value,
+    )
+
+
+def _suspended_at(session: Session, found: Certificate, at: datetime) -> datetime | None:
+    """Tell since when it was suspended at that time; None when it was not."""
+    change = session.execute(
+        select(CertificateStatusChange.status, CertificateStatusChange.at)
+        .where(CertificateStatusChange.certificate_id == found.id, CertificateStatusChange.at <= at)
+        .order_by(CertificateStatusChange.at.desc(), CertificateStatusChange.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if change is None or change.status is not CertificateStatus.SUSPENDED:
+        return None
+    since: datetime = change.at
+    return since
+
+
+class CacheSource:
+    """CRLs and OCSP answers fetched earlier, by this process or another."""
+
+    name = "cache"
+    authoritative = False
+
+    def __init__(self, sessions: sessionmaker[Session]) -> None:
+        self._sessions = sessions
+
+    def look_up(self, query: RevocationQuery) -> Iterator[RevocationFact | RevocationEvidence]:
+        """Give what is stored under the certificate's own addresses; freshness is checked later."""
+        addresses = _Addresses.of(query)
+        with self._sessions() as session:
+            for key, is_crl in addresses.cache_keys():
+                data = session.scalar(
+                    select(CachedRevocationData.der).where(CachedRevocationData.key == key)
+                )
+                if data is not None:
+                    yield _evidence(bytes(data), is_crl=is_crl)
+
+    def store(self, key: str, data: bytes, *, at: datetime, next_update: datetime | None) -> None:
+        """Keep fetched data in a transaction of its own: it belongs to no other change."""
+        values = {"key": key, "fetched_at": at, "next_update": next_update, "der": data}
+        statement = insert(CachedRevocationData).values(**values)
+        with self._sessions.begin() as session:
+            session.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[CachedRevocationData.key],
+                    set_={name: statement.excluded[name] for name in values if name != "key"},
+                )
+            )
+
+
+class HttpSource:
+    """The issuer's own OCSP and CRL addresses, as the certificate names them."""
+
+    name = "network"
+    authoritative = False
+
+    def __init__(self, fetcher: Fetcher, *, cache: CacheSource | None = None) -> None:
+        self._fetcher = fetcher
+        self._cache = cache
+
+    def look_up(self, query: RevocationQuery) -> Iterator[RevocationFact | RevocationEvidence]:
+        """Ask OCSP first, then fetch CRLs; what cannot be had is passed over."""
+        addresses = _Addresses.of(query)
+        for url in addresses.ocsp:
+            yield from self._try(query, url, request=addresses.request)
+        for url in addresses.crls:
+            yield from self._try(query, url, request=None)
+
+    def _try(
+        self, query: RevocationQuery, url: str, *, request: bytes | None
+    ) -> Iterator[RevocationEvidence]:
+        try:
+            if request is None:
+                data = self._fetcher.get(url, seconds=query.seconds)
+            else:
+                data = self._fetcher.post(
+                    url, request, "application/ocsp-request", seconds=query.seconds
+                )
+        except FetchRefused:
+            return
+        if self._cache is not None:
+            key = _cache_key(url, request)
+            self._cache.store(key, data, at=query.at, next_update=None)
+        yield _evidence(data, is_crl=request is None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Addresses:
+    ocsp: tuple[str, ...]
+    crls: tuple[str, ...]
+    request: bytes
+
+    @classmethod
+    def of(cls, query: RevocationQuery) -> _Addresses:
+        certificate = query.certificate
+        identifier = ocsp_messages.certificate_id(
+            query.issuer.certificate, certificate.serial_number
+        )
+        request = der.sequence(der.sequence(der.sequence(der.sequence(identifier.encoded))))
+        information = certificate.extension(x509.AuthorityInformationAccess)
+        ocsp = [
+            access.access_location.value
+            for access in information or ()
+            if access.access_method == AuthorityInformationAccessOID.OCSP
+            and isinstance(access.access_location, x509.UniformResourceIdentifier)
+        ]
+        points = certificate.extension(x509.CRLDistributionPoints)
+        crls = [
+            name.value
+            for point in points or ()
+            for name in point.full_name or ()
+            if isinstance(name, x509.UniformResourceIdentifier)
+        ]
+        return cls(tuple(ocsp[:MAX_ADDRESSES]), tuple(crls[:MAX_ADDRESSES]), request)
+
+    def cache_keys(self) -> Iterator[tuple[str, bool]]:
+        for url in self.ocsp:
+            yield _cache_key(url, self.request), False
+        for url in self.crls:
+            yield _cache_key(url, None), True
+
+
+def _cache_key(url: str, request: bytes | None) -> str:
+    if request is None:
+        return f"crl:{url}"
+    return f"ocsp:{url}#{hashlib.sha256(request).hexdigest()}"
+
+
+def _evidence(data: bytes, *, is_crl: bool) -> RevocationEvidence:
+    return RevocationEvidence(crls=(data,)) if is_crl else RevocationEvidence((), (data,))

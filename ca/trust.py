@@ -1,0 +1,166 @@
+"""Which certificates a path may end at: our own root, rows of the database, files and folders.
+
+An anchor is trusted because somebody put it there, so adding one is an audited act, and a file that
+cannot be read is an error and not a silent gap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from sqlalchemy import select
+
+from ca import der
+from ca.errors import AnchorUnreadable, TrustAnchorNotFound, TrustAnchorTaken
+from ca.models import Authority, AuthorityRole, TrustAnchor
+from ca.parsed_certificates import CertificateUnreadable, parse
+from db import audit
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Iterable
+    from datetime import datetime
+    from pathlib import Path
+
+    from sqlalchemy.orm import Session
+
+MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+"""All roots of a country in one PEM file have about 1 MB."""
+_SUFFIXES: Final = frozenset({".pem", ".crt", ".cer", ".der", ".p7b", ".p7c"})
+_PEM: Final = b"-----BEGIN "
+_SIGNED_DATA: Final = der.object_identifier("1.2.840.113549.1.7.2")
+
+
+def anchors(session: Session) -> list[bytes]:
+    """List the DER certificates that the service trusts: its own root, then the added ones."""
+    roots = select(Authority.certificate).where(Authority.role == AuthorityRole.ROOT)
+    added = select(TrustAnchor.certificate).order_by(TrustAnchor.added_at, TrustAnchor.id)
+    own = session.scalars(roots.order_by(Authority.created_at)).all()
+    return [bytes(one) for one in (*own, *session.scalars(added))]
+
+
+def own_intermediates(session: Session) -> list[bytes]:
+    """List our CA certificates below the root, which a signer may have left out of a document."""
+    query = select(Authority.certificate).where(Authority.role == AuthorityRole.ISSUING)
+    return [bytes(one) for one in session.scalars(query)]
+
+
+def add_anchor(session: Session, certificate: bytes, *, at: datetime, actor: str) -> TrustAnchor:
+    """Trust a CA certificate (PEM or DER) from now on.
+
+    AnchorUnreadable when it is none, TrustAnchorTaken when it is trusted already.
+    """
+    found = _certificates(certificate, "the certificate")
+    if len(found) != 1:
+        raise AnchorUnreadable("one certificate at a time")
+    encoded = found[0]
+    _require_ca(encoded)
+    fingerprint = hashlib.sha256(encoded).hexdigest()
+    taken = select(TrustAnchor.id).where(TrustAnchor.sha256_fingerprint == fingerprint)
+    if session.scalar(taken) is not None:
+        raise TrustAnchorTaken(fingerprint)
+    made = TrustAnchor(
+        sha256_fingerprint=fingerprint,
+        subject=x509.load_der_x509_certificate(encoded).subject.rfc4514_string(),
+        certificate=encoded,
+        added_at=at,
+        added_by=actor,
+    )
+    session.add(made)
+    session.flush()
+    _audit(session, made, at=at, actor=actor, action="trust_anchor.add")
+    return made
+
+
+def remove_anchor(session: Session, anchor_id: uuid.UUID, *, at: datetime, actor: str) -> None:
+    """Trust an added certificate no more; TrustAnchorNotFound when there is none of that id."""
+    found = session.get(TrustAnchor, anchor_id)
+    if found is None:
+        raise TrustAnchorNotFound(str(anchor_id))
+    _audit(session, found, at=at, actor=actor, action="trust_anchor.remove")
+    session.delete(found)
+    session.flush()
+
+
+def list_anchors(session: Session) -> list[TrustAnchor]:
+    """List the added anchors, oldest first."""
+    return list(session.scalars(select(TrustAnchor).order_by(TrustAnchor.added_at, TrustAnchor.id)))
+
+
+def load_pem_anchors(paths: Iterable[Path]) -> list[bytes]:
+    """Read anchors from PEM, DER and P7B files; of a folder, every file with such a suffix.
+
+    DER of each certificate once, in the order of reading. AnchorUnreadable names the first file
+    that holds no certificate; a folder without any is an error too.
+    """
+    found: dict[bytes, None] = {}
+    for path in paths:
+        for file in _files(path):
+            for encoded in _certificates(_read(file), str(file)):
+                found[encoded] = None
+    return list(found)
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(one for one in path.iterdir() if one.suffix.lower() in _SUFFIXES)
+    if not files:
+        raise AnchorUnreadable(f"{path}: no certificate file in this folder")
+    return files
+
+
+def _read(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise AnchorUnreadable(f"{file}: too large")
+        return file.read_bytes()
+    except OSError as error:
+        raise AnchorUnreadable(f"{file}: {error.strerror}") from error
+
+
+def _certificates(data: bytes, origin: str) -> list[bytes]:
+    """Read every certificate of a file, whichever of the formats it has."""
+    try:
+        if _PEM + b"PKCS7" in data:
+            found = pkcs7.load_pem_pkcs7_certificates(data)
+        elif _PEM in data:
+            found = x509.load_pem_x509_certificates(data)
+        elif data[:1] == b"\x30" and _SIGNED_DATA in data[:32]:
+            found = pkcs7.load_der_pkcs7_certificates(data)
+        else:
+            return [_der(data)]
+        return [_der(one.public_bytes(Encoding.DER)) for one in found]
+    except (ValueError, TypeError) as error:
+        raise AnchorUnreadable(f"{origin}: no certificate in PEM or DER") from error
+
+
+def _der(data: bytes) -> bytes:
+    """Return a certificate that can be read in full, as it came."""
+    return parse(data).der
+
+
+def _require_ca(encoded: bytes) -> None:
+    try:
+        parsed = parse(encoded)
+    except CertificateUnreadable as error:
+        raise AnchorUnreadable("the certificate cannot be read") from error
+    constraints = parsed.extension(x509.BasicConstraints)
+    # Version-1 roots have no extensions at all; some are still in use.
+    if parsed.extensions and (constraints is None or not constraints.ca):
+        raise AnchorUnreadable("this is not the certificate of a CA")
+
+
+def _audit(session: Session, anchor: TrustAnchor, *, at: datetime, actor: str, action: str) -> None:
+    audit.record(
+        session,
+        at=at,
+        actor=actor,
+        action=action,
+        object_type="trust_anchor",
+        object_id=str(anchor.id),
+        after={"subject": anchor.subject, "sha256_fingerprint": anchor.sha256_fingerprint},
+    )

@@ -1,0 +1,270 @@
+"""Is this certificate to be trusted for this purpose at this time, and if not, why not.
+
+RFC 5280 path validation with the words of ETSI EN 319 102-1, for signers and time-stamp
+authorities alike; it needs neither a database nor a network. Documents, proofs of existence and
+the final verdict on a signature are not for this file: it answers about one certificate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, Literal
+
+from ca.algorithm_policy import AlgorithmPolicy
+from ca.parsed_certificates import CertificateUnreadable, ParsedCertificate, parse
+from ca.path_building import (
+    MAX_PATH_SECONDS,
+    CertificatePool,
+    Effort,
+    EffortExceeded,
+    Path,
+    PathBuilder,
+)
+from ca.path_rules import Finding, PathInputs, SubIndication, findings, rank, warnings
+from ca.policy_graph import PolicyInputs
+from ca.revocation import NOT_CHECKED, EmbeddedSource, RevocationFact, RevocationStatus
+from ca.revocation_checks import RevocationChecker, load_crl_cache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from ca.revocation import RevocationSource
+
+__all__ = [
+    "PathPolicy",
+    "PathValidator",
+    "PathVerdict",
+    "RevocationRule",
+    "SubIndication",
+]
+
+MAX_OTHERS: Final = 200
+"""Certificates taken from one document; the largest honest ones carry some thirty."""
+MAX_PATHS: Final = 64
+"""Paths that are judged before the best failure is reported."""
+_PARSED: Final = 1024
+"""Certificates kept parsed, so that twenty signatures cost little more than one."""
+
+
+class RevocationRule(StrEnum):
+    """What to do where a status cannot be learned."""
+
+    REQUIRED = "required"
+    """Without a fresh status nothing is trusted (TRY_LATER)."""
+    IF_AVAILABLE = "if_available"
+    """A revocation counts, silence does not."""
+    OFF = "off"
+    """Nobody is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathPolicy:
+    """How strict to be, as data."""
+
+    algorithms: AlgorithmPolicy = field(default_factory=AlgorithmPolicy)
+    revocation: RevocationRule = RevocationRule.REQUIRED
+    policies: PolicyInputs = field(default_factory=PolicyInputs)
+    seconds: float = MAX_PATH_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class PathVerdict:
+    """The answer about one certificate.
+
+    `chain` is DER from the certificate up to its anchor, as far as it was found. `revocation` is
+    about the certificate itself; `messages` are stable codes, errors first.
+    """
+
+    trusted: bool
+    sub_indication: str | None
+    chain: tuple[bytes, ...]
+    revocation: RevocationFact
+    messages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    path: Path
+    worst: Finding | None
+    messages: tuple[str, ...]
+    revocation: RevocationFact
+
+
+class PathValidator:
+    """Validates certificates against anchors; threads may share one."""
+
+    def __init__(
+        self,
+        anchors: Iterable[bytes],
+        sources: Sequence[RevocationSource] = (),
+        *,
+        intermediates: Iterable[bytes] = (),
+        policy: PathPolicy | None = None,
+    ) -> None:
+        """Take DER anchors, the revocation sources in the order of asking, and known CAs.
+
+        Anchors that cannot be read are left out: `ca.trust` refuses them when they are added.
+        """
+        self._parse = lru_cache(_PARSED)(parse)
+        self._load_crl = load_crl_cache()
+        self._anchors = tuple(self._parsed(anchors))
+        self._anchor_pool = CertificatePool(self._anchors)
+        self._intermediates = tuple(self._parsed(intermediates))
+        self._sources = tuple(sources)
+        self._policy = policy or PathPolicy()
+
+    def validate(
+        self,
+        certificate: bytes,
+        *,
+        purpose: Literal["signing", "timestamping"],
+        at: datetime,
+        others: Sequence[bytes] = (),
+        crls: Sequence[bytes] = (),
+        ocsp_responses: Sequence[bytes] = (),
+    ) -> PathVerdict:
+        """Judge a DER certificate at a time, with what its document brings along.
+
+        Whatever the bytes, the answer is a verdict; only a registry that cannot be read raises
+        (RevocationDataUnavailable).
+
+        `trusted` is about `at`: a certificate revoked later is trusted, and `revocation` says when
+        it was revoked.
+        """
+        try:
+            target = self._parse(certificate)
+        except CertificateUnreadable:
+            return _unknown((), "certificate_unreadable")
+        embedded = EmbeddedSource(crls=tuple(crls), ocsp_responses=tuple(ocsp_responses))
+        work = _Validation(self, target, PathInputs(at, purpose, self._policy.algorithms))
+        return work.run(tuple(self._parsed(others[:MAX_OTHERS])), self._in_order(embedded))
+
+    def _in_order(self, embedded: EmbeddedSource) -> tuple[RevocationSource, ...]:
+        first = [source for source in self._sources if source.authoritative]
+        then = [source for source in self._sources if not source.authoritative]
+        return (*first, embedded, *then)
+
+    def _parsed(self, certificates: Iterable[bytes]) -> Iterator[ParsedCertificate]:
+        for data in certificates:
+            try:
+                yield self._parse(data)
+            except CertificateUnreadable:
+                continue
+
+
+class _Validation:
+    """One certificate, one time, one bounded effort."""
+
+    def __init__(
+        self, validator: PathValidator, target: ParsedCertificate, inputs: PathInputs
+    ) -> None:
+        self._validator = validator
+        self._policy = validator._policy  # noqa: SLF001 -- the two are one thing in two halves
+        self._target = target
+        self._inputs = replace(inputs, policies=self._policy.policies)
+        self._effort = Effort(self._policy.seconds)
+
+    def run(
+        self, others: tuple[ParsedCertificate, ...], sources: tuple[RevocationSource, ...]
+    ) -> PathVerdict:
+        validator = self._validator
+        pool = CertificatePool((*validator._intermediates, *others))  # noqa: SLF001 -- as above
+        builder = PathBuilder(validator._anchor_pool, pool, self._effort)  # noqa: SLF001 -- as above
+        checker = RevocationChecker(
+            builder=builder,
+            pool=pool,
+            sources=sources,
+            inputs=self._inputs,
+            effort=self._effort,
+            load=validator._load_crl,  # noqa: SLF001 -- as above
+        )
+        best: _Judged | None = None
+        exceeded = False
+        try:
+            for number, path in enumerate(builder.paths(self._target), start=1):
+                judged = self._judge(path, checker)
+                if best is None or _severity(judged) > _severity(best):
+                    best = judged
+                if judged.worst is None or number >= MAX_PATHS:
+                    break
+        except EffortExceeded:
+            exceeded = True
+        return self._verdict(best, exceeded=exceeded)
+
+    def _judge(self, path: Path, checker: RevocationChecker) -> _Judged:
+        found = findings(path, self._inputs)
+        said = tuple(warnings(path, self._inputs))
+        fact = NOT_CHECKED
+        if self._policy.revocation is not RevocationRule.OFF and len(path) > 1:
+            fact, revoked = self._revocation(path, checker)
+            found.extend(revoked)
+        found.sort(key=rank)
+        codes = tuple(dict.fromkeys([finding.code for finding in found]))
+        return _Judged(path, found[0] if found else None, (*codes, *said), fact)
+
+    def _revocation(
+        self, path: Path, checker: RevocationChecker
+    ) -> tuple[RevocationFact, list[Finding]]:
+        found: list[Finding] = []
+        fact = NOT_CHECKED
+        for issuer, link in pairwise(path):
+            last = link is path[-1]
+            fact = checker.status(link, issuer, anchor=path[0])
+            finding = self._finding(fact, last=last)
+            if finding is not None:
+                found.append(finding)
+        return fact, found
+
+    def _finding(self, fact: RevocationFact, *, last: bool) -> Finding | None:
+        if fact.stands_against(self._inputs.at):
+            if fact.status is RevocationStatus.SUSPENDED:
+                code = "certificate_suspended" if last else "ca_suspended"
+                return Finding(code, SubIndication.TRY_LATER)
+            if last:
+                return Finding("certificate_revoked", SubIndication.REVOKED_NO_POE)
+            return Finding("ca_revoked", SubIndication.REVOKED_CA_NO_POE)
+        unknown = fact.status in {RevocationStatus.UNKNOWN, RevocationStatus.NOT_CHECKED}
+        if unknown and self._policy.revocation is RevocationRule.REQUIRED:
+            code = "revocation_status_unknown" if last else "ca_revocation_status_unknown"
+            return Finding(code, SubIndication.TRY_LATER)
+        return None
+
+    @staticmethod
+    def _verdict(best: _Judged | None, *, exceeded: bool) -> PathVerdict:
+        if best is None:
+            if exceeded:
+                return PathVerdict(
+                    trusted=False,
+                    sub_indication=SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE,
+                    chain=(),
+                    revocation=NOT_CHECKED,
+                    messages=("path_building_effort_exceeded",),
+                )
+            return _unknown((), "no_chain_to_anchor")
+        messages = (*best.messages, "path_building_effort_exceeded") if exceeded else best.messages
+        return PathVerdict(
+            trusted=best.worst is None,
+            sub_indication=best.worst.sub_indication if best.worst else None,
+            chain=tuple(link.der for link in reversed(best.path)),
+            revocation=best.revocation,
+            messages=messages,
+        )
+
+
+def _severity(judged: _Judged) -> int:
+    """Order paths: the larger, the nearer to trust."""
+    return rank(judged.worst) if judged.worst is not None else len(SubIndication)
+
+
+def _unknown(chain: tuple[bytes, ...], code: str) -> PathVerdict:
+    return PathVerdict(
+        trusted=False,
+        sub_indication=SubIndication.NO_CERTIFICATE_CHAIN_FOUND,
+        chain=chain,
+        revocation=NOT_CHECKED,
+        messages=(code,),
+    )
