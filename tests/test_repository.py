@@ -138,3 +138,12 @@ def test_every_setting_is_on_the_settings_page() -> None:
     page = (ROOT / "docs" / "operations" / "settings.md").read_text(encoding="utf-8")
 
     assert names - set(re.findall(r"`(ANTIN_[A-Z0-9_]+)`", page)) - {"ANTIN_"} == set()
+
+
+def test_every_decision_is_in_the_list_of_decisions() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(
+        r"\((\d{4}-[^)]+\.md)\)", (folder / "README.md").read_text(encoding="utf-8")
+    )
+
+    assert listed == sorted(path.name for path in folder.glob("[0-9]*.md"))
