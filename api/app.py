@@ -1,0 +1,96 @@
+"""The web application: routes, errors, and the layers around them.
+
+Built by `create_app` from a finished Wiring; nothing here reads settings or opens anything.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+from fastapi import APIRouter, FastAPI
+
+from api import problems
+from api.middleware import Envelope
+from api.pki_files import PkiFiles
+from api.routes import (
+    api_tokens,
+    audit,
+    certificate_requests,
+    certificates,
+    devices,
+    health,
+    organizations,
+    pages,
+    reports,
+    sign,
+    subscribers,
+    trust_anchors,
+    verify,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.types import ASGIApp
+
+    from api.wiring import Wiring
+
+THREADS = 24
+"""Requests at work in one process; more only queue up for the database and the token."""
+
+ROUTERS = (
+    sign.router,
+    verify.router,
+    organizations.router,
+    subscribers.router,
+    devices.router,
+    certificate_requests.router,
+    certificates.router,
+    reports.router,
+    api_tokens.router,
+    trust_anchors.router,
+    audit.router,
+)
+
+
+def create_app(wiring: Wiring) -> ASGIApp:
+    """Return the whole server as one ASGI application."""
+    return Envelope(PkiFiles(framework(wiring), wiring))
+
+
+def framework(wiring: Wiring) -> FastAPI:
+    """Return the part that FastAPI serves: REST, pages, health, OpenAPI."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        yield
+
+    app = FastAPI(
+        title="Ấn Tín",
+        version=_version(),
+        description="Digital signatures and certificates for public administrations.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.wiring = wiring
+    problems.install(app)
+    v1 = APIRouter(prefix="/api/v1")
+    for router in ROUTERS:
+        v1.include_router(router)
+    app.include_router(v1)
+    app.include_router(health.router)
+    app.include_router(pages.router)
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("antin")
+    except PackageNotFoundError:
+        return "0"

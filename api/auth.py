@@ -1,0 +1,105 @@
+"""Who calls: from the request to an Actor, and what a handler gets to work with.
+
+`needs(action)` is what every handler depends on. It finds the caller and refuses one that has no
+role at all for the action, before any body is read; the handler then asks `call.require` with the
+organisation that its object belongs to.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+from fastapi.security import HTTPBearer
+from sqlalchemy.orm import Session
+
+from api import idempotency, permissions, tokens
+from api.errors import Unauthenticated
+from api.permissions import Action, Actor
+from api.uploads import Upload, receive
+from api.wiring import Wiring
+
+MAX_TOKEN_CHARACTERS = 512
+
+bearer = HTTPBearer(auto_error=False, description="An API token", scheme_name="token")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authenticated request: who, when, and the wiring to answer it with."""
+
+    wiring: Wiring
+    actor: Actor
+    at: datetime
+    key: str | None
+    """The Idempotency-Key, when one was sent."""
+
+    @property
+    def identity(self) -> str:
+        """What records and the audit log name the caller by."""
+        return self.actor.identity
+
+    def transaction(self) -> AbstractContextManager[Session]:
+        """Open a transaction that commits at its end, or leaves nothing behind."""
+        return self.wiring.sessions.begin()
+
+    def require(
+        self, session: Session, action: Action, *, organization_id: uuid.UUID | None
+    ) -> None:
+        """Refuse unless the caller may do this for the organisation (None: for all)."""
+        permissions.require(session, self.actor, action, organization_id=organization_id)
+
+    def once(
+        self, *same: object, act: Callable[[idempotency.Attempt], idempotency.Answer]
+    ) -> idempotency.Answer:
+        """Do the work once for the caller's Idempotency-Key; `same` is what makes requests equal."""
+        keyed = idempotency.Keyed(
+            actor=self.identity,
+            key=self.key,
+            request_sha256=idempotency.fingerprint(*same),
+            at=self.at,
+        )
+        return idempotency.once(self.wiring.sessions, self.wiring.pulse, keyed, act)
+
+
+def bearer_token(authorization: str | None) -> str:
+    """Return the token of an Authorization header (RFC 6750 2.1); raises Unauthenticated."""
+    scheme, _, token = (authorization or "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARACTERS:
+        raise Unauthenticated("a bearer token is needed")
+    return token
+
+
+def needs(action: Action) -> Callable[..., Call]:
+    """Return the dependency that authenticates and asks for a role with this action."""
+
+    def authenticated(
+        request: Request,
+        idempotency_key: Annotated[str | None, Header()] = None,
+        _shown: Annotated[object, Depends(bearer)] = None,
+    ) -> Call:
+        token = bearer_token(request.headers.get("authorization"))
+        wiring: Wiring = request.app.state.wiring
+        at = wiring.clock()
+        with wiring.sessions() as session:
+            actor = tokens.authenticate(session, token, at=at)
+        permissions.require_somewhere(actor, action)
+        request.scope["antin.actor"] = actor.identity
+        return Call(wiring, actor, at, idempotency_key)
+
+    authenticated.__dict__["action"] = action  # read by the test that walks all routes
+    return authenticated
+
+
+async def uploaded(request: Request) -> AsyncIterator[Upload]:
+    """Receive the request's file; declared after `needs`, so that strangers upload nothing."""
+    settings = request.app.state.wiring.settings
+    upload = await receive(request, spool=settings.spool, limit=settings.max_upload_bytes)
+    try:
+        yield upload
+    finally:
+        upload.close()

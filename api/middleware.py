@@ -1,0 +1,162 @@
+"""Around every request: an id, sane headers, a size limit, security headers, one line in the log.
+
+Pure ASGI, because it also wraps the fast paths that never reach the framework. Query strings are
+never logged: they may carry names.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from api.errors import BodyTooLarge, ParameterInvalid
+from api.problems import MEDIA_TYPE, TEXTS, RoomError, language_of, problem
+from db.base import uuid7
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+"""For every call that is no upload; the largest honest body is a CSR or a certificate."""
+MAX_PATH_BYTES: Final = 8 * 1024
+"""An OCSP request in a GET path is a few hundred bytes (RFC 6960 A.1)."""
+MAX_HEADERS: Final = 100
+UPLOADS: Final = ("/api/v1/sign", "/api/v1/verify")
+"""Paths that count their own bytes while they stream them to the disk."""
+
+SECURITY_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; "
+        b"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+)
+log = logging.getLogger("antin.access")
+
+
+class Envelope:
+    """The outermost layer of the server."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or pass the lifespan through."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send)
+        try:
+            fault = _fault(scope)
+            if fault is not None:
+                await exchange.refuse(fault)
+                return
+            if not scope["path"].startswith(UPLOADS):
+                await self.app(scope, exchange.limited_receive, exchange.send)
+            else:
+                await self.app(scope, receive, exchange.send)
+        except BodyTooLarge as error:
+            await exchange.refuse(error)
+        finally:
+            exchange.note()
+
+
+def _fault(scope: Scope) -> RoomError | None:
+    """Return what is wrong with the head of a request, if anything."""
+    headers = scope["headers"]
+    if len(scope.get("raw_path") or b"") > MAX_PATH_BYTES:
+        return ParameterInvalid("path", f"longer than {MAX_PATH_BYTES} bytes")
+    if len(headers) > MAX_HEADERS:
+        return ParameterInvalid("headers", f"more than {MAX_HEADERS}")
+    if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+        return ParameterInvalid("path", "contains a NUL character")
+    single = (b"host", b"authorization", b"content-length", b"content-type", b"idempotency-key")
+    names = [name for name, _ in headers]
+    for name in single:
+        if names.count(name) > 1:
+            return ParameterInvalid(name.decode(), "given more than once")
+    declared = next((value for name, value in headers if name == b"content-length"), b"0")
+    if not scope["path"].startswith(UPLOADS) and (
+        not declared.isdigit() or int(declared) > MAX_BODY_BYTES
+    ):
+        return BodyTooLarge(MAX_BODY_BYTES)
+    return None
+
+
+class _Exchange:
+    """One request and its answer, as they pass by."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self._receive, self._send = scope, receive, send
+        self.request_id = uuid7().hex
+        scope["antin.request_id"] = self.request_id
+        self.started = time.perf_counter()
+        self.status = 0
+        self.received = 0
+
+    async def limited_receive(self) -> Message:
+        message = await self._receive()
+        self.received += len(message.get("body", b""))
+        if self.received > MAX_BODY_BYTES:
+            raise BodyTooLarge(MAX_BODY_BYTES)
+        return message
+
+    async def send(self, message: MutableMapping[str, object]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = int(str(message["status"]))
+            headers = message.setdefault("headers", [])
+            given = {name for name, _ in headers} if isinstance(headers, list) else set()
+            message["headers"] = [
+                *(headers if isinstance(headers, list) else []),
+                *(pair for pair in SECURITY_HEADERS if pair[0] not in given),
+                (b"x-request-id", self.request_id.encode()),
+                *(() if b"cache-control" in given else ((b"cache-control", b"no-store"),)),
+            ]
+        await self._send(message)
+
+    async def refuse(self, error: RoomError) -> None:
+        """Answer with a problem, where the framework has not been asked or has not answered."""
+        if self.status:
+            return
+        headers = dict(self.scope["headers"])
+        language = language_of(headers.get(b"accept-language", b"").decode("latin-1"))
+        body = json.dumps(problem(error, language, request_id=self.request_id)).encode()
+        await self.send(
+            {
+                "type": "http.response.start",
+                "status": TEXTS[error.code].status,
+                "headers": [
+                    (b"content-type", MEDIA_TYPE.encode()),
+                    (b"content-length", str(len(body)).encode()),
+                    (b"content-language", language.encode()),
+                ],
+            }
+        )
+        await self.send({"type": "http.response.body", "body": body})
+
+    def note(self) -> None:
+        if log.isEnabledFor(logging.INFO):
+            log.info(
+                "%s %s %s %.1fms %s %s",
+                self.scope["method"],
+                _printable(self.scope["path"]),
+                self.status or "-",
+                (time.perf_counter() - self.started) * 1000,
+                self.scope.get("antin.actor", "-"),
+                self.request_id,
+            )
+
+
+def _printable(path: str) -> str:
+    """Return a path that cannot forge a second line of the log."""
+    return "".join(c if c.isprintable() and c != " " else "?" for c in path[:500])

@@ -1,0 +1,1 @@
+"""The HTTP handlers, one file a subject; each names its permission and its error responses."""

@@ -1,0 +1,192 @@
+"""`/certificate-requests`: asking, and the second person who decides."""
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from api.auth import Call, needs
+from api.idempotency import Answer, Attempt
+from api.permissions import Action, list_scope
+from api.responses import problems
+from api.schemas.certificates import (
+    ApprovedOut,
+    CertificateOut,
+    DecisionIn,
+    RequestIn,
+    RequestOut,
+)
+from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, decode_id, page
+from ca import issue, registry, requests, revoke, subscribers
+from ca.errors import SelfApproval, TransitionNotAllowed
+from ca.models import (
+    Certificate,
+    CertificateRequest,
+    RequestKind,
+    RequestState,
+    RevocationReason,
+)
+from ca.registry import SearchFilters
+
+router = APIRouter(prefix="/certificate-requests", tags=["certificate requests"])
+Reader = Annotated[Call, Depends(needs(Action.REGISTRY_READ))]
+Submitter = Annotated[Call, Depends(needs(Action.REQUEST_SUBMIT))]
+Decider = Annotated[Call, Depends(needs(Action.REQUEST_DECIDE))]
+
+
+@router.post("", status_code=201, responses=problems(404, 409), response_model=RequestOut)
+def submit(call: Submitter, body: RequestIn) -> JSONResponse:
+    """Ask for a certificate, a renewal, a change, a revocation or an unlocking."""
+
+    def act(attempt: Attempt) -> Answer:
+        with call.transaction() as session:
+            subscriber = subscribers.get(session, body.subscriber_id)
+            where = subscriber.organization_id
+            call.require(session, Action.REQUEST_SUBMIT, organization_id=where)
+            row = requests.submit(session, details=body.details(), at=call.at, actor=call.identity)
+            answer = Answer(status=201, body=RequestOut.of(row).model_dump(mode="json"))
+            attempt.finish(session, answer)
+        return answer
+
+    answer = call.once("request.submit", body.model_dump(mode="json"), act=act)
+    return JSONResponse(answer.body, status_code=answer.status)
+
+
+@router.get("", responses=problems())
+def listing(
+    call: Reader,
+    state: Annotated[list[RequestState] | None, Query()] = None,
+    under: uuid.UUID | None = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Page[RequestOut]:
+    """List requests, oldest first."""
+    with call.transaction() as session:
+        scope = list_scope(session, call.actor, Action.REGISTRY_READ, under=under)
+        rows = requests.listing(
+            session,
+            states=frozenset(state or RequestState),
+            under=scope,
+            limit=limit + 1,
+            after=decode_id(cursor),
+        )
+        return page(rows, limit=limit, show=RequestOut.of, key=lambda row: str(row.id))
+
+
+@router.get("/{request_id}", responses=problems(404))
+def get(call: Reader, request_id: uuid.UUID) -> RequestOut:
+    """Show a request."""
+    with call.transaction() as session:
+        row = requests.get(session, request_id)
+        call.require(session, Action.REGISTRY_READ, organization_id=row.organization_id)
+        return RequestOut.of(row)
+
+
+@router.post("/{request_id}/approve", responses=problems(404, 409, 503), response_model=ApprovedOut)
+def approve(call: Decider, request_id: uuid.UUID, body: DecisionIn | None = None) -> JSONResponse:
+    """Approve somebody else's request; its certificate is issued at once and returned."""
+    note = body.note if body is not None else None
+
+    def act(attempt: Attempt) -> Answer:
+        with call.transaction() as session:
+            row = _decidable(call, request_id, session)
+            row = _approve(call, session, row, note=note, resumed=attempt.resumed)
+        certificate = _issued(call, row)
+        with call.transaction() as session:
+            answer = Answer(body=_shown(call, requests.get(session, request_id), certificate))
+            attempt.finish(session, answer)
+        return answer
+
+    answer = call.once("request.approve", str(request_id), note, act=act)
+    return JSONResponse(answer.body, status_code=answer.status)
+
+
+@router.post("/{request_id}/reject", responses=problems(404, 409))
+def reject(call: Decider, request_id: uuid.UUID, body: DecisionIn) -> RequestOut:
+    """Reject a request for good, with the reason."""
+    with call.transaction() as session:
+        _decidable(call, request_id, session)
+        row = requests.reject(
+            session, request_id, at=call.at, actor=call.identity, note=body.note or ""
+        )
+        return RequestOut.of(row)
+
+
+@router.post("/{request_id}/return", responses=problems(404, 409))
+def return_(call: Decider, request_id: uuid.UUID, body: DecisionIn) -> RequestOut:
+    """Send a request back, with what is missing."""
+    with call.transaction() as session:
+        _decidable(call, request_id, session)
+        row = requests.return_(
+            session, request_id, at=call.at, actor=call.identity, note=body.note or ""
+        )
+        return RequestOut.of(row)
+
+
+_LATER = frozenset(
+    {
+        RequestState.KEY_GENERATED,
+        RequestState.ISSUED,
+        RequestState.DELIVERED,
+        RequestState.ACTIVE,
+    }
+)
+"""States that only a request which was approved before can have."""
+
+
+def _decidable(call: Call, request_id: uuid.UUID, session: Session) -> CertificateRequest:
+    row = requests.get(session, request_id)
+    call.require(session, Action.REQUEST_DECIDE, organization_id=row.organization_id)
+    if row.requested_by == call.identity:
+        raise SelfApproval("whoever asked for a certificate does not decide on it")
+    return row
+
+
+def _approve(
+    call: Call, session: Session, row: CertificateRequest, *, note: str | None, resumed: bool
+) -> CertificateRequest:
+    """Record the approval, unless an attempt that got lost has done so before."""
+    if row.state is RequestState.APPROVED or (resumed and row.state in _LATER):
+        return row
+    row = requests.approve(session, row.id, at=call.at, actor=call.identity, note=note)
+    if row.kind is RequestKind.REVOKE and row.certificate_id is not None:
+        revoke.revoke(
+            session,
+            certificate_id=row.certificate_id,
+            reason=RevocationReason.UNSPECIFIED,
+            keys=call.wiring.keys,
+            at=call.at,
+            actor=call.identity,
+        )
+    return row
+
+
+def _issued(call: Call, row: CertificateRequest) -> Certificate | None:
+    """Issue the certificate of an approved request, or find the one that was issued for it."""
+    if row.kind not in requests.ISSUING_KINDS:
+        return None
+    if row.state is RequestState.APPROVED:
+        return issue.issue(
+            call.wiring.sessions,
+            request_id=row.id,
+            keys=call.wiring.keys,
+            at=call.at,
+            actor=call.identity,
+            make_key=call.wiring.make_key,
+        )
+    with call.wiring.sessions() as session:
+        theirs = SearchFilters(subscriber_id=row.subscriber_id)
+        found = registry.search(session, filters=theirs, limit=registry.MAX_PAGE)
+    for certificate in found.items:
+        if certificate.request_id == row.id and certificate.der is not None:
+            return certificate
+    raise TransitionNotAllowed(row.state.value, RequestState.ISSUED.value)
+
+
+def _shown(call: Call, row: CertificateRequest, certificate: Certificate | None) -> object:
+    shown = None
+    if certificate is not None:
+        shown = CertificateOut.of(certificate, at=call.at, with_pem=True)
+    return ApprovedOut(request=RequestOut.of(row), certificate=shown).model_dump(mode="json")

@@ -1,0 +1,194 @@
+"""What `/sign` takes and shows."""
+
+import base64
+import binascii
+import json
+import uuid
+from datetime import datetime
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+
+from api.errors import ParameterInvalid
+from api.schemas.lists import Schema
+from pdf.appearance import Stamp
+from pdf.options import CertificationLevel, Level, SignatureOptions
+from pdf.placement import BoxSpace
+from pdf.prepared import PreparedSignature
+from signing.models import SignRequest, SignRequestStatus
+from signing.sign import SignOrder
+
+MAX_TEXT = 1000
+"""Characters of a reason, a place or a line of a stamp."""
+MAX_STAMP_LINES = 12
+MAX_IMAGE_CHARACTERS = 4 * 1024 * 1024
+_BOX_NUMBERS = 4
+Text = Annotated[str | None, Field(max_length=MAX_TEXT)]
+
+
+def _from_text(value: object) -> object:
+    """Read a JSON value that came as text, as it does in a query or a plain part."""
+    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise ValueError("not JSON") from error
+    return value
+
+
+def _box(value: object) -> object:
+    value = _from_text(value)
+    return value.split(",") if isinstance(value, str) else value
+
+
+def _stamp(value: object) -> object:
+    value = _from_text(value)
+    return {"preset": value} if isinstance(value, str) else value
+
+
+class StampIn(Schema):
+    """A visible signature; `image` is a PNG or JPEG as base64."""
+
+    preset: str = "standard"
+    lines: list[Annotated[str, Field(max_length=MAX_TEXT)]] | None = Field(
+        default=None, max_length=MAX_STAMP_LINES
+    )
+    image: str | None = Field(default=None, max_length=MAX_IMAGE_CHARACTERS, repr=False)
+    image_height_mm: float | None = None
+    font_size: float | None = None
+    name: Text = None
+    organization: Text = None
+    position: Text = None
+    number: Text = None
+
+    def stamp(self) -> Stamp:
+        """Return it as the PDF room takes it."""
+        return Stamp(
+            preset=self.preset,
+            lines=tuple(self.lines) if self.lines is not None else None,
+            image=_decoded(self.image, "stamp.image") if self.image is not None else None,
+            image_height_mm=self.image_height_mm,
+            font_size=self.font_size,
+            name=self.name,
+            organization=self.organization,
+            position=self.position,
+            number=self.number,
+        )
+
+
+class SignOptionsIn(Schema):
+    """The options of one signature."""
+
+    certificate_id: str | None = Field(default=None, description="Id, or serial:<hex>")
+    key: str | None = Field(default=None, description="Key URI of a certificate in the registry")
+    level: Level | None = None
+    stamp: Annotated[StampIn | None, BeforeValidator(_stamp)] = None
+    field: Text = None
+    page: int | None = None
+    box: Annotated[list[float] | None, BeforeValidator(_box)] = None
+    box_space: BoxSpace = BoxSpace.SEEN
+    reason: Text = None
+    location: Text = None
+    name: Text = None
+    contact: Text = None
+    certify: int | None = Field(default=None, ge=1, le=3, description="DocMDP permissions, 1 to 3")
+    password: str | None = Field(default=None, max_length=MAX_TEXT, repr=False)
+
+    @classmethod
+    def parse(cls, options: object) -> Self:
+        """Read the options; raises ParameterInvalid with the name of the first that is wrong."""
+        try:
+            asked = cls.model_validate(options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "options"
+            raise ParameterInvalid(where, first["msg"]) from error
+        if asked.box is not None and len(asked.box) != _BOX_NUMBERS:
+            raise ParameterInvalid("box", "left, bottom, right, top in points are expected")
+        if (asked.certificate_id is None) == (asked.key is None):
+            raise ParameterInvalid("certificate_id", "either certificate_id or key is expected")
+        return asked
+
+    def order(
+        self, *, certificate_id: uuid.UUID, file_name: str, request_id: uuid.UUID, at: datetime
+    ) -> SignOrder:
+        """Return it as the signing room takes it."""
+        box = (self.box[0], self.box[1], self.box[2], self.box[3]) if self.box else None
+        options = SignatureOptions(
+            signing_time=at,
+            field=self.field,
+            page=self.page,
+            box=box,
+            box_space=self.box_space,
+            stamp=self.stamp.stamp() if self.stamp is not None else None,
+            reason=self.reason,
+            location=self.location,
+            name=self.name,
+            contact=self.contact,
+            certify=CertificationLevel(self.certify) if self.certify is not None else None,
+            password=self.password,
+        )
+        return SignOrder(
+            certificate_id=certificate_id,
+            file_name=file_name,
+            options=options,
+            level=self.level,
+            request_id=request_id,
+        )
+
+
+class SignatureIn(Schema):
+    """The holder's raw signature over `to_be_signed`."""
+
+    signature: str = Field(max_length=64 * 1024, description="base64")
+
+    def raw(self) -> bytes:
+        """Return its bytes."""
+        return _decoded(self.signature, "signature")
+
+
+class SignRequestOut(BaseModel):
+    """A sign request; what is to be signed is shown while it waits for its holder."""
+
+    id: uuid.UUID
+    status: SignRequestStatus
+    certificate_id: uuid.UUID
+    file_name: str
+    level: str
+    algorithm: str
+    created_at: datetime
+    expires_at: datetime
+    completed_at: datetime | None
+    error_code: str | None
+    to_be_signed: str | None = Field(default=None, description="base64: sign exactly these bytes")
+    digest: str | None = Field(default=None, description="base64: the hash of to_be_signed")
+    hash_algorithm: str | None = None
+
+    @classmethod
+    def of(cls, row: SignRequest) -> Self:
+        """Show a row."""
+        shown = cls(
+            id=row.id,
+            status=row.status,
+            certificate_id=row.certificate_id,
+            file_name=row.file_name,
+            level=row.level,
+            algorithm=row.algorithm,
+            created_at=row.created_at,
+            expires_at=row.expires_at,
+            completed_at=row.completed_at,
+            error_code=row.error_code,
+        )
+        if row.status is SignRequestStatus.WAITING:
+            prepared = PreparedSignature.from_json(row.prepared)
+            shown.to_be_signed = base64.b64encode(prepared.to_be_signed).decode()
+            shown.digest = base64.b64encode(prepared.digest).decode()
+            shown.hash_algorithm = prepared.hash_algorithm
+        return shown
+
+
+def _decoded(text: str, where: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ParameterInvalid(where, "base64 is expected") from error

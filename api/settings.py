@@ -1,0 +1,145 @@
+"""The only reader of the environment: what an operator can set, checked before anything starts.
+
+Every variable begins with ANTIN_; docs/operations lists them. Values that cannot be understood stop
+the start with one sentence that names the variable (SettingsInvalid). Secrets are held in `Secret`
+and never shown.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from api.errors import SettingsInvalid
+from hsm.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_MAX_UPLOAD_BYTES = 512 * 1024 * 1024
+MIN_ADMIN_TOKEN_CHARACTERS = 16
+MAX_PORT = 65535
+MAX_WORKERS = 256
+LOG_LEVELS = ("debug", "info", "warning", "error")
+SOFTHSM_PLACES = (
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib64/softhsm/libsofthsm2.so",
+    "/usr/lib64/pkcs11/libsofthsm2.so",
+    "/usr/local/lib/softhsm/libsofthsm2.so",
+    "/opt/homebrew/lib/softhsm/libsofthsm2.so",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What was set, with defaults filled in; see `from_environment` for the variables."""
+
+    home: Path
+    database_url: Secret | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = "http://127.0.0.1:8000"
+    workers: int = 1
+    admin_token: Secret | None = None
+    pkcs11_module: Path | None = None
+    max_upload_bytes: int = DEFAULT_MAX_UPLOAD_BYTES
+    log_level: str = "info"
+    job_concurrency: int = 2
+
+    @property
+    def spool(self) -> Path:
+        """Where uploads lie while a request works on them."""
+        return self.home / "spool"
+
+    @property
+    def secrets(self) -> Path:
+        """Where generated PINs and passphrases lie, each readable by its owner only."""
+        return self.home / "secrets"
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check the settings; raises SettingsInvalid for the first that means nothing."""
+    env = os.environ if environ is None else environ
+    host = env.get("ANTIN_HOST") or "127.0.0.1"
+    port = _number(env, "ANTIN_PORT", default=8000, low=0, high=MAX_PORT)
+    return Settings(
+        home=Path(env.get("ANTIN_HOME") or "var").expanduser().absolute(),
+        database_url=_database_url(env),
+        host=host,
+        port=port,
+        public_url=_public_url(env, host, port),
+        workers=_number(env, "ANTIN_WORKERS", default=os.cpu_count() or 1, low=1, high=MAX_WORKERS),
+        admin_token=_admin_token(env),
+        pkcs11_module=_pkcs11_module(env),
+        max_upload_bytes=_number(
+            env, "ANTIN_MAX_UPLOAD_BYTES", default=DEFAULT_MAX_UPLOAD_BYTES, low=1024, high=1 << 40
+        ),
+        log_level=_log_level(env),
+        job_concurrency=_number(env, "ANTIN_JOB_CONCURRENCY", default=2, low=1, high=64),
+    )
+
+
+def _number(env: Mapping[str, str], name: str, *, default: int, low: int, high: int) -> int:
+    text = env.get(name, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit()):
+        raise SettingsInvalid(name, "a whole number is expected")
+    value = int(text)
+    if not low <= value <= high:
+        raise SettingsInvalid(name, f"a number from {low} to {high} is expected")
+    return value
+
+
+def _database_url(env: Mapping[str, str]) -> Secret | None:
+    text = env.get("ANTIN_DATABASE_URL", "").strip()
+    if not text:
+        return None
+    if urlsplit(text).scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise SettingsInvalid("ANTIN_DATABASE_URL", "an address postgresql://… is expected")
+    return Secret(text)
+
+
+def _public_url(env: Mapping[str, str], host: str, port: int) -> str:
+    text = env.get("ANTIN_PUBLIC_URL", "").strip().rstrip("/")
+    if not text:
+        shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 -- compared, not bound
+        return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise SettingsInvalid("ANTIN_PUBLIC_URL", "an address http(s)://host is expected")
+    return text
+
+
+def _admin_token(env: Mapping[str, str]) -> Secret | None:
+    text = env.get("ANTIN_ADMIN_TOKEN", "")
+    if not text:
+        return None
+    if len(text) < MIN_ADMIN_TOKEN_CHARACTERS or not all("!" <= c <= "~" for c in text):
+        problem = f"at least {MIN_ADMIN_TOKEN_CHARACTERS} printable ASCII characters are expected"
+        raise SettingsInvalid("ANTIN_ADMIN_TOKEN", problem)
+    return Secret(text)
+
+
+def _pkcs11_module(env: Mapping[str, str]) -> Path | None:
+    text = env.get("ANTIN_PKCS11_MODULE")
+    if text is None:
+        return next((Path(p) for p in SOFTHSM_PLACES if Path(p).is_file()), None)
+    if not text.strip():
+        return None
+    path = Path(text).expanduser()
+    if not path.is_file():
+        raise SettingsInvalid("ANTIN_PKCS11_MODULE", "there is no such file")
+    return path
+
+
+def _log_level(env: Mapping[str, str]) -> str:
+    level = (env.get("ANTIN_LOG_LEVEL") or "info").strip().lower()
+    if level not in LOG_LEVELS:
+        raise SettingsInvalid("ANTIN_LOG_LEVEL", "expected one of " + ", ".join(LOG_LEVELS))
+    return level

@@ -1,0 +1,242 @@
+"""Taking a file from the network to the disk, without ever holding it in memory.
+
+Two shapes are taken: the raw body with the options as query parameters, and multipart/form-data
+with the parts `file` and `options` (JSON; other plain parts count as single options). The file goes
+to an unnamed temporary file, so that nothing is left when the process dies. The size limit is
+applied while the bytes arrive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from api.errors import BodyMissing, BodyTooLarge, BodyTypeUnsupported, ParameterInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+WRITE_BYTES: Final = 1024 * 1024
+"""Bytes gathered before a thread writes them; a small document needs no thread at all."""
+MAX_OPTION_BYTES: Final = 4 * 1024 * 1024
+"""All options together; the largest is a stamp's image as base64."""
+MAX_PARTS: Final = 64
+MAX_NAME_CHARACTERS: Final = 255
+MAX_HEADER_BYTES: Final = 16 * 1024
+"""The headers of one multipart part."""
+RAW_TYPES: Final = ("application/pdf", "application/octet-stream")
+_UNNAMED: Final = "document.pdf"
+
+
+@dataclass(slots=True)
+class Upload:
+    """A received file, at its beginning, and what was said about it."""
+
+    file: BinaryIO
+    name: str
+    size: int
+    sha256: str
+    options: Mapping[str, object]
+
+    def close(self) -> None:
+        """Let the temporary file go."""
+        self.file.close()
+
+
+@dataclass(slots=True)
+class _Sink:
+    """The temporary file being filled."""
+
+    directory: Path
+    limit: int
+    file: BinaryIO = field(init=False)
+    size: int = 0
+    _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _waiting: list[bytes] = field(default_factory=list)
+    _waiting_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        self.file = cast("BinaryIO", tempfile.TemporaryFile(dir=self.directory))  # noqa: SIM115 -- closed by Upload.close
+
+    def take(self, data: bytes) -> None:
+        self.size += len(data)
+        if self.size > self.limit:
+            raise BodyTooLarge(self.limit)
+        self._waiting.append(data)
+        self._waiting_bytes += len(data)
+
+    async def settle(self, *, at_end: bool = False) -> None:
+        """Write what has gathered; in a thread when it is much."""
+        if self._waiting_bytes >= WRITE_BYTES or (at_end and self.size >= WRITE_BYTES):
+            await run_in_threadpool(self._write)
+        elif at_end:
+            self._write()
+
+    def _write(self) -> None:
+        for data in self._waiting:
+            self._digest.update(data)
+            self.file.write(data)
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        self.file.flush()
+
+    def upload(self, *, name: str, options: Mapping[str, object]) -> Upload:
+        self.file.seek(0)
+        return Upload(self.file, name, self.size, self._digest.hexdigest(), options)
+
+
+async def receive(request: Request, *, spool: Path, limit: int) -> Upload:
+    """Read a request's body to its end; raises an ApiError when it is not what is expected."""
+    kind, parameters = parse_options_header(request.headers.get("content-type", ""))
+    declared = request.headers.get("content-length", "")
+    slack = MAX_OPTION_BYTES if kind == b"multipart/form-data" else 0
+    if declared.isdigit() and int(declared) > limit + slack:
+        raise BodyTooLarge(limit)
+    sink = _Sink(spool, limit)
+    try:
+        if kind == b"multipart/form-data":
+            return await _multipart(request, sink, parameters.get(b"boundary", b""))
+        if not kind or kind.decode("latin-1") in RAW_TYPES:
+            return await _raw(request, sink)
+        raise BodyTypeUnsupported("Content-Type", "application/pdf or multipart/form-data expected")
+    except ClientDisconnect as error:
+        sink.file.close()
+        raise BodyMissing("body", "the connection ended before the document did") from error
+    except BaseException:
+        sink.file.close()
+        raise
+
+
+async def _raw(request: Request, sink: _Sink) -> Upload:
+    async for chunk in request.stream():
+        sink.take(chunk)
+        await sink.settle()
+    await sink.settle(at_end=True)
+    name = _file_name(request.query_params.get("file_name", ""))
+    options = {k: v for k, v in request.query_params.items() if k != "file_name"}
+    return sink.upload(name=name, options=options)
+
+
+@dataclass(slots=True)
+class _Form:
+    """The state of a multipart body while it is being parsed."""
+
+    sink: _Sink
+    seen_file: bool = False
+    file_name: str = ""
+    fields: dict[str, bytearray] = field(default_factory=dict)
+    parts: int = 0
+    option_bytes: int = 0
+    _header_field: bytearray = field(default_factory=bytearray)
+    _header_value: bytearray = field(default_factory=bytearray)
+    _disposition: bytes = b""
+    _current: str | None = None
+
+    def callbacks(self) -> dict[str, object]:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": self._name,
+            "on_header_value": self._value,
+            "on_header_end": self._header,
+            "on_headers_finished": self._headers,
+            "on_part_data": self._data,
+        }
+
+    def _begin(self) -> None:
+        self.parts += 1
+        if self.parts > MAX_PARTS:
+            raise ParameterInvalid("body", f"more than {MAX_PARTS} parts")
+        self._disposition, self._current = b"", None
+
+    def _name(self, data: bytes, start: int, end: int) -> None:
+        self._grow(self._header_field, data[start:end])
+
+    def _value(self, data: bytes, start: int, end: int) -> None:
+        self._grow(self._header_value, data[start:end])
+
+    @staticmethod
+    def _grow(buffer: bytearray, data: bytes) -> None:
+        buffer += data
+        if len(buffer) > MAX_HEADER_BYTES:
+            raise ParameterInvalid("body", "the headers of a part are too long")
+
+    def _header(self) -> None:
+        if bytes(self._header_field).lower() == b"content-disposition":
+            self._disposition = bytes(self._header_value)
+        self._header_field.clear()
+        self._header_value.clear()
+
+    def _headers(self) -> None:
+        _, parameters = parse_options_header(self._disposition)
+        name = parameters.get(b"name", b"").decode("utf-8", "replace")
+        if not name:
+            raise ParameterInvalid("body", "a part has no name")
+        if name == "file":
+            if self.seen_file:
+                raise ParameterInvalid("file", "one file is expected")
+            self.seen_file = True
+            self.file_name = parameters.get(b"filename", b"").decode("utf-8", "replace")
+        elif name in self.fields:
+            raise ParameterInvalid(name[:MAX_NAME_CHARACTERS], "given twice")
+        else:
+            self.fields[name] = bytearray()
+        self._current = name
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._current == "file":
+            self.sink.take(data[start:end])
+        elif self._current is not None:
+            self.option_bytes += end - start
+            if self.option_bytes > MAX_OPTION_BYTES:
+                raise BodyTooLarge(MAX_OPTION_BYTES)
+            self.fields[self._current] += data[start:end]
+
+    def options(self) -> dict[str, object]:
+        """Return the options: the JSON part, with plain parts beside it."""
+        try:
+            plain: dict[str, object] = {
+                name: value.decode() for name, value in self.fields.items() if name != "options"
+            }
+            text = bytes(self.fields.get("options", b"")).decode()
+            parsed = json.loads(text) if text.strip() else {}
+        except (ValueError, RecursionError) as error:
+            raise ParameterInvalid("options", "JSON in UTF-8 is expected") from error
+        if not isinstance(parsed, dict):
+            raise ParameterInvalid("options", "a JSON object is expected")
+        return {**plain, **parsed}
+
+
+async def _multipart(request: Request, sink: _Sink, boundary: bytes) -> Upload:
+    if not boundary:
+        raise ParameterInvalid("Content-Type", "the multipart boundary is missing")
+    form = _Form(sink)
+    try:
+        parser = MultipartParser(boundary, cast("dict[str, object]", form.callbacks()))  # type: ignore[arg-type] # its TypedDict is only exported for type checkers
+        async for chunk in request.stream():
+            parser.write(chunk)
+            await sink.settle()
+        parser.finalize()
+    except FormParserError as error:
+        raise ParameterInvalid("body", "the multipart body is damaged or ends too early") from error
+    if not form.seen_file:
+        raise BodyMissing("file", "the part named `file` is missing")
+    await sink.settle(at_end=True)
+    return sink.upload(name=_file_name(form.file_name), options=form.options())
+
+
+def _file_name(text: str) -> str:
+    """Keep the last component of a name that a stranger gave, without control characters."""
+    last = text.replace("\\", "/").rsplit("/", 1)[-1]
+    kept = "".join(c for c in last if c.isprintable())[:MAX_NAME_CHARACTERS]
+    return kept.strip() or _UNNAMED

@@ -1,0 +1,190 @@
+"""The one place where engines, key stores and services are built and put together.
+
+A `Wiring` is what a process works with for its whole life; handlers and jobs get it whole and pass
+on the parts that a room asks for.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.idempotency import Pulse
+from api.vault import Vault, open_vault
+from ca import authorities, trust
+from ca.authority_signers import certificate_chain, signer, time_stamping
+from ca.errors import CaError
+from ca.guarded_fetch import Fetcher
+from ca.ocsp import OcspService
+from ca.revocation_sources import CacheSource, HttpSource, RegistrySource
+from ca.tsa import TimeStampAuthority
+from ca.tsa_messages import refused
+from ca.validation import PathValidator
+from db import schema
+from db.errors import DbError
+from db.session import create_engine, session_factory
+from hsm.errors import HsmError
+from signing.desk import Desk
+from signing.documents import DocumentStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Engine
+    from sqlalchemy.orm import Session, sessionmaker
+
+    from api.settings import Settings
+    from hsm.algorithms import KeyAlgorithm
+    from hsm.key_uri import KeyURI
+    from hsm.providers import KeyStore
+
+POOL_SIZE = 12
+"""Connections that a process keeps; as many again are opened in a rush."""
+
+
+def utc_now() -> datetime:
+    """Return the time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True, kw_only=True)
+class Wiring:
+    """Everything that one process works with; close it at the end of the process."""
+
+    settings: Settings
+    url: str
+    engine: Engine
+    sessions: sessionmaker[Session]
+    vault: Vault
+    keys: KeyStore
+    documents: DocumentStore
+    pulse: Pulse
+    clock: Callable[[], datetime] = utc_now
+    ocsp: OcspService = field(init=False)
+    desk: Desk = field(init=False)
+    _tsa: TimeStampAuthority | None = None
+    _tsa_lock: threading.Lock = field(default_factory=threading.Lock)
+    _validator: tuple[tuple[bytes, ...], PathValidator] | None = None
+
+    def __post_init__(self) -> None:
+        self.ocsp = OcspService(self.keys)
+        self.desk = Desk(
+            sessions=self.sessions,
+            keys=self.keys,
+            documents=self.documents,
+            timestamps=_LateTimestamps(self),
+        )
+
+    def make_key(self, label: str, algorithm: KeyAlgorithm) -> KeyURI:
+        """Make a private key where this installation keeps its keys."""
+        return self.vault.make_key(self.keys, label=label, algorithm=algorithm)
+
+    def ocsp_answer(self, request: bytes) -> bytes:
+        """Answer an OCSP request of anybody."""
+        with self.sessions() as session:
+            return self.ocsp.answer(session, request, at=self.clock())
+
+    def timestamp_reply(self, request: bytes) -> bytes:
+        """Answer a time-stamp request of anybody."""
+        try:
+            return self.tsa().reply(request, at=self.clock())
+        except CaError:
+            return refused("systemFailure", "the time-stamp key cannot be used now")
+
+    def tsa(self) -> TimeStampAuthority:
+        """Return the time-stamp authority, opened at the first use."""
+        with self._tsa_lock:
+            if self._tsa is None:
+                with self.sessions() as session:
+                    authority = time_stamping(session)
+                    opened = signer(authority, keys=self.keys)
+                    others = certificate_chain(session, authority)
+                self._tsa = TimeStampAuthority(opened, others=others)
+            return self._tsa
+
+    def validator(self, *, anchors: tuple[bytes, ...] = ()) -> PathValidator:
+        """Return the path validator for these DER anchors, or for the installation's own.
+
+        The own one is kept with the certificates it has parsed, until the anchors change.
+        """
+        with self.sessions() as session:
+            own = tuple(trust.anchors(session))
+            intermediates = trust.own_intermediates(session)
+        kept = self._validator
+        if not anchors and kept is not None and kept[0] == own:
+            return kept[1]
+        cache = CacheSource(self.sessions)
+        sources = (RegistrySource(self.sessions), cache, HttpSource(Fetcher(), cache=cache))
+        built = PathValidator(anchors or own, sources, intermediates=intermediates)
+        if not anchors:
+            self._validator = (own, built)
+        return built
+
+    def readiness(self) -> dict[str, str]:
+        """Return each part with `ok`, or with what keeps it from working."""
+        return {"database": self._database_state(), "keys": self._keys_state()}
+
+    def _database_state(self) -> str:
+        try:
+            with self.sessions() as session:
+                session.execute(text("SELECT 1"))
+            return "ok" if schema.is_current(self.url) else "the tables are at another revision"
+        except (SQLAlchemyError, DbError):
+            return "the database does not answer"
+
+    def _keys_state(self) -> str:
+        try:
+            with self.sessions() as session:
+                signer(authorities.issuing(session), keys=self.keys)
+                signer(time_stamping(session), keys=self.keys)
+        except SQLAlchemyError:
+            return "the database does not answer"
+        except (CaError, HsmError) as error:
+            return type(error).code
+        missing = [health.serial for health in self.keys.health() if not health.present]
+        return f"token {missing[0]} is gone" if missing else "ok"
+
+    def close(self) -> None:
+        """Log out of tokens and close every connection."""
+        self.pulse.close()
+        self.keys.close()
+        self.engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class _LateTimestamps:
+    """Our own time-stamps for signing, opened when the first one is needed."""
+
+    wiring: Wiring
+
+    def timestamp(self, digest: bytes, hash_algorithm: str) -> bytes:
+        return self.wiring.tsa().token(digest, hash_algorithm, at=self.wiring.clock())
+
+
+def build(settings: Settings, url: str, *, clock: Callable[[], datetime] = utc_now) -> Wiring:
+    """Put the parts of one process together; nothing is migrated or made here but the home."""
+    make_home(settings)
+    engine = create_engine(url, pool_size=POOL_SIZE)
+    vault = open_vault(settings)
+    return Wiring(
+        settings=settings,
+        url=url,
+        engine=engine,
+        sessions=session_factory(engine),
+        vault=vault,
+        keys=vault.key_store(),
+        documents=DocumentStore(settings.home / "documents"),
+        pulse=Pulse(engine),
+        clock=clock,
+    )
+
+
+def make_home(settings: Settings) -> None:
+    """Make the folders of the installation, readable by this account only."""
+    for folder in (settings.home, settings.spool, settings.secrets):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
