@@ -195,7 +195,7 @@ class _Establishment:
             addresses=(self.plan.public_url, issuer.slug if issuer else spec.slug),
         )
 
-    def _store(  # noqa: PLR0913, PLR0917 -- the columns of one row
+    def _store(
         self,
         spec: AuthoritySpec,
         role: AuthorityRole,
@@ -210,6 +210,7 @@ class _Establishment:
             issuer_id=issuer.id if issuer else None,
             common_name=spec.common_name,
             key_uri=key_uri,
+            public_url=self.plan.public_url,
             certificate=certificate.public_bytes(Encoding.DER),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
