@@ -98,6 +98,15 @@ def by_fingerprint(session: Session, sha256_fingerprint: str) -> Certificate:
     return found
 
 
+def by_key_uri(session: Session, key_uri: str) -> Certificate:
+    """Return the newest certificate whose private key is at that URI; CertificateNotFound."""
+    query = select(Certificate).where(Certificate.key_uri == key_uri)
+    found = session.scalars(query.order_by(Certificate.id.desc()).limit(1)).one_or_none()
+    if found is None:
+        raise CertificateNotFound("no certificate has its key at this address")
+    return found
+
+
 def search(
     session: Session, *, filters: SearchFilters, limit: int = 50, cursor: str | None = None
 ) -> Page:
