@@ -1,0 +1,119 @@
+"""What came after a signature: every later revision compared with the one before it.
+
+Each comparison is made once and serves all signatures (so twenty signatures cost twenty
+comparisons, not two hundred); what a signature permits is judged afterwards. A change that no rule
+explains is OTHER, and so is everything that a repairing reader might show differently.
+"""
+
+from pdf.appended import Appended
+from pdf.byte_range import ByteRange, Coverage
+from pdf.change_kinds import Change, ChangeLevel
+from pdf.document import Document, View
+from pdf.errors import LimitExceeded, PdfError
+from pdf.permissions import Permissions
+from pdf.references import References
+from pdf.revision_diff import compare
+
+_SPACE = b"\x00\t\n\x0c\r "
+
+
+class ChangeHistory:
+    """The later revisions of one document, compared on demand."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._steps: dict[int, list[Change]] = {}
+        self._direct: dict[int, list[Change]] = {}
+        self._appended: Appended | None = None
+        self._references: References | None = None
+
+    def after(
+        self, byte_range: ByteRange, permissions: Permissions
+    ) -> tuple[ChangeLevel, tuple[Change, ...]]:
+        """Level and list of all changes after the covered revision, judged by `permissions`."""
+        revision = byte_range.revision
+        if byte_range.coverage is Coverage.WHOLE_FILE or revision is None:
+            return ChangeLevel.NONE, ()
+        tail = self._document.buffer[byte_range.end : byte_range.end + 4096]
+        if not tail.strip(_SPACE) and self._only_space(byte_range.end):
+            return ChangeLevel.NONE, ()
+        found = self._found(revision, byte_range.end)
+        judged = tuple(dict.fromkeys(permissions.judge(change) for change in found))
+        level = max((change.level for change in judged), key=lambda item: item.rank, default=None)
+        return level or ChangeLevel.LTA_UPDATES, judged
+
+    def _only_space(self, start: int) -> bool:
+        return all(
+            not self._document.buffer[position : position + 65536].strip(_SPACE)
+            for position in range(start, self._document.size, 65536)
+        )
+
+    def _found(self, revision: View, end: int) -> list[Change]:
+        latest = self._document.latest
+        if latest.repaired:
+            return [_broken("cross-references"), *self._compare_directly(revision)]
+        base = revision.sections[0]
+        index = next((i for i, s in enumerate(latest.sections) if s is base), None)
+        if index is None or revision.repaired:
+            return [_broken("revision chain"), *self._compare_directly(revision)]
+        changes = self._structure(latest, index, end)
+        for step in range(index - 1, -1, -1):
+            changes += self._step(step)
+        return changes
+
+    def _structure(self, latest: View, index: int, end: int) -> list[Change]:
+        changes: list[Change] = []
+        offsets = [section.offset for section in latest.sections[:index]]
+        if not offsets or min(offsets) < end or offsets != sorted(offsets, reverse=True):
+            changes.append(_broken("revision chain"))
+        if any(section.moved for section in latest.sections[:index]):
+            changes.append(_broken("cross-references"))
+        appended = self._appended_after(end)
+        for stretch in appended.loose_after(end):
+            hidden = appended.hides_objects(stretch)
+            what = "hidden_content" if hidden else "structure_broken"
+            where = f"bytes {stretch[0]} to {stretch[1]}"
+            changes.append(Change(what=what, where=where, level=ChangeLevel.OTHER))
+        return changes
+
+    def _appended_after(self, end: int) -> Appended:
+        if self._appended is None or self._appended.start > end:
+            self._appended = Appended(self._document, end)
+        return self._appended
+
+    def _step(self, index: int) -> list[Change]:
+        """Changes that section `index` of the newest chain made."""
+        if index not in self._steps:
+            old = self._document.section_view(index + 1)
+            new = self._document.section_view(index)
+            self._steps[index] = self._compare(old, new, set(new.sections[0].merged()))
+        return self._steps[index]
+
+    def _compare_directly(self, revision: View) -> list[Change]:
+        key = id(revision)
+        if key not in self._direct:
+            latest = self._document.latest
+            numbers = {*revision.entries, *latest.entries}
+            changed = {n for n in numbers if revision.location(n) != latest.location(n)}
+            self._direct[key] = self._compare(revision, latest, changed)
+        return self._direct[key]
+
+    def _compare(self, old: View, new: View, numbers: set[int]) -> list[Change]:
+        try:
+            return compare(old, new, numbers, self._referrers)
+        except LimitExceeded:
+            raise
+        except PdfError:
+            return [Change(what="unknown", where="document", level=ChangeLevel.OTHER)]
+
+    def _referrers(self) -> References:
+        if self._references is None:
+            views = [
+                self._document.section_view(i) for i in range(len(self._document.latest.sections))
+            ]
+            self._references = References(self._document, views)
+        return self._references
+
+
+def _broken(where: str) -> Change:
+    return Change(what="structure_broken", where=where, level=ChangeLevel.OTHER)

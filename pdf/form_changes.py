@@ -1,0 +1,349 @@
+"""Rules for the form between two revisions: filling in, signing, new signature fields.
+
+Fields are compared entry by entry. Only entries that filling in or signing must change may change;
+what a field shows must follow from its value; a signed field stays as it was signed.
+"""
+
+from pdf.appearance_text import shows_value
+from pdf.change_kinds import ChangeLevel
+from pdf.revision_diff import FORM, LTA, OTHER, Comparison
+from pdf.signature_fields import text
+from pdf.syntax import PdfDict, PdfObject, Ref, same
+
+_FORM_KEYS = frozenset({"Fields", "DR", "SigFlags", "DA", "Q", "NeedAppearances"})
+_VALUE_KEYS = frozenset({"V", "AP", "AS", "M", "F", "I", "RV", "DA", "Q", "Ff", "Type", "MK"})
+_SIGNING_KEYS = frozenset(
+    {"V", "AP", "AS", "M", "F", "DA", "Q", "Ff", "Type", "MK", "P", "StructParent"}
+)
+_TREE_KEYS = frozenset({"Kids", "Parent"})
+_HIDDEN = 2 | 32  # annotation flags Hidden and NoView
+_LARGE_SHARE = 0.35  # of the page: no stamp of an office is that large
+_MAX_DEPTH = 60
+
+
+def compare_forms(
+    comparison: Comparison, before: PdfObject, after: PdfObject, catalog: int | None
+) -> set[int]:
+    """Compare the forms; give the numbers of all field and widget objects of the new one."""
+    return _Forms(comparison, catalog).run(before, after)
+
+
+class _Forms:
+    def __init__(self, comparison: Comparison, catalog: int | None) -> None:
+        self.c = comparison
+        self.catalog = catalog
+        self.widgets: set[int] = set()
+        catalog_dict = comparison.old.catalog
+        permissions = catalog_dict.get("Perms") if isinstance(catalog_dict, PdfDict) else None
+        holder = comparison.old.dictionary(permissions)
+        self.certified = holder is not None and "DocMDP" in holder
+
+    def run(self, before: PdfObject, after: PdfObject) -> set[int]:
+        c = self.c
+        old = c.old.dictionary(before) or PdfDict()
+        new = c.new.dictionary(after)
+        if new is None:
+            if before is not None and old:
+                c.add("form_changed", "form", OTHER)
+            return self.widgets
+        owner = after.number if isinstance(after, Ref) else self.catalog
+        if isinstance(after, Ref):
+            c.free(after.number)
+        for key in sorted({*old, *new} - _FORM_KEYS):
+            if not same(old.get(key), new.get(key)):
+                c.add("form_changed", f"form /{key}", OTHER)
+        self._needs_appearances(old, new)
+        if c.touched(old.get("DR"), new.get("DR")):
+            self._resources(old.get("DR"), new.get("DR"), owner)
+        values = (old.get("Fields"), new.get("Fields"))
+        for value in values:
+            if isinstance(value, Ref):
+                c.explain(value.number, owner, {"Fields"})
+        self._lists(c.old.array(values[0]), c.new.array(values[1]), "", owner, 0)
+        return self.widgets
+
+    def _needs_appearances(self, old: PdfDict, new: PdfDict) -> None:
+        """Asking readers to draw all fields anew may bring other values to light."""
+        before = self.c.old.resolve(old.get("NeedAppearances"))
+        after = self.c.new.resolve(new.get("NeedAppearances"))
+        if after is True and before is not True and self.c.old.array(old.get("Fields")):
+            self.c.add("form_changed", "form /NeedAppearances", FORM)
+
+    def _resources(self, before: PdfObject, after: PdfObject, owner: int | None) -> None:
+        """Default resources may get further entries; existing ones stay."""
+        c = self.c
+        old, new = c.old.dictionary(before) or PdfDict(), c.new.dictionary(after) or PdfDict()
+        for kind in old:
+            one = c.old.resolve(old[kind])
+            two = c.new.resolve(new.get(kind))
+            if isinstance(one, PdfDict) and isinstance(two, PdfDict):
+                if any(not same(one[name], two.get(name)) for name in one):
+                    c.add("form_changed", f"form /DR /{kind}", OTHER)
+            elif not same(one, two):
+                c.add("form_changed", f"form /DR /{kind}", OTHER)
+            if isinstance(after, Ref) and isinstance(new.get(kind), Ref):
+                c.explain(_number(new[kind]), after.number, {kind})
+        if isinstance(after, Ref):
+            c.explain(after.number, owner, {"DR"})
+            for kind in new:
+                if isinstance(new[kind], Ref):
+                    c.explain(_number(new[kind]), after.number, {kind})
+        else:
+            for kind in new:
+                if isinstance(new[kind], Ref):
+                    c.explain(_number(new[kind]), owner, {"DR"})
+
+    def _lists(
+        self,
+        old: list[PdfObject],
+        new: list[PdfObject],
+        prefix: str,
+        owner: int | None,
+        depth: int,
+    ) -> None:
+        if depth > _MAX_DEPTH:
+            self.c.add("form_changed", "form nested too deeply", OTHER)
+            return
+        left = list(old)
+        for item in new:
+            index = next((i for i, other in enumerate(left) if same(item, other)), None)
+            if index is None:
+                index = self._by_name(left, item)
+            if index is None:
+                self._new_field(item, prefix, owner, depth)
+            else:
+                self._field(left.pop(index), item, prefix, owner, depth)
+        for item in left:
+            node = self.c.old.dictionary(item)
+            if node is None and isinstance(item, Ref):
+                continue  # Listed, but there never was such a field.
+            self.c.add("field_removed", _name(self.c, node or PdfDict(), prefix), OTHER)
+
+    def _by_name(self, left: list[PdfObject], item: PdfObject) -> int | None:
+        """Find a field given directly in the array by its name."""
+        if isinstance(item, Ref):
+            return None
+        node = self.c.new.dictionary(item)
+        for index, other in enumerate(left):
+            candidate = self.c.old.dictionary(other)
+            if (
+                not isinstance(other, Ref)
+                and node is not None
+                and candidate is not None
+                and same(candidate.get("T"), node.get("T"))
+            ):
+                return index
+        return None
+
+    # An existing field -----------------------------------------------------------------------
+
+    def _field(
+        self, before: PdfObject, after: PdfObject, prefix: str, owner: int | None, depth: int
+    ) -> None:
+        c = self.c
+        old, new = c.old.dictionary(before), c.new.dictionary(after)
+        if isinstance(after, Ref):
+            if after.number in self.widgets:
+                return
+            self.widgets.add(after.number)
+            owner = after.number
+        if old is None and new is None:
+            return
+        if old is None or new is None:
+            what = "field_added" if old is None else "field_removed"
+            c.add(what, _name(c, old or new or PdfDict(), prefix), OTHER)
+            return
+        name = _name(c, new, prefix)
+        if isinstance(after, Ref):
+            c.free(after.number)
+        if not same(old.get("T"), new.get("T")):
+            c.add("field_changed", name, OTHER)
+        kind = _kind(c, new)
+        if kind == "Sig":
+            self._signature_field(old, new, name, owner)
+        else:
+            self._value_field(old, new, name, owner, kind)
+        for value in (old.get("Kids"), new.get("Kids")):
+            if isinstance(value, Ref):
+                c.explain(value.number, owner, {"Kids"})
+        self._lists(
+            c.old.array(old.get("Kids")), c.new.array(new.get("Kids")), name, owner, depth + 1
+        )
+
+    def _different(self, old: PdfDict, new: PdfDict, keys: frozenset[str]) -> set[str]:
+        """Entries outside `keys` that differ."""
+        return {
+            key for key in {*old, *new} - keys - _TREE_KEYS if not same(old.get(key), new.get(key))
+        } | ({"Parent"} if not same(old.get("Parent"), new.get("Parent")) else set())
+
+    def _signature_field(self, old: PdfDict, new: PdfDict, name: str, owner: int | None) -> None:
+        c = self.c
+        was, now = c.old.resolve(old.get("V")), c.new.resolve(new.get("V"))
+        inherited = _inherited_value(c, old) if was is None else was
+        if inherited is not None:
+            value_touched = "V" in old and c.touched(old.get("V"), new.get("V"))
+            shown = [
+                key
+                for key in ("AP", "AS", "Rect", "F", "MK")
+                if c.touched(old.get(key), new.get(key))
+            ]
+            others = self._different(old, new, frozenset({"AP", "AS", "F", "MK", "V", "M", "P"}))
+            if value_touched or shown or others:
+                c.add("signature_changed", name, OTHER, name)
+            return
+        different = self._different(old, new, _SIGNING_KEYS)
+        if different:
+            c.add("field_changed", f"{name} /{', /'.join(sorted(different))}", OTHER, name)
+        if c.touched(old.get("AP"), new.get("AP")):
+            c.explain_below((old.get("AP"), new.get("AP")), owner, "AP")
+            if now is None and _inherited_value(c, new) is None:
+                c.add("appearance_swapped", name, OTHER, name)
+        if now is not None:
+            self._signed(new, name, created=False)
+
+    def _value_field(
+        self, old: PdfDict, new: PdfDict, name: str, owner: int | None, kind: str | None
+    ) -> None:
+        c = self.c
+        different = self._different(old, new, _VALUE_KEYS)
+        if different:
+            c.add("field_changed", f"{name} /{', /'.join(sorted(different))}", OTHER, name)
+        value = c.touched(old.get("V"), new.get("V"))
+        shown = c.touched(old.get("AP"), new.get("AP"))
+        state = not same(old.get("AS"), new.get("AS"))
+        for key in ("V", "RV", "I"):
+            if c.touched(old.get(key), new.get(key)):
+                c.explain_below((old.get(key), new.get(key)), owner, key)
+        if shown:
+            c.explain_below((old.get("AP"), new.get("AP")), owner, "AP")
+            if not self._appearance_follows(old, new, kind):
+                c.add("appearance_swapped", name, OTHER, name)
+        minor = any(not same(old.get(key), new.get(key)) for key in _VALUE_KEYS - {"V", "AP", "AS"})
+        if value or shown or state or minor:
+            c.add("field_filled", name, FORM, name)
+
+    def _appearance_follows(self, old: PdfDict, new: PdfDict, kind: str | None) -> bool:
+        """Whether a new appearance shows the field's value (buttons: no new drawings)."""
+        c = self.c
+        value = new.get("V") if "V" in new else _inherited_value(c, new)
+        if kind == "Btn":
+            return "AP" not in old or self._same_states(old, new)
+        resolved = c.new.resolve(value)
+        return shows_value(c.new, new.get("AP"), resolved)
+
+    def _same_states(self, old: PdfDict, new: PdfDict) -> bool:
+        one, two = self.c.old.dictionary(old.get("AP")), self.c.new.dictionary(new.get("AP"))
+        return one is not None and two is not None and not self.c.touched(one, two)
+
+    # A new field -----------------------------------------------------------------------------
+
+    def _new_field(self, item: PdfObject, prefix: str, owner: int | None, depth: int) -> None:
+        c = self.c
+        node = c.new.dictionary(item)
+        name = _name(c, node or PdfDict(), prefix)
+        if isinstance(item, Ref):
+            self.widgets.add(item.number)
+            if c.old.object(item.number) is not None and not self._widget_only(item.number):
+                c.add("field_added", f"{name} (object {item.number} used before)", OTHER, name)
+            elif item.number in c.changed:
+                c.free(item.number)
+        if node is None:
+            return
+        if _kind(c, node) != "Sig":
+            c.add("field_added", name, OTHER, name)
+            return
+        for kid in c.new.array(node.get("Kids")):
+            if isinstance(kid, Ref):
+                self.widgets.add(kid.number)
+        if c.new.resolve(node.get("V")) is None:
+            visible, large = self._visibility(node)
+            over = large or (visible and self.certified)
+            what = "signature_field_over_content" if over else "signature_field_added"
+            c.add(what, name, OTHER if over else FORM, name)
+        else:
+            self._signed(node, name, created=True)
+
+    def _widget_only(self, number: int) -> bool:
+        """An object that stood on the page as it is now, without being listed in the form."""
+        return number not in self.c.changed
+
+    def _signed(self, node: PdfDict, name: str, *, created: bool) -> None:
+        c = self.c
+        value = node.get("V")
+        if isinstance(value, Ref) and c.old.object(value.number) is not None:
+            c.add("signature_changed", f"{name} (object {value.number} used before)", OTHER, name)
+            return
+        signature = c.new.dictionary(value) or PdfDict()
+        stamp = "ETSI.RFC3161" in {c.new.name(signature.get("SubFilter"))}
+        visible, large = self._visibility(node)
+        if created and (large or (visible and self.certified)):
+            c.add("signature_field_over_content", name, OTHER, name)
+        level: ChangeLevel = LTA if stamp and not visible else FORM
+        c.add("timestamp_added" if stamp else "signature_added", name, level, name)
+
+    def _visibility(self, node: PdfDict) -> tuple[bool, bool]:
+        """Whether a field shows anything, and whether it covers much of a page."""
+        c = self.c
+        widgets = [node, *(c.new.dictionary(kid) for kid in c.new.array(node.get("Kids")))]
+        visible = large = False
+        for widget in widgets:
+            if widget is None:
+                continue
+            box = [c.new.resolve(item) for item in c.new.array(widget.get("Rect"))]
+            sides = [float(item) for item in box if isinstance(item, (int, float))]
+            flags = c.new.resolve(widget.get("F"))
+            if len(sides) != 4 or (isinstance(flags, int) and flags & _HIDDEN):  # noqa: PLR2004
+                continue
+            area = abs((sides[2] - sides[0]) * (sides[3] - sides[1]))
+            if area <= 1 or c.new.dictionary(widget.get("AP")) is None:
+                continue
+            visible = True
+            large = large or area > _LARGE_SHARE * self._page_area(widget)
+        return visible, large
+
+    def _page_area(self, widget: PdfDict) -> float:
+        c = self.c
+        node = c.new.dictionary(widget.get("P"))
+        for _ in range(_MAX_DEPTH):
+            if node is None:
+                break
+            box = [c.new.resolve(item) for item in c.new.array(node.get("MediaBox"))]
+            sides = [float(item) for item in box if isinstance(item, (int, float))]
+            if len(sides) == 4:  # noqa: PLR2004 (a rectangle)
+                return abs((sides[2] - sides[0]) * (sides[3] - sides[1])) or 1.0
+            node = c.new.dictionary(node.get("Parent"))
+        return 595.0 * 842.0
+
+
+def _number(value: PdfObject) -> int:
+    return value.number if isinstance(value, Ref) else -1
+
+
+def _name(comparison: Comparison, node: PdfDict, prefix: str) -> str:
+    own = text(comparison.new.resolve(node.get("T"))) if "T" in node else ""
+    if prefix and own:
+        return f"{prefix}.{own}"
+    return own or prefix or "unnamed field"
+
+
+def _kind(comparison: Comparison, node: PdfDict) -> str | None:
+    """The field type, inherited through /Parent."""
+    current: PdfDict | None = node
+    for _ in range(_MAX_DEPTH):
+        if current is None:
+            return None
+        if "FT" in current:
+            return comparison.new.name(current["FT"])
+        current = comparison.new.dictionary(current.get("Parent"))
+    return None
+
+
+def _inherited_value(comparison: Comparison, node: PdfDict) -> PdfObject:
+    current = comparison.new.dictionary(node.get("Parent"))
+    for _ in range(_MAX_DEPTH):
+        if current is None:
+            return None
+        if "V" in current:
+            return comparison.new.resolve(current["V"])
+        current = comparison.new.dictionary(current.get("Parent"))
+    return None

@@ -1,0 +1,150 @@
+"""Rules for pages and annotations between two revisions.
+
+A page may get further annotations; nothing else of it may change. A widget must belong to the
+form. Other annotations are a level of their own, and those that can lie over signed content like
+paint (free text, stamps, drawings, anything with an appearance of its own) are not comments.
+"""
+
+from pdf.change_kinds import ChangeLevel
+from pdf.errors import PdfError
+from pdf.revision_diff import LTA, OTHER, Comparison
+from pdf.syntax import PdfDict, PdfObject, Ref, Stream, same
+
+_PAGE_KEYS = frozenset({"Annots", "Tabs", "LastModified", "PieceInfo", "StructParents"})
+_COMMENTS = frozenset({"Text", "Popup"})
+_MARKUP = frozenset({"Highlight", "Underline", "Squiggly", "StrikeOut"})
+_COMMENT_KEYS = frozenset({"M", "Popup", "NM", "Contents", "RC", "State", "StateModel", "Open"})
+
+
+def compare_pages(comparison: Comparison, widgets: set[int]) -> None:
+    """Explain changed pages and annotation arrays; `widgets` are the form's objects."""
+    _Pages(comparison, widgets).run()
+
+
+class _Pages:
+    def __init__(self, comparison: Comparison, widgets: set[int]) -> None:
+        self.c = comparison
+        self.widgets = widgets
+
+    def run(self) -> None:
+        c = self.c
+        for number in sorted(c.changed):
+            old, new = c.old.object(number), c.new.object(number)
+            if _is_page(old) and _is_page(new):
+                assert isinstance(old, PdfDict)
+                assert isinstance(new, PdfDict)
+                self._page(number, old, new)
+            elif isinstance(new, list) or isinstance(old, list):
+                self._array(number)
+        for number in sorted(c.changed - c.free_standing - self.widgets):
+            self._annotation_changed(number)
+
+    def _page(self, number: int, old: PdfDict, new: PdfDict) -> None:
+        c = self.c
+        different = {k for k in {*old, *new} if not same(old.get(k), new.get(k))}
+        if not different <= _PAGE_KEYS:
+            c.add("page_changed", f"page object {number} /{', /'.join(sorted(different))}", OTHER)
+        elif different - {"Annots", "Tabs", "StructParents"}:
+            c.add("metadata_changed", f"page object {number}", LTA)
+        c.free(number)
+        for value in (old.get("Annots"), new.get("Annots")):
+            if isinstance(value, Ref):
+                c.explain(value.number, number, {"Annots"})
+        self._annotations(c.old.array(old.get("Annots")), c.new.array(new.get("Annots")), number)
+
+    def _array(self, number: int) -> None:
+        """A changed array that pages use as their /Annots."""
+        c = self.c
+        owners = [
+            parent
+            for parent in c.references.parents(number, c.new)
+            if _is_page(c.new.object(parent)) and parent not in c.changed
+        ]
+        for owner in owners:
+            page = c.new.object(owner)
+            annots = page.get("Annots") if isinstance(page, PdfDict) else None
+            if isinstance(annots, Ref) and annots.number == number:
+                c.explain(number, owner, {"Annots"})
+                self._annotations(c.old.array(annots), c.new.array(annots), owner)
+
+    def _annotations(self, old: list[PdfObject], new: list[PdfObject], page: int) -> None:
+        left = list(old)
+        for item in new:
+            index = next((i for i, other in enumerate(left) if same(item, other)), None)
+            if index is None:
+                self._added(item, page)
+            else:
+                left.pop(index)
+        for item in left:
+            if self.c.old.resolve(item) is not None:
+                self.c.add("annotation_changed", f"removed from page object {page}", OTHER)
+
+    def _added(self, item: PdfObject, page: int) -> None:
+        c = self.c
+        node = c.new.resolve(item)
+        if not isinstance(node, PdfDict):
+            if node is not None:
+                c.add("annotation_over_content", f"page object {page}", OTHER)
+            return
+        where = f"page object {page} /{c.new.name(node.get('Subtype'))}"
+        if isinstance(item, Ref) and item.number in self.widgets:
+            return
+        if c.new.name(node.get("Subtype")) == "Widget":
+            if isinstance(item, Ref) and self._kid_of_form(node):
+                return
+            c.add("annotation_over_content", f"{where} outside the form", OTHER)
+            return
+        if self._comment(node):
+            c.add("annotation_added", where, ChangeLevel.ANNOTATIONS)
+        else:
+            c.add("annotation_over_content", where, OTHER)
+
+    def _kid_of_form(self, node: PdfDict) -> bool:
+        parent = node.get("Parent")
+        return isinstance(parent, Ref) and parent.number in self.widgets and "T" not in node
+
+    def _comment(self, node: PdfDict) -> bool:
+        """Whether an annotation stands beside the content and cannot pass for it."""
+        kind = self.c.new.name(node.get("Subtype"))
+        if kind in _COMMENTS:
+            return self._plain_appearance(node, texts=False)
+        return kind in _MARKUP and self._plain_appearance(node, texts=False)
+
+    def _plain_appearance(self, node: PdfDict, *, texts: bool) -> bool:
+        """No appearance of its own, or one without text, images and nested drawings."""
+        appearance = self.c.new.dictionary(node.get("AP"))
+        if appearance is None:
+            return True
+        for value in appearance.values():
+            stream = self.c.new.resolve(value)
+            if not isinstance(stream, Stream):
+                return False
+            try:
+                content = self.c.new.decoded(stream)
+            except PdfError:
+                return False
+            words = content.split()
+            if any(word in _PAINT for word in words) and not texts:
+                return False
+        return True
+
+    def _annotation_changed(self, number: int) -> None:
+        """An annotation that existed and is not part of the form."""
+        c = self.c
+        old, new = c.old.object(number), c.new.object(number)
+        if not isinstance(old, PdfDict) or not isinstance(new, PdfDict):
+            return
+        kind = c.new.name(new.get("Subtype"))
+        if kind not in _COMMENTS | _MARKUP or "Rect" not in old:
+            return
+        different = {k for k in {*old, *new} if not same(old.get(k), new.get(k))}
+        if different <= _COMMENT_KEYS:
+            c.free(number)
+            c.add("annotation_changed", f"object {number} /{kind}", ChangeLevel.ANNOTATIONS)
+
+
+_PAINT = frozenset({b"Tj", b"TJ", b"'", b'"', b"Do", b"BI", b"sh"})
+
+
+def _is_page(value: PdfObject) -> bool:
+    return isinstance(value, PdfDict) and value.get("Type") == "Page"

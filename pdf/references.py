@@ -1,0 +1,112 @@
+"""Who refers to an object: the backward view that tells whether a change can be seen elsewhere.
+
+An appearance stream that is also drawn by the page, or an object that the signed revision already
+named but did not define, changes signed content when it is replaced. Built once per document from
+the raw bytes with one regular expression, so it may name a few referrers too many, never too few.
+"""
+
+import re
+from collections import defaultdict
+
+from pdf.document import Document, View
+from pdf.syntax import REGULAR, WHITESPACE, PdfDict, PdfObject, Ref, Stream
+from pdf.xref import FREE, PACKED, PLAIN
+
+_SPACE = rb"(?:[" + WHITESPACE + rb"]|%[^\r\n]*[\r\n])+"
+_REFERENCE = re.compile(
+    rb"(?<![0-9.])\+?(\d{1,10})" + _SPACE + rb"\+?\d{1,5}" + _SPACE + rb"R(?!" + REGULAR + rb")"
+)
+
+
+class References:
+    """Referrers of every object, over all definitions in the file."""
+
+    def __init__(self, document: Document, views: list[View]) -> None:
+        self._document = document
+        self._plain: dict[int, set[int]] = defaultdict(set)
+        self._packed: dict[int, set[tuple[int, int]]] = defaultdict(set)
+        offsets: set[int] = set()
+        for view in views:
+            for section in view.sections:
+                offsets.update(e.first for e in section.merged().values() if e.kind == PLAIN)
+        ordered = sorted(offsets)
+        for offset, following in zip(ordered, [*ordered[1:], document.size], strict=True):
+            self._scan(offset, following)
+        for view in views:
+            self._unpack(view)
+
+    def _scan(self, offset: int, following: int) -> None:
+        region = bytes(self._document.buffer[offset : min(following, offset + 65536)])
+        whole = len(region) == following - offset and region.rstrip().endswith(b"endobj")
+        if not whole or b"stream" in region:
+            found = self._document.indirect(offset)
+            if found is None:
+                return
+            region = bytes(self._document.buffer[offset : found.end])
+        for match in _REFERENCE.finditer(region):
+            self._plain[int(match[1])].add(offset)
+
+    def _unpack(self, view: View) -> None:
+        containers = {e.first for e in view.entries.values() if e.kind == PACKED}
+        for container in containers:
+            entry = view.entries.get(container)
+            if entry is None:
+                continue
+            for number, value in self._document.packed(view, container).items():
+                for target in targets(value):
+                    self._packed[target].add((entry.first, number))
+
+    def parents(self, number: int, view: View) -> set[int]:
+        """Numbers of the objects that refer to `number` in this view."""
+        found: set[int] = set()
+        for offset in self._plain.get(number, ()):
+            indirect = self._document.indirect(offset)
+            if indirect is not None and view.location(indirect.number) == (offset, -1):
+                found.add(indirect.number)
+        for container, holder in self._packed.get(number, ()):
+            if view.location(holder) == (container, holder):
+                found.add(holder)
+        return found
+
+    def reachable(self, number: int, view: View) -> bool:
+        """Whether anything from the trailer leads to the object in this view."""
+        roots = {ref.number for ref in view.trailer.values() if isinstance(ref, Ref)}
+        seen = {number}
+        queue = [number]
+        while queue:
+            current = queue.pop()
+            if current in roots:
+                return True
+            entry = view.entries.get(current)
+            if current != number and (entry is None or entry.kind == FREE):
+                continue
+            for parent in self.parents(current, view) - seen:
+                seen.add(parent)
+                queue.append(parent)
+        return False
+
+
+def targets(value: PdfObject) -> set[int]:
+    """Numbers of all objects that a value refers to directly."""
+    found: set[int] = set()
+    stack: list[PdfObject] = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Ref):
+            found.add(item.number)
+        elif isinstance(item, PdfDict):
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)
+        elif isinstance(item, Stream):
+            stack.extend(item.entries.values())
+    return found
+
+
+def keys_leading_to(value: PdfObject, number: int) -> set[str]:
+    """Top-level keys of a dictionary under which it refers to `number`; "" for an array."""
+    if isinstance(value, Stream):
+        value = value.entries
+    if isinstance(value, PdfDict):
+        return {key for key, item in value.items() if number in targets(item)}
+    return {""} if number in targets(value) else set()

@@ -1,0 +1,282 @@
+"""Cross-reference sections: tables, streams and hybrids (ISO 32000-1 clause 7.5.4 to 7.5.8).
+
+One `Section` is what one revision says about where objects are. Reading is forgiving about
+spacing only; whether an entry really points to its object is checked by `check_entries`, because
+a reader that believes offsets and one that scans for objects may show two different documents.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from pdf.errors import DamagedPdf
+from pdf.limits import Limits, within
+from pdf.syntax import (
+    SKIP,
+    WHITESPACE,
+    Buffer,
+    PdfDict,
+    PdfObject,
+    Stream,
+    read_object,
+)
+
+FREE, PLAIN, PACKED = 0, 1, 2
+
+OBJECT_HEAD = re.compile(
+    SKIP + rb"(\d{1,10})[" + WHITESPACE + rb"]++(\d{1,5})[" + WHITESPACE + rb"]*+obj"
+)
+_STREAM_HEAD = re.compile(SKIP + rb"stream(?:\r\n|\n|\r)?")
+_ENDSTREAM = re.compile(rb"[" + WHITESPACE + rb"]*+endstream")
+_END_OBJECT = re.compile(SKIP + rb"endobj")
+_TABLE = re.compile(SKIP + rb"xref")
+_SUBSECTION = re.compile(SKIP + rb"(\d{1,10})[ \t]++(\d{1,10})[" + WHITESPACE + rb"]*+")
+_ROW = re.compile(
+    rb"[" + WHITESPACE + rb"]*+(\d{1,11})[" + WHITESPACE + rb"]++(\d{1,6})["
+    + WHITESPACE + rb"]++([nf])"
+)  # fmt: skip
+_ROWS = re.compile(rb"(\d{10}) (\d{5}) ([nf])[ \r\n]{2}")
+_TRAILER = re.compile(SKIP + rb"trailer")
+_TAIL = re.compile(SKIP + rb"startxref" + SKIP + rb"(\d{1,12})[" + WHITESPACE + rb"]*+%%EOF\r?\n?")
+_ROW_LENGTH = 20
+_ALL_FREE_GENERATION = 65535
+
+
+class Entry(NamedTuple):
+    """Where an object is: PLAIN (offset, generation), PACKED (container, index), or FREE."""
+
+    kind: int
+    first: int
+    second: int
+
+
+class Indirect(NamedTuple):
+    """An indirect object as it stands in the file; `end` is after its value, before endobj."""
+
+    number: int
+    generation: int
+    value: PdfObject
+    end: int
+
+
+Decoder: TypeAlias = Callable[[bytes, PdfDict], bytes]
+
+
+@dataclass(kw_only=True, eq=False)
+class Section:
+    """One cross-reference section with its trailer."""
+
+    offset: int
+    end: int
+    tail_end: int
+    """After the %%EOF that follows, or `end` where none follows."""
+    trailer: PdfDict
+    entries: dict[int, Entry]
+    previous: int | None
+    hybrid_offset: int | None = None
+    hybrid: "Section | None" = None
+    stream_number: int | None = None
+    moved: frozenset[int] = field(default_factory=frozenset)
+    """Numbers whose entry did not point to them and that were found by scanning, or not at all."""
+
+    def merged(self) -> dict[int, Entry]:
+        """Entries of this section alone, hidden objects of a hybrid file included."""
+        if self.hybrid is None:
+            return self.entries
+        result = dict(self.hybrid.entries)
+        for number, entry in self.entries.items():
+            if entry.kind != FREE or number not in result:
+                result[number] = entry
+        return result
+
+
+def read_indirect(buffer: Buffer, offset: int, end: int) -> Indirect:
+    """Read `number generation obj value` at `offset` (a stream's data is only located)."""
+    head = OBJECT_HEAD.match(buffer, offset, end)
+    if head is None:
+        raise DamagedPdf(f"no object at byte {offset}")
+    number, generation = int(head[1]), int(head[2])
+    if _END_OBJECT.match(buffer, head.end(), end):
+        return Indirect(number, generation, None, head.end())
+    value, after = read_object(buffer, head.end(), end)
+    if isinstance(value, PdfDict):
+        data = _STREAM_HEAD.match(buffer, after, end)
+        if data is not None:
+            return Indirect(number, generation, Stream(value, data.end()), data.end())
+    return Indirect(number, generation, value, after)
+
+
+def stream_end(buffer: Buffer, start: int, length: PdfObject, end: int) -> int:
+    """Where a stream's data ends: after /Length bytes, or at the next endstream if that lies."""
+    if isinstance(length, int) and 0 <= length <= end - start:
+        stop = start + length
+        if _ENDSTREAM.match(buffer, stop, end):
+            return stop
+    found = buffer.find(b"endstream", start, end)
+    if found < 0:
+        raise DamagedPdf(f"a stream at byte {start} does not end")
+    stop = found
+    if stop > start and buffer[stop - 1 : stop] == b"\n":
+        stop -= 1
+    if stop > start and buffer[stop - 1 : stop] == b"\r":
+        stop -= 1
+    return stop
+
+
+def object_end(buffer: Buffer, found: Indirect, data_end: int | None, end: int) -> int:
+    """After the object's endobj (and endstream); tolerant of a missing one."""
+    position = found.end
+    if data_end is not None:
+        closing = _ENDSTREAM.match(buffer, data_end, end)
+        position = closing.end() if closing else data_end
+    closing = _END_OBJECT.match(buffer, position, end)
+    return closing.end() if closing else position
+
+
+def read_section(buffer: Buffer, offset: int, end: int, *, decode: Decoder) -> Section:
+    """Read the section at `offset`; `decode` undoes the filters of a cross-reference stream."""
+    if not 0 <= offset < end:
+        raise DamagedPdf(f"a cross-reference section lies outside the file, byte {offset}")
+    head = _TABLE.match(buffer, offset, end)
+    section = (
+        _read_stream(buffer, offset, end, decode)
+        if head is None
+        else _read_table(buffer, offset, head.end(), end)
+    )
+    tail = _TAIL.match(buffer, section.end, end)
+    section.tail_end = tail.end() if tail else section.end
+    return section
+
+
+def _read_table(buffer: Buffer, offset: int, position: int, end: int) -> Section:
+    entries: dict[int, Entry] = {}
+    while True:
+        trailer = _TRAILER.match(buffer, position, end)
+        if trailer is not None:
+            break
+        head = _SUBSECTION.match(buffer, position, end)
+        if head is None:
+            raise DamagedPdf(f"a cross-reference table is broken at byte {position}")
+        position = _read_rows(buffer, head, end, entries)
+    value, after = read_object(buffer, trailer.end(), end)
+    if not isinstance(value, PdfDict):
+        raise DamagedPdf("a trailer is not a dictionary")
+    hybrid = value.get("XRefStm")
+    return Section(
+        offset=offset,
+        end=after,
+        tail_end=after,
+        trailer=value,
+        entries=entries,
+        previous=_offset(value.get("Prev")),
+        hybrid_offset=_offset(hybrid),
+    )
+
+
+def _read_rows(buffer: Buffer, head: re.Match[bytes], end: int, entries: dict[int, Entry]) -> int:
+    start, count = int(head[1]), int(head[2])
+    position = head.end()
+    if count * 10 > end - position:
+        raise DamagedPdf("a cross-reference table claims more rows than the file can hold")
+    rows: list[tuple[bytes, bytes, bytes]] = _ROWS.findall(
+        buffer[position : position + count * _ROW_LENGTH]
+    )
+    if len(rows) == count:
+        position += count * _ROW_LENGTH
+    else:
+        rows = []
+        for _ in range(count):
+            row = _ROW.match(buffer, position, end)
+            if row is None:
+                if _TRAILER.match(buffer, position, end):
+                    break
+                raise DamagedPdf(f"a cross-reference table is broken at byte {position}")
+            rows.append((row[1], row[2], row[3]))
+            position = row.end()
+    if rows and start == 1 and rows[0][2] == b"f" and int(rows[0][1]) == _ALL_FREE_GENERATION:
+        start = 0  # A numbering slip of old writers that every reader knows.
+    for index, (first, second, kind) in enumerate(rows, start):
+        if kind == b"n" and int(first):
+            entries.setdefault(index, Entry(PLAIN, int(first), int(second)))
+        else:
+            entries.setdefault(index, Entry(FREE, int(first), int(second)))
+    return position
+
+
+def _offset(value: PdfObject) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and value >= 0 else None
+
+
+def _read_stream(buffer: Buffer, offset: int, end: int, decode: Decoder) -> Section:
+    found = read_indirect(buffer, offset, end)
+    stream = found.value
+    if not isinstance(stream, Stream) or stream.entries.get("Type") != "XRef":
+        raise DamagedPdf(f"no cross-reference section at byte {offset}")
+    trailer = stream.entries
+    stop = stream_end(buffer, stream.start, trailer.get("Length"), end)
+    data = decode(bytes(buffer[stream.start : stop]), trailer)
+    return Section(
+        offset=offset,
+        end=object_end(buffer, found, stop, end),
+        tail_end=0,
+        trailer=trailer,
+        entries=_stream_entries(data, trailer),
+        previous=_offset(trailer.get("Prev")),
+        stream_number=found.number,
+    )
+
+
+def _stream_entries(data: bytes, trailer: PdfDict) -> dict[int, Entry]:
+    widths = trailer.get("W")
+    if (
+        not isinstance(widths, list)
+        or len(widths) < 3  # noqa: PLR2004 (three fields, ISO 32000-1 7.5.8.2)
+        or not all(isinstance(w, int) and 0 <= w <= 8 for w in widths)  # noqa: PLR2004 (64 bits)
+    ):
+        raise DamagedPdf("a cross-reference stream has no usable /W")
+    one, two, three = (w for w in widths[:3] if isinstance(w, int))
+    row = one + two + three
+    if not row:
+        raise DamagedPdf("a cross-reference stream has rows of no length")
+    size = trailer.get("Size")
+    index = trailer.get("Index") or [0, size]
+    if not isinstance(index, list) or not all(isinstance(i, int) and i >= 0 for i in index):
+        raise DamagedPdf("a cross-reference stream has no usable /Index")
+    entries: dict[int, Entry] = {}
+    position = 0
+    pairs = [i for i in index if isinstance(i, int)]
+    for start, count in zip(pairs[::2], pairs[1::2], strict=False):
+        for number in range(start, start + min(count, len(data) // row + 1)):
+            if position + row > len(data):
+                return entries
+            middle = position + one
+            last = middle + two
+            kind = int.from_bytes(data[position:middle]) if one else PLAIN
+            first = int.from_bytes(data[middle:last])
+            second = int.from_bytes(data[last : position + row])
+            position += row
+            if kind in {PLAIN, PACKED, FREE}:
+                entries.setdefault(number, Entry(kind, first, second))
+    return entries
+
+
+def check_entries(
+    section: Section, buffer: Buffer, *, shift: int, limits: Limits, total: int
+) -> list[int]:
+    """Add `shift` to the offsets and give the numbers whose entry does not point to them."""
+    within(total + len(section.entries), limits.objects, "too many objects")
+    wrong: list[int] = []
+    size = len(buffer)
+    for number, entry in section.entries.items():
+        if entry.kind != PLAIN:
+            continue
+        offset = entry.first + shift
+        if shift:
+            section.entries[number] = Entry(PLAIN, offset, entry.second)
+        head = OBJECT_HEAD.match(buffer, offset, min(size, offset + 64))
+        if head is None or int(head[1]) != number:
+            wrong.append(number)
+    return wrong
