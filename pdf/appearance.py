@@ -29,6 +29,10 @@ _GAP = 4.0
 # Share of the box that an image beside the text takes at most.
 _IMAGE_SHARE = 0.4
 _WIDEST = 260.0
+# Sums of widths may differ in the last digit from their product.
+_ROUNDING = 0.01
+# Lines are broken only when they would have to shrink below this share of the wanted size.
+_UNBROKEN_SHARE = 0.75
 _WORD = re.compile(r"\{(\w+)\}")
 
 
@@ -70,10 +74,9 @@ class Drawing:
     def natural_size(self) -> tuple[float, float]:
         """Width and height in points that the stamp takes when nothing limits it."""
         face = typeface(Style.REGULAR)
-        width = min(
-            _WIDEST, max((face.width(line, self.font_size) for line in self.lines), default=0)
-        )
-        wrapped = _wrapped(self.lines, self.font_size, width + 0.01)
+        widest = max((face.width(line, self.font_size) for line in self.lines), default=0.0)
+        width = min(_WIDEST, widest)
+        wrapped = _wrapped(self.lines, self.font_size, width + _ROUNDING)
         height = len(wrapped) * self.font_size * LEADING
         if self.image is not None:
             wide = self.image_height * self.image.width / self.image.height
@@ -144,13 +147,19 @@ def _wrapped(lines: tuple[str, ...], size: float, width: float) -> list[str]:
 
 
 def _fitted(drawing: Drawing, width: float, height: float) -> tuple[list[str], float]:
-    """Find the largest size, from the wanted one down, at which the lines fit the area."""
+    """Find lines and size for the area: a little smaller is better than broken lines."""
     face = typeface(Style.REGULAR)
-    size = drawing.font_size
+    wanted = drawing.font_size
+    widest = max(face.width(line, 1.0) for line in drawing.lines)
+    tallest = len(drawing.lines) * LEADING
+    unbroken = min(wanted, (width + _ROUNDING) / widest, (height + _ROUNDING) / tallest)
+    if unbroken >= max(wanted * _UNBROKEN_SHARE, SMALLEST_FONT):
+        return list(drawing.lines), unbroken
+    size = wanted
     while size >= SMALLEST_FONT:
         lines = _wrapped(drawing.lines, size, width)
-        tall = len(lines) * size * LEADING
-        if tall <= height + 0.01 and all(face.width(line, size) <= width + 0.01 for line in lines):
+        fits = all(face.width(line, size) <= width + _ROUNDING for line in lines)
+        if fits and len(lines) * size * LEADING <= height + _ROUNDING:
             return lines, size
         size -= 0.25
     raise PlacementInvalid("the stamp's text does not fit the box in a readable size")

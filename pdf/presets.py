@@ -30,7 +30,7 @@ class Align(StrEnum):
     RIGHT = "right"
 
 
-_LOWER_RIGHT = Habit(corner=Corner.BOTTOM_RIGHT, margin=(42.5, 56.7))
+_LOWER_RIGHT = Habit(corner=Corner.BOTTOM_RIGHT, margin=(56.7, 113.4))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,7 +124,7 @@ def typeface(style: Style) -> Typeface:
         name_IDs=[],
         drop_tables=["GSUB", "GPOS", "GDEF", "DSIG", "gasp", "fpgm", "prep", "cvt "],
     )
-    with TTFont(io.BytesIO(original), lazy=True) as font:
+    with TTFont(io.BytesIO(original), lazy=True, recalcTimestamp=False) as font:
         cutter = subset.Subsetter(options)
         cutter.populate(unicodes=[c for low, high in _COVERAGE for c in range(low, high + 1)])
         cutter.subset(font)
