@@ -55,7 +55,7 @@ class Call:
     def once(
         self, *same: object, act: Callable[[idempotency.Attempt], idempotency.Answer]
     ) -> idempotency.Answer:
-        """Do the work once for the caller's Idempotency-Key; `same` is what makes requests equal."""
+        """Do the work once for the caller's key; `same` is what makes two requests equal."""
         keyed = idempotency.Keyed(
             actor=self.identity,
             key=self.key,

@@ -20,13 +20,13 @@ from ca import authorities, issue
 from ca.authorities import AuthorityPlan
 from db import schema
 from db.embedded import EmbeddedPostgres
-from hsm.secret import Secret
 from signing import sign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from api.settings import Settings
+    from hsm.secret import Secret
 
 ACTOR = "system:set-up"
 _LOCK = 0x616E74696E

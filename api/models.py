@@ -1,7 +1,5 @@
 """The tables of the doors: who may call, and which answers were already given."""
 
-from __future__ import annotations
-
 import uuid
 from datetime import datetime
 from enum import StrEnum
@@ -36,7 +34,7 @@ class ApiToken(Base):
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    bindings: Mapped[list[RoleBinding]] = relationship(lazy="raise", order_by="RoleBinding.id")
+    bindings: Mapped[list["RoleBinding"]] = relationship(lazy="raise", order_by="RoleBinding.id")
 
 
 class RoleBinding(Base):

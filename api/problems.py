@@ -119,12 +119,9 @@ class _Facts(dict[str, object]):
 
 def response(request: Request, error: RoomError) -> JSONResponse:
     """Render an error for this request's language."""
-    body = problem(
-        error,
-        language_of(request.headers.get("accept-language")),
-        request_id=request.scope.get("antin.request_id", ""),
-    )
-    headers = {"Content-Language": language_of(request.headers.get("accept-language"))}
+    language = language_of(request.headers.get("accept-language"))
+    body = problem(error, language, request_id=request.scope.get("antin.request_id", ""))
+    headers: dict[str, str] = {"Content-Language": language}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="antin"'
     if isinstance(error, IdempotencyInProgress):

@@ -84,6 +84,11 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def secret_from_environment(name: str) -> Secret:
+    """Return the value of a variable that a key URI names as its pin-source (`env:NAME`)."""
+    return Secret(os.environ.get(name, ""))
+
+
 def _number(env: Mapping[str, str], name: str, *, default: int, low: int, high: int) -> int:
     text = env.get(name, "").strip()
     if not text:
@@ -143,3 +148,21 @@ def _log_level(env: Mapping[str, str]) -> str:
     if level not in LOG_LEVELS:
         raise SettingsInvalid("ANTIN_LOG_LEVEL", "expected one of " + ", ".join(LOG_LEVELS))
     return level
+
+
+def child_environment(settings: Settings, *, url: str) -> dict[str, str]:
+    """Return the environment for a process of the same server, with the running database's URL."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANTIN_")}
+    module = settings.pkcs11_module
+    return kept | {
+        "ANTIN_HOME": str(settings.home),
+        "ANTIN_DATABASE_URL": url,
+        "ANTIN_HOST": settings.host,
+        "ANTIN_PORT": str(settings.port),
+        "ANTIN_PUBLIC_URL": settings.public_url,
+        "ANTIN_WORKERS": str(settings.workers),
+        "ANTIN_PKCS11_MODULE": str(module) if module is not None else "",
+        "ANTIN_MAX_UPLOAD_BYTES": str(settings.max_upload_bytes),
+        "ANTIN_LOG_LEVEL": settings.log_level,
+        "ANTIN_JOB_CONCURRENCY": str(settings.job_concurrency),
+    }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from python_multipart.multipart import MultipartCallbacks
     from starlette.requests import Request
 
 WRITE_BYTES: Final = 1024 * 1024
@@ -35,7 +36,7 @@ MAX_PARTS: Final = 64
 MAX_NAME_CHARACTERS: Final = 255
 MAX_HEADER_BYTES: Final = 16 * 1024
 """The headers of one multipart part."""
-RAW_TYPES: Final = ("application/pdf", "application/octet-stream")
+TYPES: Final = ("application/pdf", "application/octet-stream", "multipart/form-data")
 _UNNAMED: Final = "document.pdf"
 
 
@@ -99,6 +100,8 @@ class _Sink:
 async def receive(request: Request, *, spool: Path, limit: int) -> Upload:
     """Read a request's body to its end; raises an ApiError when it is not what is expected."""
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
+    if kind and kind.decode("latin-1") not in TYPES:
+        raise BodyTypeUnsupported("Content-Type", "application/pdf or multipart/form-data expected")
     declared = request.headers.get("content-length", "")
     slack = MAX_OPTION_BYTES if kind == b"multipart/form-data" else 0
     if declared.isdigit() and int(declared) > limit + slack:
@@ -107,9 +110,7 @@ async def receive(request: Request, *, spool: Path, limit: int) -> Upload:
     try:
         if kind == b"multipart/form-data":
             return await _multipart(request, sink, parameters.get(b"boundary", b""))
-        if not kind or kind.decode("latin-1") in RAW_TYPES:
-            return await _raw(request, sink)
-        raise BodyTypeUnsupported("Content-Type", "application/pdf or multipart/form-data expected")
+        return await _raw(request, sink)
     except ClientDisconnect as error:
         sink.file.close()
         raise BodyMissing("body", "the connection ended before the document did") from error
@@ -222,7 +223,7 @@ async def _multipart(request: Request, sink: _Sink, boundary: bytes) -> Upload:
         raise ParameterInvalid("Content-Type", "the multipart boundary is missing")
     form = _Form(sink)
     try:
-        parser = MultipartParser(boundary, cast("dict[str, object]", form.callbacks()))  # type: ignore[arg-type] # its TypedDict is only exported for type checkers
+        parser = MultipartParser(boundary, cast("MultipartCallbacks", form.callbacks()))
         async for chunk in request.stream():
             parser.write(chunk)
             await sink.settle()

@@ -19,7 +19,6 @@ from api.errors import SetUpFailed
 from db.file_lock import FileLock
 from hsm.errors import PinRequired
 from hsm.key_uri import KeyURI
-from hsm.pins import PinSources
 from hsm.providers import KeyStore
 from hsm.secret import Secret
 from hsm.software import generate_key_file, write_private_file
@@ -52,8 +51,8 @@ class Vault:
 
     def key_store(self) -> KeyStore:
         """Return a new key store that finds this vault's PINs."""
-        sources = PinSources(named={"home": self._secret})
-        return KeyStore(modules=[self.module] if self.module is not None else [], pins=sources)
+        modules = [self.module] if self.module is not None else []
+        return KeyStore(modules=modules, pin_sources={"home": self._secret})
 
     def make_key(self, keys: KeyStore, *, label: str, algorithm: KeyAlgorithm) -> KeyURI:
         """Make a key and return the URI under which `keys` opens it again."""

@@ -1,0 +1,110 @@
+"""`antin verify`: a verdict on every file, in worker processes that are killed at their time-out.
+
+No server, no database. A hostile file can keep its worker busy or bring it down; the answer is then
+INDETERMINATE for that file, and the others are not touched. Exit codes are those of the help text.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.progress import Progress
+
+from api.commands.output import complain, err, out, print_json, told
+from api.commands.verify_pool import Task, verify_all
+from api.commands.verify_text import describe
+from api.errors import ParameterInvalid
+from ca import trust
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pdf.report import JSON
+
+DEFAULT_SECONDS: Final = 30.0
+EXIT_CODES: Final = {
+    "TOTAL_PASSED": 0,
+    "TOTAL_FAILED": 1,
+    "INDETERMINATE": 2,
+    "NO_SIGNATURE": 3,
+    "NOT_A_PDF": 4,
+}
+_WORST_FIRST: Final = ("TOTAL_FAILED", "INDETERMINATE", "NOT_A_PDF", "NO_SIGNATURE")
+FORMATS: Final = ("text", "json")
+
+
+def verify(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the command
+    files: Annotated[list[Path], typer.Argument(help="PDF files.")],
+    trusted: Annotated[
+        list[Path] | None, typer.Option("--trust", help="PEM file or folder; repeatable.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="Judge for this time (RFC 3339); now.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no CRL or OCSP server.")] = False,
+    report: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    timeout: Annotated[float, typer.Option(help="Seconds a file.", min=0.1)] = DEFAULT_SECONDS,
+    password: Annotated[str | None, typer.Option(help="Opens encrypted PDFs.")] = None,
+) -> None:
+    """Verify the signatures of PDF files.
+
+    Exit codes: 0 every signature TOTAL_PASSED; 1 any TOTAL_FAILED; 2 any INDETERMINATE and none
+    failed; 3 no signature; 4 not a readable PDF.
+    """
+    with told(2):
+        if report not in FORMATS:
+            raise ParameterInvalid("--format", "expected one of " + ", ".join(FORMATS))
+        now = datetime.now(UTC)
+        moment = _time(at) or now
+        anchors = tuple(trust.load_pem_anchors(trusted)) if trusted else ()
+        tasks = [Task(file, moment, now, password) for file in files]
+        reports = _run(tasks, anchors, offline=offline, timeout=timeout)
+    if report == "json":
+        print_json(reports[0] if len(reports) == 1 else reports)
+    else:
+        for one in reports:
+            out.print(describe(one))
+    code = exit_code([str(one["indication"]) for one in reports])
+    if code:
+        raise typer.Exit(code)
+
+
+def exit_code(indications: Sequence[str]) -> int:
+    """Return the code for all files together: the worst verdict counts."""
+    for word in _WORST_FIRST:
+        if word in indications:
+            return EXIT_CODES[word]
+    return 0
+
+
+def _run(
+    tasks: Sequence[Task], anchors: tuple[bytes, ...], *, offline: bool, timeout: float
+) -> list[Mapping[str, JSON]]:
+    found: dict[int, Mapping[str, JSON]] = {}
+    # No refreshing thread: the workers are forked beside it.
+    with Progress(
+        console=err, transient=True, auto_refresh=False, disable=len(tasks) == 1
+    ) as progress:
+        bar = progress.add_task("Kiểm tra / verifying", total=len(tasks))
+        for index, text in verify_all(tasks, anchors, offline=offline, timeout=timeout):
+            found[index] = json.loads(text)
+            if "unreadable" in found[index]:
+                problem = found[index]["unreadable"]
+                complain(f"{tasks[index].file}: {problem}", "Check the file's name and rights.")
+                raise typer.Exit(EXIT_CODES["NOT_A_PDF"])
+            progress.update(bar, advance=1, refresh=True)
+    return [found[index] for index in range(len(tasks))]
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ParameterInvalid("--at", "a time like 2026-01-31T08:00:00+07:00") from error
+    if moment.tzinfo is None:
+        raise ParameterInvalid("--at", "the time needs its zone, such as +07:00 or Z")
+    return moment

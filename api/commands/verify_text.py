@@ -1,0 +1,67 @@
+"""A verification report for people at a terminal: Vietnamese first, with the ETSI words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pdf.report import JSON
+
+_COLOURS: Final = {
+    "TOTAL_PASSED": "green",
+    "TOTAL_FAILED": "red",
+    "INDETERMINATE": "yellow",
+}
+_WORDS: Final = {
+    "TOTAL_PASSED": "hợp lệ / valid",
+    "TOTAL_FAILED": "không hợp lệ / invalid",
+    "INDETERMINATE": "chưa kết luận được / not confirmed",
+    "NO_SIGNATURE": "không có chữ ký số / no signature",
+    "NOT_A_PDF": "không phải PDF đọc được / not a readable PDF",
+}
+
+
+def describe(report: Mapping[str, JSON]) -> str:
+    """Return the report as text with colours for a terminal."""
+    lines = [f"{escape(str(report['file']))}: {_verdict(report)}"]
+    for signature in cast("list[dict[str, JSON]]", report["signatures"]):
+        lines += _signature(signature)
+    decision = cast("dict[str, JSON]", report["decision"])
+    for reason in cast("list[dict[str, str]]", decision["reasons"]):
+        lines.append(f"  → {escape(reason['vi'])} / {escape(reason['en'])}")
+    return "\n".join(lines)
+
+
+def _verdict(part: Mapping[str, JSON]) -> str:
+    word = str(part["indication"])
+    colour = _COLOURS.get(word, "bold")
+    sub = part.get("sub_indication")
+    shown = f"{word} ({sub})" if sub else word
+    return f"[{colour}]{shown}[/{colour}] {_WORDS.get(word, '')}"
+
+
+def _signature(signature: Mapping[str, JSON]) -> list[str]:
+    signer = cast("dict[str, JSON] | None", signature["signer"]) or {}
+    time = cast("dict[str, JSON]", signature["time"])
+    integrity = cast("dict[str, JSON]", signature["integrity"])
+    revocation = cast("dict[str, JSON]", signature["revocation"])
+    name = escape(str(signer.get("common_name") or signer.get("subject") or "?"))
+    organization = signer.get("organization")
+    lines = [
+        f"  {signature['index']}. {name}"
+        + (f", {escape(str(organization))}" if organization else ""),
+        f"     {_verdict(signature)} · {signature['level']}",
+        f"     thời gian ký / time: {time['proven'] or time['claimed'] or '?'} ({time['source']})",
+        f"     toàn vẹn / integrity: {integrity['coverage']}, "
+        f"sau khi ký / after: {integrity['changes_after']}",
+        f"     thu hồi / revocation: {revocation['status']}"
+        + (f" {revocation['revoked_at']}" if revocation["revoked_at"] else ""),
+    ]
+    for message in cast("list[dict[str, str]]", signature["messages"]):
+        if message["level"] != "info":
+            lines.append(f"     - {escape(message['vi'])} / {escape(message['en'])}")
+    return lines

@@ -1,0 +1,74 @@
+"""The job worker: every room's jobs by name, and the clock of the periodic ones.
+
+Jobs run at least once; each looks first whether its work is still to be done.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from api import idempotency
+from ca import jobs as ca_jobs
+from db.jobs import Handler, PeriodicJob, run_worker
+from signing import jobs as signing_jobs
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping
+
+    from api.wiring import Wiring
+    from db.canonical import Json
+
+KEPT_ANSWERS: Final = timedelta(days=7)
+"""How long an Idempotency-Key is remembered: as long as a signed document can be fetched again."""
+OWN_SCHEDULE: Final = {
+    "signing.expire_requests": "*/10 * * * *",
+    "signing.sweep_documents": "23 * * * *",
+    "api.purge_idempotency": "41 * * * *",
+}
+
+log = logging.getLogger("antin.worker")
+
+
+def run(wiring: Wiring, *, stop: threading.Event) -> None:
+    """Work until `stop` is set."""
+    schedule = {**ca_jobs.SCHEDULE, **OWN_SCHEDULE}
+    run_worker(
+        wiring.url,
+        handlers(wiring),
+        stop=stop,
+        periodic=[PeriodicJob(job=job, cron=cron) for job, cron in schedule.items()],
+        concurrency=wiring.settings.job_concurrency,
+    )
+
+
+def handlers(wiring: Wiring) -> dict[str, Handler]:
+    """Return every job of every room, bound to this process's wiring."""
+    found = {name: _of_ca(wiring, job) for name, job in ca_jobs.JOBS.items()}
+
+    def expire(_: Mapping[str, Json]) -> None:
+        signing_jobs.expire_requests(wiring.desk, at=wiring.clock())
+
+    def sweep(_: Mapping[str, Json]) -> None:
+        signing_jobs.sweep_documents(wiring.desk, at=wiring.clock())
+
+    def purge(_: Mapping[str, Json]) -> None:
+        with wiring.sessions.begin() as session:
+            idempotency.purge(session, older_than=wiring.clock() - KEPT_ANSWERS)
+
+    return {
+        **found,
+        "signing.expire_requests": expire,
+        "signing.sweep_documents": sweep,
+        "api.purge_idempotency": purge,
+    }
+
+
+def _of_ca(wiring: Wiring, job: ca_jobs.Job) -> Handler:
+    def handle(payload: Mapping[str, Json]) -> None:
+        done = job(wiring.sessions, wiring.keys, wiring.clock(), payload)
+        log.debug("job done: %s", done)
+
+    return handle
