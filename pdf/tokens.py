@@ -8,6 +8,7 @@ was in force at the time it states. Whether that authority is trusted is the ver
 import hashlib
 import secrets
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from asn1crypto import algos, cms, core, tsp
 from asn1crypto import x509 as asn1_x509
@@ -25,6 +26,15 @@ _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,
 }
+
+
+class _Response(core.Sequence):
+    """TimeStampResp, whose token is absent when the server refuses (RFC 3161 section 2.4.2)."""
+
+    _fields: ClassVar = [
+        ("status", tsp.PKIStatusInfo),
+        ("time_stamp_token", cms.ContentInfo, {"optional": True}),
+    ]
 
 
 def new_nonce() -> int:
@@ -51,7 +61,7 @@ def request_for(digest: bytes, hash_algorithm: str, *, nonce: int) -> bytes:
 def token_from(answer: bytes, *, digest: bytes, hash_algorithm: str, nonce: int | None) -> bytes:
     """Take the token out of a TimeStampResp; raises TimestampRejected or TimestampUnavailable."""
     try:
-        response = tsp.TimeStampResp.load(answer, strict=True)
+        response = _Response.load(answer, strict=True)
         status = response["status"]["status"].native
         if status not in {"granted", "granted_with_mods"}:
             raise TimestampUnavailable(f"the server refused: {_refusal(response['status'])}")
