@@ -28,7 +28,7 @@ _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
 }
 
 
-class _Response(core.Sequence):
+class _Response(core.Sequence):  # type: ignore[misc]  # asn1crypto has no annotations
     """TimeStampResp, whose token is absent when the server refuses (RFC 3161 section 2.4.2)."""
 
     _fields: ClassVar = [
