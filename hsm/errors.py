@@ -22,8 +22,6 @@ No message carries a PIN. Errors of the PKCS#11 binding and of ``cryptography`` 
 reachable as ``__cause__`` for a log, never as a type that callers catch.
 """
 
-
-
 from typing import ClassVar, Literal
 
 TriesLeft = Literal["many", "low", "final", "unknown"]

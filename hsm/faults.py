@@ -79,6 +79,11 @@ def a_fresh_session_may_help(error: Exception) -> bool:
     return isinstance(error, (*_STALE, StaleSession))
 
 
+def a_pin_was_refused(error: Exception) -> bool:
+    """Whether the token looked at a PIN and said no, or is locked."""
+    return isinstance(error, (*_PIN_REFUSED, p11.PinLocked))
+
+
 def the_module_must_restart(error: Exception) -> bool:
     """Whether the module lost its device for good (remote end died)."""
     return isinstance(error, p11.DeviceError)

@@ -11,7 +11,6 @@ is already open must still show the same PIN.
 import hashlib
 import os
 import threading
-from typing import Final
 
 import pkcs11
 from pkcs11.constants import TokenFlag
@@ -19,11 +18,9 @@ from pkcs11.exceptions import PKCS11Error, UserAlreadyLoggedIn
 
 from hsm.cryptoki import CKR_OK, CKU_USER
 from hsm.errors import PinIncorrect, PinRequired, TokenRemoved, TriesLeft
-from hsm.faults import CKR_USER_ALREADY_LOGGED_IN, login_error, translate
+from hsm.faults import CKR_USER_ALREADY_LOGGED_IN, a_pin_was_refused, login_error, translate
 from hsm.modules import Module
 from hsm.secret import Secret
-
-_PIN_REFUSALS: Final = ("PinIncorrect", "PinInvalid", "PinLenRange", "PinLocked")
 
 
 class TokenLogin:
@@ -37,7 +34,6 @@ class TokenLogin:
         self._anchor: pkcs11.Session | None = None
         self._generation = -1
         self._pin: Secret | None = None
-        self._wanted = False
         self._salt = os.urandom(16)
         self._refused: set[bytes] = set()
 
@@ -77,16 +73,13 @@ class TokenLogin:
                     f"token {self.name} refused this PIN before; it was not tried again",
                     tries_left=self._tries_left(),
                 )
-            self._wanted = True
             self._open_anchor(pin)
 
     def token(self) -> pkcs11.Token:
-        """Give the token, with its login in place, for opening a session on it."""
+        """Give the token for opening a session on it, logged in again if it was logged in."""
         with self._lock:
             if self._anchor is not None and self._generation == self.module.generation:
                 return self._anchor.token
-            if self._wanted and self._pin is None:
-                raise PinRequired(f"token {self.name} wants a PIN first")
             return self._open_anchor(self._pin)
 
     def drop_anchor(self) -> None:
@@ -105,9 +98,19 @@ class TokenLogin:
             native = self.module.native
             if native is None or self._anchor is None or self._pin is None:
                 return False
-            handle, pin = handle_of(self._anchor), self._pin.reveal()
-            answer = self.module.call(lambda user: native.login(handle, user, pin), CKU_USER)
+            handle, pin = handle_of(self._anchor), self._pin
+            answer = self.module.call(
+                lambda user: native.login(handle, user, pin.reveal()), CKU_USER
+            )
             return answer == CKR_OK
+
+    def distrust(self) -> None:
+        """Forget a PIN that the token refused, so that it is not sent again."""
+        with self._lock:
+            if self._pin is not None:
+                self._refused.add(self._digest(self._pin))
+                self._pin = None
+            self.drop_anchor()
 
     def close(self) -> None:
         """Log out, close the anchor and forget the PIN."""
@@ -121,18 +124,26 @@ class TokenLogin:
             self._refused.clear()
 
     def _open_anchor(self, pin: Secret | None) -> pkcs11.Token:
+        self.module.check_process()
+        with self.module.alone_on_machine():
+            return self._open_anchor_alone(pin)
+
+    def _open_anchor_alone(self, pin: Secret | None) -> pkcs11.Token:
         token = self._token()
         generation = self.module.generation
+        unlocked_before = self._anchor
         try:
             anchor = self.module.call(lambda t: self._logged_in(t, pin), token)
         except PKCS11Error as error:
-            refused = type(error).__name__ in _PIN_REFUSALS
+            refused = a_pin_was_refused(error)
             if pin is not None and refused:
                 self._refused.add(self._digest(pin))
                 self._pin = None
             raise translate(
                 error, token=self.name, tries_left=self._tries_left() if refused else "unknown"
             ) from error
+        if unlocked_before is not None:
+            close_quietly(self.module, unlocked_before, self._generation)
         self._anchor, self._generation, self._pin = anchor, generation, pin
         return anchor.token
 

@@ -15,7 +15,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -26,6 +26,7 @@ from pkcs11.exceptions import PKCS11Error, TokenNotPresent, TokenNotRecognised
 from hsm.cryptoki import CKR_CANT_LOCK, CKR_OK, Cryptoki
 from hsm.errors import ModuleUnavailable
 from hsm.faults import StaleSession, translate
+from hsm.machine_lock import MachineLock
 
 if TYPE_CHECKING:
     from pkcs11._pkcs11 import lib as Library  # noqa: N812 - the binding's class has a small name
@@ -78,7 +79,9 @@ class Module:
         self.generation = 0
         self._pid = os.getpid()
         self._gate = _Gate()
-        self._library, self.native, locks = _load_locked(path)
+        self._machine = MachineLock(path) if "softhsm" in path.name.lower() else None
+        with self.alone_on_machine():
+            self._library, self.native, locks = _load_locked(path)
         names = f"{self.description} {path.name}".lower()
         self.parallel = locks and any(word in names for word in _SAFE_IN_PARALLEL)
         self._thread = (
@@ -110,11 +113,19 @@ class Module:
 
         With *generation*, raises StaleSession instead when the module restarted since.
         """
-        if os.getpid() != self._pid:
-            raise ModuleUnavailable("a PKCS#11 module cannot be used across fork()")
+        self.check_process()
         if self._thread is None:
             return self._inside(function, argument, generation)
         return self._thread.submit(self._inside, function, argument, generation).result()
+
+    def alone_on_machine(self) -> AbstractContextManager[None]:
+        """Keep other processes from this module for a moment, where it cannot share by itself."""
+        return nullcontext() if self._machine is None else self._machine.held()
+
+    def check_process(self) -> None:
+        """Raise ModuleUnavailable in a process that inherited the module by fork."""
+        if os.getpid() != self._pid:
+            raise ModuleUnavailable("a PKCS#11 module cannot be used across fork()")
 
     def _inside(self, function: Callable[[A], T], argument: A, generation: int | None) -> T:
         self._gate.enter()
@@ -126,9 +137,11 @@ class Module:
             self._gate.leave()
 
     def tokens(self) -> list[pkcs11.Token]:
-        """Tokens that are present and initialised, in the module's slot order."""
+        """List the tokens that are present and initialised, in the module's slot order."""
+        self.check_process()
         try:
-            return self.call(_present_tokens, self._library)
+            with self.alone_on_machine():
+                return self.call(_present_tokens, self._library)
         except PKCS11Error as error:
             raise translate(error, token=f"of {self.path.name}") from error
 
@@ -141,16 +154,19 @@ class Module:
 
     def restart(self, generation: int) -> None:
         """Finalise and initialise the module, once per *generation*; every session dies with it."""
-        with self._gate.alone():
+        with self.alone_on_machine(), self._gate.alone():
             if generation != self.generation:
                 return
             self.generation += 1
-            if self.native is None:
-                self._library.reinitialize()
-                return
-            self.native.finalize()
-            if self.native.initialize_locking() != CKR_OK:
-                raise ModuleUnavailable(f"{self.path.name} does not start again")
+            self._start_again()
+
+    def _start_again(self) -> None:
+        if self.native is None:
+            self._library.reinitialize()
+            return
+        self.native.finalize()
+        if self.native.initialize_locking() != CKR_OK:
+            raise ModuleUnavailable(f"{self.path.name} does not start again")
 
 
 def _load_locked(path: Path) -> "tuple[Library, Cryptoki | None, bool]":
@@ -217,6 +233,8 @@ def _keep_inherited_modules_untouched() -> None:
 
     Finalising it at the child's exit could talk to the reader over the parent's connection.
     """
+    global _loading  # noqa: PLW0603 - a lock that another thread of the parent held stays held
+    _loading = threading.Lock()
     for module in _loaded.values():
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(module._library))  # noqa: SLF001 - same file
 

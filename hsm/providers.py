@@ -5,8 +5,9 @@ Two shapes of key exist. One that answers now is a ``cryptography`` private key,
 protocols of their own, so that nothing has to pretend to what it cannot do.
 """
 
+import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
@@ -24,10 +25,10 @@ from hsm.errors import (
 from hsm.key_uri import KeyScheme, KeyURI
 from hsm.login import serial_text
 from hsm.modules import Module, load
-from hsm.objects import KeyReference, TokenObject, certificates, describe_key
+from hsm.objects import KeyOnToken, KeyReference, TokenObject, certificates, describe_key
 from hsm.pins import PinSources
 from hsm.secret import Secret
-from hsm.sessions import TokenSessions, sessions_of
+from hsm.sessions import PooledSession, TokenSessions, sessions_of
 from hsm.software import KeyFiles
 from hsm.token_keys import token_key
 
@@ -101,22 +102,27 @@ class KeyStore:
 
     *modules* are the PKCS#11 modules that URIs without a module are looked up in; a URI may also
     name one of them by path or by file name. *trust_module_paths* lets a URI name any other module,
-    which means running its code: for a person at a command line only.
+    which means running its code: for a person at a command line only. *pin_prompt* asks a person
+    when a URI has no pin-source; *pin_sources* reads the kinds of pin-source beside ``file:``
+    (``{"env": …}`` serves ``pin-source=env:NAME``).
     """
 
     def __init__(
         self,
         *,
         modules: Iterable[Path | str] = (),
-        pins: PinSources | None = None,
+        pin_prompt: Callable[[KeyURI], Secret | None] | None = None,
+        pin_sources: Mapping[str, Callable[[str], Secret]] | None = None,
         trust_module_paths: bool = False,
     ) -> None:
         self._modules = tuple(dict.fromkeys(Path(path).resolve() for path in modules))
         self._trust_module_paths = trust_module_paths
-        self._pins = pins or PinSources()
+        self._pins = PinSources(prompt=pin_prompt, named=pin_sources or {})
         self._lock = threading.Lock()
+        self._pid = os.getpid()
         self._files = KeyFiles()
         self._tokens: dict[tuple[Path, str], TokenSessions] = {}
+        self._proven: set[tuple[Path, str]] = set()
         self._keys: dict[KeyURI, PrivateKey] = {}
 
     def __enter__(self) -> Self:
@@ -132,7 +138,7 @@ class KeyStore:
         open yet. A key that is open is given again without asking, unless *pin* is given: then it
         is checked.
         """
-        uri = KeyURI.parse(uri) if isinstance(uri, str) else uri
+        uri = self._checked(uri)
         if pin is None and uri.scheme is KeyScheme.PKCS11:
             known = self._keys.get(uri)
             if known is not None:
@@ -142,33 +148,58 @@ class KeyStore:
             return self._files.open(path, self._passphrase(uri, path, pin)).key
         sessions = self.token(uri, pin=pin)
         reference = KeyReference(uri.id, uri.object)
-        found = sessions.run(lambda pooled: describe_key(pooled.session, reference))
-        key = token_key(sessions, found)
+
+        def look(pooled: PooledSession) -> KeyOnToken:
+            found = describe_key(pooled.session, reference)
+            pooled.key(found.reference)
+            return found
+
+        key = token_key(sessions, sessions.run(look))
         with self._lock:
             self._keys[uri] = key
         return key
 
     def certificates(self, uri: KeyURI | str) -> list[bytes]:
-        """DER certificates stored beside the key, the key's own first where that can be told."""
-        uri = KeyURI.parse(uri) if isinstance(uri, str) else uri
+        """Read the DER certificates stored beside the key; a key file's own comes first.
+
+        Certificates on a token are public: a PIN is used when the URI has a pin-source, but nobody
+        is asked for one.
+        """
+        uri = self._checked(uri)
         if uri.scheme is KeyScheme.SOFT:
             path = Path(uri.location)
             return list(self._files.open(path, self._passphrase(uri, path, None)).certificates)
         reference = KeyReference(uri.id, uri.object)
-        return self.token(uri).run(lambda pooled: certificates(pooled.session, reference))
+        sessions = self._unlocked(uri, None, ask=False)
+        return sessions.run(lambda pooled: certificates(pooled.session, reference))
 
     def token(self, uri: KeyURI, *, pin: Secret | None = None) -> TokenSessions:
         """Give the opened token that *uri* names, logged in. For the token tools of this room."""
+        return self._unlocked(self._checked(uri), pin, ask=True)
+
+    def _unlocked(self, uri: KeyURI, pin: Secret | None, *, ask: bool) -> TokenSessions:
+        if uri.scheme is KeyScheme.SOFT:
+            raise TokenNotFound("a soft: key is in a file, not on a token")
         if uri.scheme is not KeyScheme.PKCS11:
             raise KeyAnswersLater(f"a {uri.scheme}: key does not sign at once")
         sessions = self._sessions(uri)
         login = sessions.login
+        place = (sessions.module.path, login.serial)
         given = pin or self._pins.from_source(uri)
-        if given is None and not login.is_open and login.needs_pin():
-            given = self._pins.ask(uri)
+        if given is None and ask and not (place in self._proven and login.is_open):
+            given = self._pins.ask(uri) if login.needs_pin() else None
         if given is not None:
             login.open(given)
+            self._proven.add(place)
         return sessions
+
+    def _checked(self, uri: KeyURI | str) -> KeyURI:
+        """Parse, and keep an open store from being used on the other side of a fork."""
+        if os.getpid() != self._pid:
+            if self._tokens or self._proven:
+                raise ModuleUnavailable("an open key store cannot be used across fork()")
+            self._pid, self._lock = os.getpid(), threading.Lock()
+        return KeyURI.parse(uri) if isinstance(uri, str) else uri
 
     def _sessions(self, uri: KeyURI) -> TokenSessions:
         with self._lock:
@@ -219,9 +250,11 @@ class KeyStore:
             tokens = list(self._tokens.values())
             self._tokens.clear()
             self._keys.clear()
+            self._proven.clear()
             self._files.close()
-        for sessions in tokens:
-            sessions.detach(self)
+        if os.getpid() == self._pid:
+            for sessions in tokens:
+                sessions.detach(self)
 
 
 def _names(uri: KeyURI, module_path: Path, serial: str, label: str) -> bool:

@@ -17,7 +17,13 @@ import pkcs11
 from pkcs11.exceptions import PKCS11Error, SessionCount
 
 from hsm.errors import DeviceFailure, KeyNotFound
-from hsm.faults import StaleSession, a_fresh_session_may_help, the_module_must_restart, translate
+from hsm.faults import (
+    StaleSession,
+    a_fresh_session_may_help,
+    a_pin_was_refused,
+    the_module_must_restart,
+    translate,
+)
 from hsm.login import TokenLogin, close_quietly
 from hsm.modules import Module
 from hsm.objects import KeyReference, SigningHandle, find_key
@@ -91,6 +97,7 @@ class TokenSessions:
 
         Raises an HsmError: whatever the binding raised is translated, with the original as cause.
         """
+        self.module.check_process()
         life = self._life
         try:
             return self._attempt(operation)
@@ -100,6 +107,8 @@ class TokenSessions:
                 raise
         except (PKCS11Error, StaleSession) as error:
             self._note(error)
+            if a_pin_was_refused(error):
+                self.login.distrust()
             if not a_fresh_session_may_help(error):
                 raise translate(error, token=self.login.name) from error
             self._renew(life, restart=the_module_must_restart(error))

@@ -150,7 +150,8 @@ def create_softhsm_token(home: SoftHSMHome, *, label: str) -> SoftHSMToken:
     module = load(home.module)
     pin, so_pin = Secret(secrets.token_hex(16)), Secret(secrets.token_hex(16))
     before = {path.name for path in home.tokens_directory.iterdir()}
-    serial = _initialise(module, label, so_pin)
+    with module.alone_on_machine():
+        serial = _initialise(module, label, so_pin)
     if not {path.name for path in home.tokens_directory.iterdir()} - before:
         raise ModuleUnavailable(
             f"SoftHSM uses another directory: set {ENVIRONMENT_VARIABLE}={home.conf} before start"
@@ -158,7 +159,8 @@ def create_softhsm_token(home: SoftHSMHome, *, label: str) -> SoftHSMToken:
     token = home._token(label, serial)  # noqa: SLF001 - same file
     write_private_file(token.so_pin_file, so_pin.reveal() + b"\n")
     write_private_file(token.pin_file, pin.reveal() + b"\n")
-    _set_user_pin(module, serial, so_pin, pin)
+    with module.alone_on_machine():
+        _set_user_pin(module, serial, so_pin, pin)
     return token
 
 

@@ -37,7 +37,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pkcs11.mechanisms import MGF, Mechanism
 
-from hsm.errors import DeviceFailure, MechanismUnavailable, SignatureMismatch
+from hsm.errors import DeviceFailure, MechanismUnavailable, PinRequired, SignatureMismatch
 from hsm.objects import KeyOnToken
 from hsm.sessions import PooledSession, TokenSessions
 
@@ -131,6 +131,7 @@ class _TokenKey:
         self._sessions = sessions
         self._reference = found.reference
         self._always_authenticate = found.always_authenticate
+        self._behind_login = sessions.login.is_open
 
     def _raw(
         self,
@@ -138,12 +139,16 @@ class _TokenKey:
         data: bytes,
         parameter: tuple[Mechanism, MGF, int] | None = None,
     ) -> bytes:
-        pin = self._sessions.login.pin.reveal_text() if self._always_authenticate else None
-        reference = self._reference
+        login, reference = self._sessions.login, self._reference
+        if self._behind_login and not login.is_open:
+            raise PinRequired(f"token {login.name} was closed and wants its PIN again")
 
         def operation(pooled: PooledSession) -> bytes:
             return pooled.key(reference).sign(
-                data, mechanism=mechanism, mechanism_param=parameter, pin=pin
+                data,
+                mechanism=mechanism,
+                mechanism_param=parameter,
+                pin=login.pin.reveal_text() if self._always_authenticate else None,
             )
 
         return self._sessions.run(operation)

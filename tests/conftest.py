@@ -1,3 +1,3 @@
-"""What every test gets: a clean database when it asks for one, and no way out of the machine."""
+"""What every test gets: a clean database or a new token when it asks, no way out of the machine."""
 
-pytest_plugins = ["tests.database", "tests.network"]
+pytest_plugins = ["tests.database", "tests.network", "tests.tokens"]
