@@ -50,8 +50,12 @@ class Subject:
 
 
 def fold(text: str) -> str:
-    """Return `text` as a search key: lower case, no diacritics (đ -> d), words by one space."""
-    decomposed = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
+    """Return `text` as a search key: lower case, no diacritics (đ -> d), words by one space.
+
+    The eth (Ð, ð) folds like đ: old documents write one for the other, and they look alike.
+    """
+    plain = text.casefold().replace("đ", "d").replace("ð", "d")
+    decomposed = unicodedata.normalize("NFD", plain)
     letters = (c if c.isalnum() else " " for c in decomposed if unicodedata.category(c) != "Mn")
     return " ".join("".join(letters).split())
 

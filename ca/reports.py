@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, case, func, literal, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from ca import organizations
@@ -147,7 +148,7 @@ def _last_changes(as_of: datetime) -> Select[uuid.UUID, CertificateStatus]:
     change = CertificateStatusChange
     return (
         select(change.certificate_id, change.status)
-        .distinct(change.certificate_id)
+        .ext(distinct_on(change.certificate_id))
         .where(change.at <= as_of, change.status != CertificateStatus.ABANDONED)
         .order_by(change.certificate_id, change.at.desc(), change.id.desc())
     )

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy.orm import Session, sessionmaker
 
 from ca import authorities, devices, issue, organizations, requests, subscribers
-from ca.authorities import AuthorityPlan
+from ca.authorities import AuthorityPlan, AuthoritySpec
 from ca.devices import DeviceDetails
 from ca.models import (
     Certificate,
@@ -41,7 +41,7 @@ PUBLIC_URL = "http://pki.binhphuoc.gov.vn"
 CLERK, CHIEF = "clerk@example", "chief@example"
 
 
-@dataclass
+@dataclass(repr=False)
 class House:
     """What the tests of the registry live in; `sessions` commits only where a method says so."""
 
@@ -59,7 +59,16 @@ class House:
         return KeyURI.for_file(path, pin_source=f"file:{passphrase}")
 
     def establish(self) -> None:
-        plan = AuthorityPlan(public_url=PUBLIC_URL, make_key=self.make_key)
+        responders = (
+            AuthoritySpec(slug, f"OCSP {slug}", KeyAlgorithm.P_256, timedelta(days=3650))
+            for slug in ("ocsp", "root-ocsp")
+        )
+        plan = AuthorityPlan(
+            public_url=PUBLIC_URL,
+            make_key=self.make_key,
+            ocsp=next(responders),
+            root_ocsp=next(responders),
+        )
         with self.sessions.begin() as session:
             authorities.establish(
                 session, keys=self.keys, plan=plan, at=AT - timedelta(days=1), actor="setup"
