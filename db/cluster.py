@@ -3,6 +3,7 @@
 Nothing here knows who owns the running server; callers hold the locks (`db.embedded`).
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -26,6 +27,7 @@ MAX_SOCKET_PATH: Final = 103
 
 _SOCKET_NAME: Final = ".s.PGSQL.5432"
 _LEFTOVER_TIMEOUT_S: Final = 20
+_NOBODY: Final = str(2**31 - 1)  # above every pid a system gives
 _SETTINGS: Final = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -96,9 +98,8 @@ class Cluster:
     def start(self) -> None:
         """Start the server and wait until it takes connections; raise ServerFailed otherwise."""
         pid = self._recorded_pid()
-        if pid is not None and _exists(pid) and not _is_server(pid, data=self.data):
-            # After a reboot the recorded pid may be anyone's; PostgreSQL alone would refuse.
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
+        if pid is not None and not _is_server(pid, data=self.data):
+            self._disown(pid)
         deadline = time.monotonic() + _LEFTOVER_TIMEOUT_S
         while True:
             try:
@@ -120,20 +121,35 @@ class Cluster:
         if folder != self.directory / "socket":
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _disown(self, pid: int) -> None:
+        """Make the lock files of a dead server say that it is dead.
+
+        After a reboot its pid may be anyone's, and after a kill a zombie may carry it for long;
+        PostgreSQL alone would refuse to start. It still finds out by the rest of the file whether
+        sessions of that server linger.
+        """
+        lock = self.data / "postmaster.pid"
+        lines = lock.read_text().splitlines(keepends=True)
+        lock.write_text("".join([lines[0].replace(str(pid), _NOBODY), *lines[1:]]))
+        for leftover in (_SOCKET_NAME, f"{_SOCKET_NAME}.lock"):
+            (Path(self.access.socket_folder) / leftover).unlink(missing_ok=True)
+
     def _start_once(self) -> None:
+        (self.data / "start.log").unlink(missing_ok=True)
         settings = {
             **_SETTINGS,
-            "unix_socket_directories": f'"{self.access.socket_folder}"',
+            "unix_socket_directories": _quoted(self.access.socket_folder),
             **self.settings,
         }
         options = " ".join(f"-c {shlex.quote(f'{k}={v}')}" for k, v in settings.items())
         try:
-            self._control("start", "-t", "120", "-l", str(self.data / "start.log"), "-o", options)
+            self._control("start", "-t", "120", "-l", "data/start.log", "-o", options)
         except ServerFailed as e:
             raise ServerFailed(f"{e} / {self._last_words()}") from e
 
     def _control(self, *arguments: str) -> None:
-        self.programs.run("pg_ctl", "-D", str(self.data), "-w", *arguments, timeout=150)
+        command = ("pg_ctl", "-D", "data", "-w", *arguments)
+        self.programs.run(*command, within=self.directory, timeout=150)
 
     def _recorded_pid(self) -> int | None:
         try:
@@ -142,11 +158,13 @@ class Cluster:
             return None
 
     def _last_words(self) -> str:
-        try:
-            lines = (self.data / "start.log").read_text(errors="replace").splitlines()
-        except OSError:
-            return ""
-        return " / ".join(lines[-4:])
+        """Return the ends of what the server wrote before and after it opened its log."""
+        logs = sorted((self.data / "log").glob("*.log"), key=lambda log: log.stat().st_mtime)
+        lines: list[str] = []
+        for log in [self.data / "start.log", *logs[-1:]]:
+            with contextlib.suppress(OSError):
+                lines += log.read_text(errors="replace").splitlines()[-6:]
+        return " / ".join(lines)
 
 
 def _initialise(directory: Path, *, programs: PostgresPrograms, access: Access) -> None:
@@ -160,9 +178,10 @@ def _initialise(directory: Path, *, programs: PostgresPrograms, access: Access) 
     programs.own(secret)
     try:
         programs.run(
-            "initdb", "-D", str(new), "-U", "postgres", f"--pwfile={secret}",
+            "initdb", "-D", new.name, "-U", "postgres", f"--pwfile={secret.name}",
             "--auth=scram-sha-256", "--encoding=UTF8", *programs.collation, "--data-checksums",
             "--no-instructions",
+            within=directory,
         )  # fmt: skip
         new.rename(directory / "data")
     finally:
@@ -235,10 +254,15 @@ def _exists(pid: int) -> bool:
 
 def _is_server(pid: int, *, data: Path) -> bool:
     """Whether process `pid` is the PostgreSQL server of `data`, as far as the system tells."""
-    command = Path(f"/proc/{pid}/cmdline")
-    if not command.parent.parent.is_dir() or not Path("/proc/self").exists():
+    if not Path("/proc/self/cwd").exists():
         return _exists(pid)
     try:
-        return os.fsencode(data) in command.read_bytes().split(b"\0")
+        # A server works in its data directory all its life; nobody else has a reason to.
+        return Path(f"/proc/{pid}/cwd").samefile(data)
     except OSError:
         return False
+
+
+def _quoted(folder: str) -> str:
+    """Write a folder as a member of a list setting."""
+    return '"' + folder.replace('"', '""') + '"'

@@ -69,14 +69,13 @@ class EmbeddedPostgres:
         """
         self._make_directory()
         with self._exclusive():
-            cluster = Cluster.open(self.directory, settings=self._settings)
-            if not self._owner_lock.held and self._owner_lock.acquire(timeout=0):
-                self._owner_pid = os.getpid()
-            if not cluster.is_reachable():
-                cluster.stop()
-                cluster.start()
-            self._access = cluster.access
-            _create_database(cluster.access)
+            was_owned = self.owned
+            try:
+                self._access = self._join_or_start()
+            except BaseException:
+                if not was_owned:
+                    self._owner_lock.release()
+                raise
         return self.url
 
     def stop(self) -> None:
@@ -99,6 +98,16 @@ class EmbeddedPostgres:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _join_or_start(self) -> Access:
+        cluster = Cluster.open(self.directory, settings=self._settings)
+        if not self._owner_lock.held and self._owner_lock.acquire(timeout=0):
+            self._owner_pid = os.getpid()
+        if not cluster.is_reachable():
+            cluster.stop()
+            cluster.start()
+        _create_database(cluster.access)
+        return cluster.access
 
     def _require_access(self) -> Access:
         if self._access is None:

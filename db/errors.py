@@ -7,6 +7,7 @@
     ├── ValueUnsuitable          a value that cannot be written down faithfully as JSON
     ├── JobRejected              a job that cannot be put on the queue
     ├── JobFailure               raised by a handler: this job must not be tried again
+    ├── QueueUnreachable         the database of the job queue does not answer
     ├── SchemaError              the tables could not be brought to the wanted revision
     └── EmbeddedPostgresError    the embedded server
         ├── ProgramsMissing      no PostgreSQL programs for this machine
@@ -60,6 +61,13 @@ class JobFailure(DbError):
 
     code = "job_failure"
     remedy = "The job stays on the queue as failed; mend the cause and enqueue it again."
+
+
+class QueueUnreachable(DbError):
+    """The database of the job queue does not answer."""
+
+    code = "queue_unreachable"
+    remedy = "Check that the database runs and takes connections, then try again."
 
 
 class SchemaError(DbError):

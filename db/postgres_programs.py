@@ -63,10 +63,14 @@ class PostgresPrograms:
             return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
         return ("--locale=C.UTF-8",)
 
-    def run(self, program: str, *arguments: str, timeout: float = 120) -> str:
-        """Run `program` to its end and return what it printed; raise ServerFailed otherwise."""
+    def run(self, program: str, *arguments: str, within: Path, timeout: float = 120) -> str:
+        """Run `program` to its end and return what it printed; raise ServerFailed otherwise.
+
+        `within` is its working directory: paths given relative to that need no quoting, for some
+        of the programs pass them on to a shell.
+        """
         try:
-            done = self._spawn(program, arguments, timeout)
+            done = self._spawn(program, arguments, within, timeout)
         except (OSError, subprocess.SubprocessError) as e:
             raise ServerFailed(f"{program} could not be run: {e}") from e
         if done.returncode != 0:
@@ -80,12 +84,12 @@ class PostgresPrograms:
             os.chown(path, self.user.uid, self.user.gid)
 
     def _spawn(
-        self, program: str, arguments: Sequence[str], timeout: float
+        self, program: str, arguments: Sequence[str], within: Path, timeout: float
     ) -> subprocess.CompletedProcess[str]:
         user = self.user
         return subprocess.run(  # noqa: S603 - a program of the wheel, arguments are ours
             [str(self.folder / program), *arguments],
-            cwd="/",
+            cwd=within,
             env=_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             capture_output=True,

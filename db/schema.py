@@ -4,6 +4,7 @@ The revisions themselves are in `migrations/`; this is the way to run them from 
 that start together may all call `upgrade`: one migrates, the others wait and find it done.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,16 +25,19 @@ from db.session import create_engine
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[1] / "migrations"
 
+# Alembic keeps the running migration in a global of its own.
+_one_at_a_time: Final = threading.Lock()
+
 
 def upgrade(url: str, revision: str = "heads") -> None:
     """Bring the database at `url` forward to `revision`; raise SchemaError, nothing changed."""
-    with _as_schema_error():
+    with _one_at_a_time, _as_schema_error():
         command.upgrade(_config(url), revision)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Take the database back to `revision` ("base": no tables); rows of dropped tables are lost."""
-    with _as_schema_error():
+    with _one_at_a_time, _as_schema_error():
         command.downgrade(_config(url), revision)
 
 

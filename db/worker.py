@@ -23,7 +23,7 @@ from procrastinate.jobs import DeleteJobCondition, Job
 from psycopg_pool import PoolTimeout
 
 from db.canonical import Json
-from db.errors import JobFailure
+from db.errors import JobFailure, QueueUnreachable
 from db.session import libpq_url
 
 _log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ Handler: TypeAlias = Callable[[dict[str, Json]], None]
 _STOP_POLL_S: Final = 0.1
 _RECONNECT_S: Final = 2.0
 _LONGEST_WAIT_S: Final = 3600.0
+_UNREACHABLE: Final = (ConnectorException, PoolTimeout, psycopg.Error)
 _OPTIONS: Final = "-c search_path=procrastinate -c timezone=UTC"
 
 # A job that takes its worker down with it each time must end some day, too.
@@ -92,9 +93,15 @@ def run_worker(
 def run_pending(
     url: str, handlers: Mapping[str, Handler], *, options: WorkerOptions | None = None
 ) -> None:
-    """Run the jobs that are due now, one after the other, and return when none is left."""
+    """Run the jobs that are due now, one after the other, and return when none is left.
+
+    Raises QueueUnreachable.
+    """
     worker = _Worker(url, handlers, (), 1, options or WorkerOptions())
-    asyncio.run(worker.work_once())
+    try:
+        asyncio.run(worker.work_once())
+    except _UNREACHABLE as e:
+        raise QueueUnreachable("the job queue cannot be reached") from e
 
 
 class _Worker:
@@ -118,7 +125,7 @@ class _Worker:
         while not stop.is_set():
             try:
                 await self._work(stop)
-            except (ConnectorException, PoolTimeout, psycopg.Error) as e:
+            except _UNREACHABLE as e:
                 _log.warning("the job queue cannot be reached, trying again: %s", e)
             with suppress(TimeoutError):
                 await asyncio.wait_for(_until(stop), _RECONNECT_S)
@@ -141,7 +148,7 @@ class _Worker:
             tasks = [
                 asyncio.create_task(
                     app.run_worker_async(
-                        queues=options.queues or None,  # type: ignore[arg-type]
+                        queues=list(options.queues) or None,  # type: ignore[arg-type]
                         concurrency=self._concurrency,
                         wait=stop is not None,
                         fetch_job_polling_interval=options.poll_interval_s,
