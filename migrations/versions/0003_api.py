@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.Column("token_id", sa.Uuid(), sa.ForeignKey("api_tokens.id"), nullable=False),
         sa.Column(
             "role",
-            sa.Enum(*ROLES, name="role", native_enum=False, create_constraint=True),
+            sa.Enum(*ROLES, name="role", native_enum=False, create_constraint=True, length=64),
             nullable=False,
         ),
         sa.Column("organization_id", sa.Uuid(), sa.ForeignKey("organizations.id"), nullable=True),
