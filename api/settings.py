@@ -166,3 +166,17 @@ def child_environment(settings: Settings, *, url: str) -> dict[str, str]:
         "ANTIN_LOG_LEVEL": settings.log_level,
         "ANTIN_JOB_CONCURRENCY": str(settings.job_concurrency),
     }
+
+
+def demo_environment(*, home: Path, port: int, token: str) -> dict[str, str]:
+    """Return the environment for a throw-away server; only the PKCS#11 module is taken over."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANTIN_")}
+    if "ANTIN_PKCS11_MODULE" in os.environ:
+        kept["ANTIN_PKCS11_MODULE"] = os.environ["ANTIN_PKCS11_MODULE"]
+    return kept | {
+        "ANTIN_HOME": str(home),
+        "ANTIN_PORT": str(port),
+        "ANTIN_ADMIN_TOKEN": token,
+        "ANTIN_WORKERS": "1",
+        "ANTIN_LOG_LEVEL": "warning",
+    }

@@ -4,12 +4,11 @@ No server, no database. A hostile file can keep its worker busy or bring it down
 INDETERMINATE for that file, and the others are not touched. Exit codes are those of the help text.
 """
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 from rich.progress import Progress
@@ -19,11 +18,7 @@ from api.commands.verify_pool import Task, verify_all
 from api.commands.verify_text import describe
 from api.errors import ParameterInvalid
 from ca import trust
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pdf.report import JSON
+from pdf.report import JSON
 
 DEFAULT_SECONDS: Final = 30.0
 EXIT_CODES: Final = {
@@ -37,12 +32,13 @@ _WORST_FIRST: Final = ("TOTAL_FAILED", "INDETERMINATE", "NOT_A_PDF", "NO_SIGNATU
 FORMATS: Final = ("text", "json")
 
 
-def verify(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the command
+def verify(  # noqa: PLR0913 -- one parameter for each option of the command
     files: Annotated[list[Path], typer.Argument(help="PDF files.")],
     trusted: Annotated[
         list[Path] | None, typer.Option("--trust", help="PEM file or folder; repeatable.")
     ] = None,
     at: Annotated[str | None, typer.Option(help="Judge for this time (RFC 3339); now.")] = None,
+    *,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no CRL or OCSP server.")] = False,
     report: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
     timeout: Annotated[float, typer.Option(help="Seconds a file.", min=0.1)] = DEFAULT_SECONDS,

@@ -51,17 +51,19 @@ def _signature(signature: Mapping[str, JSON]) -> list[str]:
     revocation = cast("dict[str, JSON]", signature["revocation"])
     name = escape(str(signer.get("common_name") or signer.get("subject") or "?"))
     organization = signer.get("organization")
-    lines = [
-        f"  {signature['index']}. {name}"
-        + (f", {escape(str(organization))}" if organization else ""),
+    who = name + (f", {escape(str(organization))}" if organization else "")
+    since = f" {revocation['revoked_at']}" if revocation["revoked_at"] else ""
+    when = f"{time['proven'] or time['claimed'] or '?'} ({time['source']})"
+    changes = f"{integrity['coverage']}, sau khi ký / after: {integrity['changes_after']}"
+    return [
+        f"  {signature['index']}. {who}",
         f"     {_verdict(signature)} · {signature['level']}",
-        f"     thời gian ký / time: {time['proven'] or time['claimed'] or '?'} ({time['source']})",
-        f"     toàn vẹn / integrity: {integrity['coverage']}, "
-        f"sau khi ký / after: {integrity['changes_after']}",
-        f"     thu hồi / revocation: {revocation['status']}"
-        + (f" {revocation['revoked_at']}" if revocation["revoked_at"] else ""),
+        f"     thời gian ký / time: {when}",
+        f"     toàn vẹn / integrity: {changes}",
+        f"     thu hồi / revocation: {revocation['status']}{since}",
+        *(
+            f"     - {escape(message['vi'])} / {escape(message['en'])}"
+            for message in cast("list[dict[str, str]]", signature["messages"])
+            if message["level"] != "info"
+        ),
     ]
-    for message in cast("list[dict[str, str]]", signature["messages"]):
-        if message["level"] != "info":
-            lines.append(f"     - {escape(message['vi'])} / {escape(message['en'])}")
-    return lines
