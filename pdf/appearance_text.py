@@ -9,7 +9,7 @@ import re
 from pdf.document import View
 from pdf.errors import PdfError
 from pdf.signature_fields import text
-from pdf.syntax import Name, PdfDict, PdfObject, Stream, read_object
+from pdf.syntax import Name, PdfObject, Stream, read_object
 
 _SHOW = re.compile(rb"(?<![A-Za-z])(Tj|TJ|Do|BI)(?![A-Za-z])|(?<![\w])(['\"])(?!\w)")
 _OPERAND = re.compile(rb"[\[(<]")
@@ -17,24 +17,48 @@ _MAX_CONTENT = 1024 * 1024
 _PUNCTUATION = re.compile(r"[\W_]+")
 
 
-def shows_value(view: View, appearance: PdfObject, value: PdfObject) -> bool:
-    """Whether the normal appearance draws the value's text and nothing else."""
+def shows_value(
+    view: View, appearance: PdfObject, value: PdfObject, *, choice: bool = False
+) -> bool | None:
+    """Whether the appearance draws the value's text and nothing else.
+
+    None when the drawing cannot be read as text (glyph numbers of a composite font). `choice`
+    fields may draw further options beside the chosen one.
+    """
     dictionary = view.dictionary(appearance)
     if dictionary is None:
         return True
-    wanted = _wanted(view, value)
+    wanted = _fold(_wanted(view, value))
+    known: bool | None = True
     for key in ("N", "R", "D"):
         stream = view.resolve(dictionary.get(key))
         if stream is None:
             continue
-        if not isinstance(stream, Stream):
-            return False
-        shown = _shown(view, stream)
+        shown = _shown(view, stream) if isinstance(stream, Stream) else None
         if shown is None:
             return False
-        if not _agree(shown, wanted):
+        raw = b"".join(shown)
+        words = _fold(raw.decode("latin-1"))
+        if words == wanted or (choice and wanted in words):
+            continue
+        if not _composite(raw):
             return False
-    return True
+        known = None
+    return known
+
+
+def fonts(view: View, appearance: PdfObject) -> list[PdfObject]:
+    """Give the fonts that the normal appearance names, as they stand in its resources."""
+    dictionary = view.dictionary(appearance)
+    normal = view.dictionary(dictionary.get("N")) if dictionary is not None else None
+    resources = view.dictionary(normal.get("Resources")) if normal is not None else None
+    named = view.dictionary(resources.get("Font")) if resources is not None else None
+    return list(named.values()) if named is not None else []
+
+
+def _composite(raw: bytes) -> bool:
+    """Two-byte glyph numbers: text of a simple font has no control characters."""
+    return len(raw) % 2 == 0 and any(byte < ord(" ") for byte in raw)
 
 
 def _wanted(view: View, value: PdfObject) -> str:
@@ -46,18 +70,6 @@ def _wanted(view: View, value: PdfObject) -> str:
     if isinstance(value, list):
         return " ".join(text(view.resolve(item)) for item in value)
     return text(value) if isinstance(value, (bytes, Name)) else ""
-
-
-def _agree(shown: list[bytes], wanted: str) -> bool:
-    simple = _fold(b"".join(shown).decode("latin-1"))
-    if not simple:
-        return True
-    if simple in _fold(wanted) or _fold(wanted) in simple == _fold(wanted):
-        return True
-    # Glyph numbers of a composite font say nothing here; the value then decides by its length.
-    raw = b"".join(shown)
-    wide = raw.count(b"\x00") * 2 >= len(raw) or any(byte > 0x7F for byte in raw)
-    return wide and bool(wanted) and len(raw) <= 2 * len(wanted) + 2
 
 
 def _fold(words: str) -> str:
@@ -95,6 +107,4 @@ def _strings(operand: PdfObject) -> list[bytes]:
         return [operand]
     if isinstance(operand, list):
         return [item for item in operand if isinstance(item, bytes)]
-    if isinstance(operand, PdfDict):
-        return []
     return []

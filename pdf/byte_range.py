@@ -7,6 +7,7 @@ holds the signature itself, brackets included. Anything looser leaves room for u
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from pdf.document import Document, View
 from pdf.signature_fields import FoundSignature, form_signatures
@@ -97,7 +98,7 @@ def _shape(numbers: list[int], size: int) -> list[str]:
         problems.append("BYTE_RANGE_NOT_TWO_PARTS")
     if numbers[0] != 0:
         problems.append("BYTE_RANGE_NOT_FROM_START")
-    for (start, length), (following, _) in zip(pairs, pairs[1:], strict=False):
+    for (start, length), (following, _) in pairwise(pairs):
         if start + length >= following:
             problems.append("BYTE_RANGE_OVERLAP")
     return problems
@@ -155,5 +156,5 @@ def digest_ranges(buffer: Buffer, ranges: tuple[tuple[int, int], ...], name: str
 
 
 def covered_bytes(buffer: Buffer, ranges: tuple[tuple[int, int], ...]) -> bytes:
-    """The covered bytes themselves, for signatures made without attributes."""
+    """Give the covered bytes themselves, for signatures made without attributes."""
     return b"".join(bytes(buffer[start : start + length]) for start, length in ranges)

@@ -52,19 +52,19 @@ class CertificateFacts:
         return sha256(self.encoded).hexdigest()
 
     def subject_text(self) -> str:
-        """The subject in words."""
+        """Give the subject in words."""
         return _words(self.subject)
 
     def issuer_text(self) -> str:
-        """The issuer in words."""
+        """Give the issuer in words."""
         return _words(self.issuer)
 
     def common_name(self) -> str | None:
-        """The subject's common name."""
+        """Give the subject's common name."""
         return _attribute(self.subject, _COMMON_NAME)
 
     def organization(self) -> str | None:
-        """The subject's organisation."""
+        """Give the subject's organisation."""
         return _attribute(self.subject, _ORGANIZATION)
 
 

@@ -34,7 +34,7 @@ class Change:
     field_name: str | None = None
 
     def to_dict(self) -> dict[str, str | None]:
-        """The JSON of the report."""
+        """Give the JSON of the report."""
         en, vi = _WORDS.get(self.what, (self.what, self.what))
         return {
             "what": self.what,

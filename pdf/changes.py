@@ -82,7 +82,7 @@ class ChangeHistory:
         return self._appended
 
     def _step(self, index: int) -> list[Change]:
-        """Changes that section `index` of the newest chain made."""
+        """Give changes that section `index` of the newest chain made."""
         if index not in self._steps:
             old = self._document.section_view(index + 1)
             new = self._document.section_view(index)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from pdf import signed_data
+from pdf import der, signed_data
 from pdf.certificates import CertificateFacts, read_certificate
 from pdf.der import BadDer, as_set, as_sorted_set
 from pdf.limits import Limits
@@ -210,13 +210,12 @@ def _check_signer(
     _signing_certificate(signer, certificate, facts)
     if key is None:
         return digest, False
-    attributes = signer.signed_attributes
-    outcome = _mathematics(signer, key, as_set(attributes))
-    if outcome is Outcome.MISMATCH:
-        ordered = as_sorted_set(attributes)
-        if ordered != as_set(attributes):
+    found, ordered = as_set(signer.signed_attributes), as_sorted_set(signer.signed_attributes)
+    outcome = _mathematics(signer, key, found)
+    if found != ordered:
+        facts.note("SIGNED_ATTRIBUTES_NOT_DER")
+        if outcome is Outcome.MISMATCH:
             outcome = _mathematics(signer, key, ordered)
-            facts.note("SIGNED_ATTRIBUTES_NOT_DER")
     _judge(outcome, facts)
     return digest, outcome is Outcome.MATCH
 
@@ -247,7 +246,7 @@ def _message_digest(
     kinds = signer.signed.get(signed_data.CONTENT_TYPE)
     if not kinds:
         facts.note("CONTENT_TYPE_ATTRIBUTE_MISSING")
-    elif signed_data.der.oid(kinds[0]) != data.content_type:
+    elif der.oid(kinds[0]) != data.content_type:
         facts.note("CONTENT_TYPE_ATTRIBUTE_WRONG")
     expected = signer.message_digest
     name = hash_name(signer.digest_algorithm)
@@ -287,11 +286,11 @@ def check_raw_rsa(contents: bytes, certificates: list[bytes], *, covered: Covere
         return facts
     facts.signer = readable[0]
     try:
-        node = signed_data.der.parse(contents).expect(signed_data.der.OCTET_STRING, "signature")
+        node = der.parse(contents).expect(der.OCTET_STRING, "signature")
     except BadDer:
         facts.note("CMS_MALFORMED")
         return facts
-    facts.signature = signed_data.der.octets(node)
+    facts.signature = der.octets(node)
     everything = covered.everything()
     for identifier in _RAW_HASHES:
         outcome = check(

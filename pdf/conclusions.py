@@ -105,8 +105,10 @@ def conclude(
     return result
 
 
-def _technical(facts: CmsFacts, problems: Sequence[str]) -> tuple[Indication, str] | None:
-    """What makes the signature fail before any certificate is looked at."""
+def _technical(  # noqa: PLR0911 (the order of the questions is the order of the standard)
+    facts: CmsFacts, problems: Sequence[str]
+) -> tuple[Indication, str] | None:
+    """Tell what makes the signature fail before any certificate is looked at."""
     codes = {*facts.problems, *problems}
     if codes & FORMAT_PROBLEMS:
         return Indication.TOTAL_FAILED, "FORMAT_FAILURE"
@@ -125,7 +127,7 @@ def _technical(facts: CmsFacts, problems: Sequence[str]) -> tuple[Indication, st
     return None
 
 
-def _path(
+def _path(  # noqa: PLR0911 (each return is one clause of EN 319 102-1 5.5.4)
     facts: CmsFacts, purpose: Purpose, proven: datetime | None, evidence: Evidence
 ) -> tuple[PathVerdict | None, bool]:
     """Judge the certificate now and, where that fails for reasons of time, at the proven time."""

@@ -75,13 +75,15 @@ def _opens(handler: StandardSecurityHandler, first: bytes, password: str | None)
     )
 
 
-def _foreign(document: Document, value: PdfObject, depth: int = 0) -> Any:  # noqa: ANN401 (pyHanko)
-    """The value as pyHanko's objects, references resolved."""
+def _foreign(  # noqa: PLR0911 (one return a kind of object)
+    document: Document, value: PdfObject, depth: int = 0
+) -> Any:  # noqa: ANN401 (pyHanko's objects carry no types)
+    """Give the value as pyHanko's objects, references resolved."""
     value = document.latest.resolve(value) if isinstance(value, Ref) else value
     if depth > _MAX_DEPTH or value is None:
         return generic.NullObject()
     if isinstance(value, PdfDict):
-        return generic.DictionaryObject(
+        return generic.DictionaryObject(  # type: ignore[no-untyped-call]
             {
                 generic.NameObject("/" + key): _foreign(document, item, depth + 1)
                 for key, item in value.items()
@@ -94,7 +96,7 @@ def _foreign(document: Document, value: PdfObject, depth: int = 0) -> Any:  # no
     if isinstance(value, bytes):
         return generic.ByteStringObject(value)
     if isinstance(value, bool):
-        return generic.BooleanObject(value)
+        return generic.BooleanObject(value)  # type: ignore[no-untyped-call]
     if isinstance(value, int):
-        return generic.NumberObject(value)
-    return generic.FloatObject(str(value))
+        return generic.NumberObject(value)  # type: ignore[no-untyped-call]
+    return generic.FloatObject(str(value))  # type: ignore[no-untyped-call]

@@ -46,7 +46,7 @@ class Node(NamedTuple):
         return self.data[self.content : self.content_end]
 
     def children(self) -> list["Node"]:
-        """The elements inside a constructed element."""
+        """Give the elements inside a constructed element."""
         if not self.tag & _CONSTRUCTED:
             raise BadDer("a simple element stands where a structure should")
         return list(_siblings(self.data, self.content, self.content_end))
@@ -114,7 +114,7 @@ def _indefinite(data: bytes, begin: tuple[int, int], end: int, depth: int) -> No
 
 
 def octets(node: Node, depth: int = 0) -> bytes:
-    """The bytes of an OCTET STRING (or implicitly tagged one), split ones joined."""
+    """Give the bytes of an OCTET STRING (or implicitly tagged one), split ones joined."""
     if not node.tag & _CONSTRUCTED:
         return node.value
     if depth > _MAX_DEPTH:
@@ -123,7 +123,7 @@ def octets(node: Node, depth: int = 0) -> bytes:
 
 
 def integer(node: Node) -> int:
-    """The value of an INTEGER."""
+    """Give the value of an INTEGER."""
     return int.from_bytes(node.expect(INTEGER, "a number").value, signed=True)
 
 
@@ -132,7 +132,7 @@ _OID_CACHE_SIZE = 2000
 
 
 def oid(node: Node) -> str:
-    """The dotted form of an OBJECT IDENTIFIER."""
+    """Give the dotted form of an OBJECT IDENTIFIER."""
     raw = node.expect(OBJECT_ID, "an object identifier").value
     known = _OID_CACHE.get(raw)
     if known is not None:
@@ -154,7 +154,7 @@ def oid(node: Node) -> str:
 
 
 def moment(node: Node) -> datetime:
-    """The value of a UTCTime or GeneralizedTime (RFC 5280 4.1.2.5, fractions allowed)."""
+    """Give the value of a UTCTime or GeneralizedTime (RFC 5280 4.1.2.5, fractions allowed)."""
     try:
         text = node.value.decode("ascii").strip()
         if node.tag == UTC_TIME:
@@ -195,12 +195,12 @@ def header(tag: int, length: int) -> bytes:
 
 
 def as_set(node: Node) -> bytes:
-    """The element re-tagged as a SET with definite length, members in the order they stand."""
+    """Give the element re-tagged as a SET with definite length, members in the order they stand."""
     return header(SET, len(node.value)) + node.value
 
 
 def as_sorted_set(node: Node) -> bytes:
-    """The element re-tagged as a SET with its members in DER order (X.690 11.6)."""
+    """Give the element re-tagged as a SET with its members in DER order (X.690 11.6)."""
     members = sorted(child.raw for child in node.children())
     content = b"".join(members)
     return header(SET, len(content)) + content

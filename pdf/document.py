@@ -141,7 +141,7 @@ class Document:
         return view
 
     def section_view(self, index: int) -> "View":
-        """The document as the newest chain's section `index` (0 is the newest) closes it."""
+        """Give the document as the newest chain's section `index` (0 is the newest) closes it."""
         if index == 0:
             return self.latest
         sections = self.latest.sections[index:]
@@ -204,7 +204,7 @@ class Document:
         return self._definitions
 
     def repaired_view(self, end: int) -> "View":
-        """The document as a scanning reader sees it: the last definition of a number wins."""
+        """Give the document as a scanning reader sees it: the last definition of a number wins."""
         key = (-1, end)
         if key in self._views:
             return self._views[key]
@@ -307,7 +307,7 @@ class Document:
         return result
 
     def packed(self, view: "View", container: int) -> dict[int, PdfObject]:
-        """The objects of the object stream `container` as `view` defines it."""
+        """Give the objects of the object stream `container` as `view` defines it."""
         entry = view.entries.get(container)
         if entry is None or entry.kind != PLAIN:
             return {}
@@ -356,7 +356,7 @@ class View:
         return None
 
     def object(self, number: int) -> PdfObject:
-        """The object with this number, null where the revision defines none."""
+        """Give the object with this number, null where the revision defines none."""
         if number not in self._values:
             self._values[number] = self._read(number)
         return self._values[number]
@@ -407,7 +407,7 @@ class View:
         return None if container is None else (container.first, number)
 
     def raw(self, stream: Stream, found: Indirect | None = None) -> bytes:
-        """A stream's data as stored, decrypted but not decoded."""
+        """Give a stream's data as stored, decrypted but not decoded."""
         data = bytes(self.document.buffer[stream.start : self.data_end(stream)])
         engine = self.document.decryptor
         if engine is None or stream.entries.get("Type") == "XRef":
@@ -431,7 +431,7 @@ class View:
         return stream_end(self.document.buffer, stream.start, length, self.document.size)
 
     def decoded(self, stream: Stream) -> bytes:
-        """A stream's data with all filters undone; raises PdfError where that is impossible."""
+        """Give a stream's data with all filters undone; raises PdfError where that fails."""
         entries = stream.entries
         if any(isinstance(entries.get(k), (Ref, list)) for k in ("Filter", "DecodeParms")):
             entries = PdfDict()

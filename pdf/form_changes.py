@@ -4,10 +4,10 @@ Fields are compared entry by entry. Only entries that filling in or signing must
 what a field shows must follow from its value; a signed field stays as it was signed.
 """
 
+from pdf.appearance_text import fonts as fonts_of
 from pdf.appearance_text import shows_value
-from pdf.change_kinds import ChangeLevel
 from pdf.revision_diff import FORM, LTA, OTHER, Comparison
-from pdf.signature_fields import text
+from pdf.signature_fields import fields, text
 from pdf.syntax import PdfDict, PdfObject, Ref, same
 
 _FORM_KEYS = frozenset({"Fields", "DR", "SigFlags", "DA", "Q", "NeedAppearances"})
@@ -66,10 +66,18 @@ class _Forms:
         """Asking readers to draw all fields anew may bring other values to light."""
         before = self.c.old.resolve(old.get("NeedAppearances"))
         after = self.c.new.resolve(new.get("NeedAppearances"))
-        if after is True and before is not True and self.c.old.array(old.get("Fields")):
-            self.c.add("form_changed", "form /NeedAppearances", FORM)
+        if after is not True or before is True:
+            return
+        for field in fields(self.c.old):
+            if field.kind == "Tx" and "AP" in field.dictionary:
+                value = self.c.old.resolve(field.value)
+                if shows_value(self.c.old, field.dictionary["AP"], value) is False:
+                    self.c.add("appearance_swapped", field.name, OTHER, field.name)
+        self.c.add("form_changed", "form /NeedAppearances", FORM)
 
-    def _resources(self, before: PdfObject, after: PdfObject, owner: int | None) -> None:
+    def _resources(  # noqa: C901 (one small decision for each of the places resources stand in)
+        self, before: PdfObject, after: PdfObject, owner: int | None
+    ) -> None:
         """Default resources may get further entries; existing ones stay."""
         c = self.c
         old, new = c.old.dictionary(before) or PdfDict(), c.new.dictionary(after) or PdfDict()
@@ -110,7 +118,7 @@ class _Forms:
             if index is None:
                 index = self._by_name(left, item)
             if index is None:
-                self._new_field(item, prefix, owner, depth)
+                self._new_field(item, prefix)
             else:
                 self._field(left.pop(index), item, prefix, owner, depth)
         for item in left:
@@ -208,28 +216,51 @@ class _Forms:
         different = self._different(old, new, _VALUE_KEYS)
         if different:
             c.add("field_changed", f"{name} /{', /'.join(sorted(different))}", OTHER, name)
-        value = c.touched(old.get("V"), new.get("V"))
-        shown = c.touched(old.get("AP"), new.get("AP"))
-        state = not same(old.get("AS"), new.get("AS"))
-        for key in ("V", "RV", "I"):
-            if c.touched(old.get(key), new.get(key)):
-                c.explain_below((old.get(key), new.get(key)), owner, key)
-        if shown:
-            c.explain_below((old.get("AP"), new.get("AP")), owner, "AP")
-            if not self._appearance_follows(old, new, kind):
-                c.add("appearance_swapped", name, OTHER, name)
-        minor = any(not same(old.get(key), new.get(key)) for key in _VALUE_KEYS - {"V", "AP", "AS"})
-        if value or shown or state or minor:
+        touched = {key for key in _VALUE_KEYS if c.touched(old.get(key), new.get(key))}
+        for key in touched & {"V", "RV", "I", "AP", "MK"}:
+            c.explain_below((old.get(key), new.get(key)), owner, key)
+        if not self._shows_what_it_says(old, new, kind, touched):
+            c.add("appearance_swapped", name, OTHER, name)
+        if touched:
             c.add("field_filled", name, FORM, name)
 
-    def _appearance_follows(self, old: PdfDict, new: PdfDict, kind: str | None) -> bool:
-        """Whether a new appearance shows the field's value (buttons: no new drawings)."""
+    def _shows_what_it_says(
+        self, old: PdfDict, new: PdfDict, kind: str | None, touched: set[str]
+    ) -> bool:
+        """Whether what the field shows still follows from its value."""
         c = self.c
-        value = new.get("V") if "V" in new else _inherited_value(c, new)
+        before, after = c.old.resolve(old.get("F")), c.new.resolve(new.get("F"))
+        hidden = [flags & _HIDDEN if isinstance(flags, int) else 0 for flags in (before, after)]
+        if hidden[0] != hidden[1]:
+            return False
+        value = c.new.resolve(new["V"]) if "V" in new else _inherited_value(c, new)
         if kind == "Btn":
-            return "AP" not in old or self._same_states(old, new)
-        resolved = c.new.resolve(value)
-        return shows_value(c.new, new.get("AP"), resolved)
+            if "AP" in touched and "AP" in old and not self._same_states(old, new):
+                return False
+            return "AS" not in touched or self._state_fits(new, value)
+        if "AP" not in touched:
+            return "AS" not in touched
+        shown = shows_value(c.new, new.get("AP"), value, choice=kind == "Ch")
+        if "V" in touched or "AP" not in old:
+            return shown is not False
+        drawn_with = fonts_of(c.new, new.get("AP"))
+        known = all(same(font, self._defined_before(font)) for font in drawn_with)
+        return shown is True and known
+
+    def _defined_before(self, font: PdfObject) -> PdfObject:
+        """Give the font itself when the old revision had it and it did not change, else null."""
+        if not isinstance(font, Ref) or font.number in self.c.changed:
+            return None
+        return font if self.c.old.object(font.number) is not None else None
+
+    def _state_fits(self, node: PdfDict, value: PdfObject) -> bool:
+        """Give a button's state must be its value, or off where the value is another button's."""
+        state = self.c.new.name(node.get("AS"))
+        appearance = self.c.new.dictionary(node.get("AP")) or PdfDict()
+        states = self.c.new.dictionary(appearance.get("N")) or PdfDict()
+        if state is not None and state != "Off":
+            return state == value
+        return value is None or value == "Off" or value not in states
 
     def _same_states(self, old: PdfDict, new: PdfDict) -> bool:
         one, two = self.c.old.dictionary(old.get("AP")), self.c.new.dictionary(new.get("AP"))
@@ -237,7 +268,7 @@ class _Forms:
 
     # A new field -----------------------------------------------------------------------------
 
-    def _new_field(self, item: PdfObject, prefix: str, owner: int | None, depth: int) -> None:
+    def _new_field(self, item: PdfObject, prefix: str) -> None:
         c = self.c
         node = c.new.dictionary(item)
         name = _name(c, node or PdfDict(), prefix)
@@ -264,7 +295,7 @@ class _Forms:
             self._signed(node, name, created=True)
 
     def _widget_only(self, number: int) -> bool:
-        """An object that stood on the page as it is now, without being listed in the form."""
+        """Give an object that stood on the page as it is now, without being listed in the form."""
         return number not in self.c.changed
 
     def _signed(self, node: PdfDict, name: str, *, created: bool) -> None:
@@ -274,11 +305,11 @@ class _Forms:
             c.add("signature_changed", f"{name} (object {value.number} used before)", OTHER, name)
             return
         signature = c.new.dictionary(value) or PdfDict()
-        stamp = "ETSI.RFC3161" in {c.new.name(signature.get("SubFilter"))}
+        stamp = c.new.name(signature.get("SubFilter")) == "ETSI.RFC3161"
         visible, large = self._visibility(node)
         if created and (large or (visible and self.certified)):
             c.add("signature_field_over_content", name, OTHER, name)
-        level: ChangeLevel = LTA if stamp and not visible else FORM
+        level = LTA if stamp and not visible else FORM
         c.add("timestamp_added" if stamp else "signature_added", name, level, name)
 
     def _visibility(self, node: PdfDict) -> tuple[bool, bool]:
@@ -327,7 +358,7 @@ def _name(comparison: Comparison, node: PdfDict, prefix: str) -> str:
 
 
 def _kind(comparison: Comparison, node: PdfDict) -> str | None:
-    """The field type, inherited through /Parent."""
+    """Give the field type, inherited through /Parent."""
     current: PdfDict | None = node
     for _ in range(_MAX_DEPTH):
         if current is None:

@@ -20,7 +20,7 @@ class Message:
     vi: str
 
     def to_dict(self) -> dict[str, str]:
-        """The JSON of the report."""
+        """Give the JSON of the report."""
         return {"code": self.code, "level": self.level, "en": self.en, "vi": self.vi}
 
 
@@ -321,13 +321,13 @@ _REASONS: dict[str, tuple[str, str]] = {
 
 
 def message(code: str) -> Message:
-    """The message with this code; an unknown code is shown as it is, never lost."""
+    """Give the message with this code; an unknown code is shown as it is, never lost."""
     level, en, vi = _CATALOGUE.get(code, ("warning", code, code))
     return Message(code, level, en, vi)
 
 
 def reason(code: str) -> dict[str, str]:
-    """A reason of the decision: {code, en, vi}."""
+    """Give a reason of the decision: {code, en, vi}."""
     known = message(code)
     en, vi = _REASONS.get(code, (known.en, known.vi))
     return {"code": code, "en": en, "vi": vi}

@@ -30,10 +30,9 @@ class _Pages:
         c = self.c
         for number in sorted(c.changed):
             old, new = c.old.object(number), c.new.object(number)
-            if _is_page(old) and _is_page(new):
-                assert isinstance(old, PdfDict)
-                assert isinstance(new, PdfDict)
-                self._page(number, old, new)
+            if isinstance(old, PdfDict) and isinstance(new, PdfDict):
+                if _is_page(old) and _is_page(new):
+                    self._page(number, old, new)
             elif isinstance(new, list) or isinstance(old, list):
                 self._array(number)
         for number in sorted(c.changed - c.free_standing - self.widgets):
@@ -53,7 +52,7 @@ class _Pages:
         self._annotations(c.old.array(old.get("Annots")), c.new.array(new.get("Annots")), number)
 
     def _array(self, number: int) -> None:
-        """A changed array that pages use as their /Annots."""
+        """Give a changed array that pages use as their /Annots."""
         c = self.c
         owners = [
             parent
@@ -106,30 +105,45 @@ class _Pages:
     def _comment(self, node: PdfDict) -> bool:
         """Whether an annotation stands beside the content and cannot pass for it."""
         kind = self.c.new.name(node.get("Subtype"))
-        if kind in _COMMENTS:
-            return self._plain_appearance(node, texts=False)
-        return kind in _MARKUP and self._plain_appearance(node, texts=False)
+        return kind in _COMMENTS | _MARKUP and self._plain_appearance(node)
 
-    def _plain_appearance(self, node: PdfDict, *, texts: bool) -> bool:
-        """No appearance of its own, or one without text, images and nested drawings."""
+    def _plain_appearance(self, node: PdfDict) -> bool:
+        """No appearance of its own, or one that cannot hide what lies under it."""
         appearance = self.c.new.dictionary(node.get("AP"))
         if appearance is None:
             return True
-        for value in appearance.values():
-            stream = self.c.new.resolve(value)
-            if not isinstance(stream, Stream):
-                return False
-            try:
-                content = self.c.new.decoded(stream)
-            except PdfError:
-                return False
-            words = content.split()
-            if any(word in _PAINT for word in words) and not texts:
-                return False
-        return True
+        if self.c.new.name(node.get("Subtype")) in _COMMENTS:
+            return _is_small(self.c.new.array(node.get("Rect")))
+        return all(self._transparent(value) for value in appearance.values())
+
+    def _transparent(self, value: PdfObject) -> bool:
+        """Thin lines only, or paint that multiplies with what is there."""
+        stream = self.c.new.resolve(value)
+        if not isinstance(stream, Stream) or "Matrix" in stream.entries:
+            return False
+        try:
+            words = self.c.new.decoded(stream).split()
+        except PdfError:
+            return False
+        if _FORBIDDEN_PAINT.intersection(words):
+            return False
+        widths = [words[i - 1] for i, word in enumerate(words) if word == b"w" and i]
+        thin = all(_number(width) <= _THIN_LINE for width in widths)
+        return thin and (not _FILL.intersection(words) or self._multiplies(stream, words))
+
+    def _multiplies(self, stream: Stream, words: list[bytes]) -> bool:
+        resources = self.c.new.dictionary(stream.entries.get("Resources"))
+        states = self.c.new.dictionary(resources.get("ExtGState")) if resources else None
+        modes = [self.c.new.dictionary(item) for item in states.values()] if states else []
+        first_fill = min(i for i, word in enumerate(words) if word in _FILL)
+        return (
+            bool(modes)
+            and all(m is not None and self.c.new.name(m.get("BM")) == "Multiply" for m in modes)
+            and b"gs" in words[:first_fill]
+        )
 
     def _annotation_changed(self, number: int) -> None:
-        """An annotation that existed and is not part of the form."""
+        """Give an annotation that existed and is not part of the form."""
         c = self.c
         old, new = c.old.object(number), c.new.object(number)
         if not isinstance(old, PdfDict) or not isinstance(new, PdfDict):
@@ -143,7 +157,24 @@ class _Pages:
             c.add("annotation_changed", f"object {number} /{kind}", ChangeLevel.ANNOTATIONS)
 
 
-_PAINT = frozenset({b"Tj", b"TJ", b"'", b'"', b"Do", b"BI", b"sh"})
+_FORBIDDEN_PAINT = frozenset({b"Tj", b"TJ", b"'", b'"', b"Do", b"BI", b"sh", b"cm"})
+_FILL = frozenset({b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*"})
+_THIN_LINE = 3.0
+_ICON_SIDE = 48.0
+
+
+def _number(word: bytes) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return float("inf")
+
+
+def _is_small(box: list[PdfObject]) -> bool:
+    sides = [float(item) for item in box if isinstance(item, (int, float))]
+    return len(sides) == 4 and (  # noqa: PLR2004 (a rectangle)
+        max(abs(sides[2] - sides[0]), abs(sides[3] - sides[1])) <= _ICON_SIDE
+    )
 
 
 def _is_page(value: PdfObject) -> bool:

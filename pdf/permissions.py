@@ -78,7 +78,7 @@ class Permissions:
 
 
 def _certification(revision: View) -> int | None:
-    """The /P of the document's certification, None when it has none."""
+    """Give the /P of the document's certification, None when it has none."""
     catalog = revision.catalog
     if not isinstance(catalog, PdfDict):
         return None

@@ -14,7 +14,7 @@ from pdf.byte_range import Coverage
 from pdf.change_kinds import Change, ChangeLevel
 from pdf.messages import Message, message, reason
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 CRITERIA = ("C1.1", "C1.2", "C1.3", "C1.4", "C1.5", "C2.1", "C2.2", "C2.3", "C2.4")
 
@@ -131,7 +131,7 @@ class SignatureReport:
     registry: Mapping[str, JSON] | None = None
 
     def to_dict(self) -> dict[str, JSON]:
-        """The JSON of one signature."""
+        """Give the JSON of one signature."""
         return {
             "index": self.index,
             "field": self.field_name,
@@ -172,7 +172,7 @@ class DocumentReport:
         return self.indication is Indication.TOTAL_PASSED and self.reasons == ("ALL_PASSED",)
 
     def to_dict(self) -> dict[str, JSON]:
-        """The JSON of the report."""
+        """Give the JSON of the report."""
         return {
             "file": self.file,
             "sha256": self.sha256,
@@ -198,7 +198,7 @@ class DocumentReport:
 
 
 def worst(indications: Iterable[Indication]) -> Indication:
-    """The worst indication of all signatures; NO_SIGNATURE when there is none."""
+    """Give the worst indication of all signatures; NO_SIGNATURE when there is none."""
     order = (Indication.TOTAL_FAILED, Indication.INDETERMINATE, Indication.TOTAL_PASSED)
     given = set(indications)
     return next((item for item in order if item in given), Indication.NO_SIGNATURE)
@@ -240,7 +240,7 @@ def _time(value: datetime) -> str:
 
 
 def _plain(value: object, kind: type) -> JSON:
-    """A dataclass as JSON, in the order of its fields."""
+    """Give a dataclass as JSON, in the order of its fields."""
     if value is None:
         return None
     result: dict[str, JSON] = {}

@@ -182,7 +182,7 @@ class Comparison:
                 self.add(what, f"catalogue /{key}", OTHER)
 
     def _store(self, before: PdfObject, after: PdfObject, owner: int | None) -> None:
-        """The security store may grow and be rewritten; it must hold evidence only."""
+        """Give the security store may grow and be rewritten; it must hold evidence only."""
         if not self.touched(before, after):
             return
         store = self.new.dictionary(after)
@@ -269,7 +269,7 @@ class Comparison:
             self.add(_name_of(before, after), f"object {number}", OTHER)
 
     def _new_use_only(self, number: int) -> bool:
-        """A number that was garbage before and is used by new or explained objects only."""
+        """Give a number that was garbage before and is used by new or explained objects only."""
         return all(
             not self._defined(self.old, parent) or parent in self.free_standing
             for parent in self.references.parents(number, self.new)
@@ -303,7 +303,7 @@ class Comparison:
         return True
 
     def _is_structure(self, number: int, before: PdfObject) -> bool:
-        """An old cross-reference or object stream whose number was used again."""
+        """Give an old cross-reference or object stream whose number was used again."""
         return (
             isinstance(before, Stream)
             and before.entries.get("Type") in _STRUCTURE_STREAMS
@@ -336,5 +336,5 @@ def _name_of(before: PdfObject, after: PdfObject) -> str:
 def compare(
     old: View, new: View, numbers: Iterable[int], referrers: Callable[[], References]
 ) -> list[Change]:
-    """Changes from `old` to `new`; `numbers` are the objects whose definition may differ."""
+    """Give changes from `old` to `new`; `numbers` are the objects whose definition may differ."""
     return Comparison(old, new, numbers, referrers).run()

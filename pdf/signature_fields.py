@@ -14,7 +14,7 @@ from pdf.document import Document, View
 from pdf.errors import DamagedPdf
 from pdf.limits import within
 from pdf.syntax import PdfDict, PdfObject, Ref, Stream
-from pdf.xref import PLAIN
+from pdf.xref import FREE, PLAIN
 
 _TRACE = re.compile(rb"/(?:ByteRange|SubFilter)(?![A-Za-z0-9])")
 
@@ -93,7 +93,7 @@ def _is_field(view: View, kid: PdfObject) -> bool:
 
 
 def text(value: PdfObject) -> str:
-    """A text string in words (ISO 32000-2 clause 7.9.2.2)."""
+    """Give a text string in words (ISO 32000-2 clause 7.9.2.2)."""
     if not isinstance(value, bytes):
         return "" if value is None else str(value)
     if value.startswith(b"\xfe\xff"):
@@ -124,7 +124,9 @@ def _from_value(
 ) -> FoundSignature | None:
     dictionary = view.resolve(value)
     if not isinstance(dictionary, PdfDict):
-        return None
+        if not _unreadable(view, value):
+            return None
+        dictionary = PdfDict()
     number = value.number if isinstance(value, Ref) else (owner.number if owner else None)
     while number is not None and isinstance(linked := _direct(view, number), Ref):
         number = linked.number
@@ -136,6 +138,14 @@ def _from_value(
         number=number,
         reachable=True,
     )
+
+
+def _unreadable(view: View, value: PdfObject) -> bool:
+    """Whether a value names an object that stands in the file but is no dictionary."""
+    if not isinstance(value, Ref):
+        return value is not None
+    entry = view.entries.get(value.number)
+    return entry is not None and entry.kind != FREE and entry.first > 0
 
 
 def _direct(view: View, number: int) -> PdfObject:
@@ -191,14 +201,16 @@ def _orphans(
     seen: set[int] = set()
     for trace in traces:
         index = bisect_right(offsets, trace) - 1
-        if index < 0 or offsets[index] in seen or offsets[index] in known:
+        offset = offsets[index] if index >= 0 else 0
+        if offset in seen or offset in known or _inside(trace, streams):
             continue
-        offset = offsets[index]
         seen.add(offset)
-        if _inside(trace, streams):
-            continue
-        indirect = document.indirect(offset)
-        if indirect is None:
+        indirect = document.indirect(offset) if index >= 0 else None
+        if indirect is None or (isinstance(indirect.value, Stream) and trace > indirect.end):
+            # The words of a signature where no object can be read: broken, but not to be hidden.
+            yield FoundSignature(
+                field=None, dictionary=PdfDict(), holder=None, number=None, reachable=False
+            )
             continue
         for dictionary in _signature_dictionaries(indirect.value):
             if by_page is None:

@@ -93,7 +93,7 @@ class Outcome(StrEnum):
 
 
 def hash_name(identifier: str) -> str | None:
-    """The short name of a digest algorithm (`sha256`), None when it is not supported."""
+    """Give the short name of a digest algorithm (`sha256`), None when it is not supported."""
     if identifier in SHAKE256:
         return "shake256"
     if identifier == RIPEMD160:
@@ -130,7 +130,7 @@ def digest_of(name: str, data: bytes) -> bytes:
     return engine.finish()
 
 
-def check(
+def check(  # noqa: PLR0911 (one return an outcome)
     key: PublicKey | None,
     *,
     algorithm: tuple[str, bytes | None],

@@ -124,7 +124,7 @@ def _stamp(kind: str, facts: CmsFacts, verdict: Conclusion) -> TimestampReport:
 
 
 def _level(item: "Examined", store: SecurityStore, examined: Sequence["Examined"]) -> str:
-    """The PAdES level the structure reaches (EN 319 142-1 clause 6); trust is not its matter."""
+    """Give the PAdES level the structure reaches (EN 319 142-1 clause 6), trusted or not."""
     if not item.is_timestamp and item.sub_filter != "ETSI.CAdES.detached":
         return "PKCS7"
     stamps = [
@@ -146,7 +146,7 @@ def _level(item: "Examined", store: SecurityStore, examined: Sequence["Examined"
 
 
 def _criteria(item: "Examined", conclusion: Conclusion, at: datetime) -> dict[str, Criterion]:
-    """The nine criteria of the circular's annex, as far as this room can see them."""
+    """Give the nine criteria of the circular's annex, as far as this room can see them."""
     certificate = item.facts.signer
     path = conclusion.path
     passed, failed, open_ = Criterion.PASSED, Criterion.FAILED, Criterion.NOT_CHECKED

@@ -185,7 +185,7 @@ def _signer(node: Node) -> SignerInfo:
 
 
 def algorithm_id(node: Node) -> str:
-    """The object identifier of an AlgorithmIdentifier."""
+    """Give the object identifier of an AlgorithmIdentifier."""
     children = node.expect(der.SEQUENCE, "an algorithm").children()
     if not children:
         raise BadDer("an algorithm is empty")
@@ -242,7 +242,7 @@ SHA1, SHA256 = "1.3.14.3.2.26", "2.16.840.1.101.3.4.2.1"
 
 
 def certificate_references(signer: SignerInfo) -> list[CertificateReference]:
-    """The first reference of each signing-certificate attribute; empty when there is none."""
+    """Give the first reference of each signing-certificate attribute; empty when there is none."""
     found: list[CertificateReference] = []
     for kind, default in ((SIGNING_CERTIFICATE_V2, SHA256), (SIGNING_CERTIFICATE, SHA1)):
         for value in signer.signed.get(kind, []):

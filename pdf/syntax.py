@@ -5,12 +5,14 @@ every viewer forgives (odd spacing, odd numbers, unknown words) and raises `Dama
 cannot be an object. Positions are offsets into the buffer that was given, never copies of it.
 """
 
-import mmap
 import re
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pdf.errors import DamagedPdf, LimitExceeded
 from pdf.limits import DEFAULT_LIMITS
+
+if TYPE_CHECKING:
+    import mmap
 
 Buffer: TypeAlias = "bytes | mmap.mmap"
 
@@ -52,7 +54,7 @@ class Stream(NamedTuple):
 
 
 PdfObject: TypeAlias = (
-    "None | bool | int | float | bytes | Name | Ref | PdfDict | list[PdfObject] | Stream"
+    "bool | int | float | bytes | Name | Ref | PdfDict | list[PdfObject] | Stream | None"
 )
 
 _TOKEN = re.compile(
@@ -95,7 +97,9 @@ _NAMES: dict[bytes, Name] = {}
 _NAME_CACHE_SIZE = 20_000
 
 
-def read_object(buffer: Buffer, position: int, end: int | None = None) -> tuple[PdfObject, int]:
+def read_object(  # noqa: C901 (one loop over tokens; splitting it costs a call a token)
+    buffer: Buffer, position: int, end: int | None = None
+) -> tuple[PdfObject, int]:
     """Read one direct object at `position`; give it and the position after it.
 
     Nesting is bounded by the default limit. Raises DamagedPdf where no object stands.
@@ -137,7 +141,9 @@ def read_object(buffer: Buffer, position: int, end: int | None = None) -> tuple[
         stack[-1].append(value)
 
 
-def _scalar(buffer: Buffer, found: re.Match[bytes], limit: int) -> tuple[object, int]:
+def _scalar(  # noqa: PLR0911 (one return a kind of token)
+    buffer: Buffer, found: re.Match[bytes], limit: int
+) -> tuple[object, int]:
     kind = found.lastgroup
     position = found.end()
     if kind == "name":

@@ -62,7 +62,7 @@ class PathVerdict(Protocol):
 class CertificateValidator(Protocol):
     """Judges certificates; may fetch, cache or work from files, as its maker decided."""
 
-    def validate(  # noqa: PLR0913 (the six facts a path is judged by; a bundle would hide them)
+    def validate(
         self,
         certificate: bytes,
         *,

@@ -28,6 +28,7 @@ from pdf.report import (
 )
 from pdf.security_store import SecurityStore, read_security_store
 from pdf.signature_fields import FoundSignature, find_signatures
+from pdf.signature_math import digest_of
 from pdf.signature_reports import render_signature
 from pdf.syntax import Buffer, PdfDict, PdfObject
 from pdf.validator import CertificateValidator, PathVerdict, RevocationFact
@@ -276,17 +277,16 @@ def _conclude(examined: list[Examined], evidence: Evidence, limits: Limits) -> N
 def _best_time(
     item: Examined, examined: list[Examined], evidence: Evidence, limits: Limits
 ) -> None:
-    candidates: list[tuple[datetime, str]] = []
-    for later in examined:
-        if (
-            later is not item
-            and later.is_timestamp
-            and later.conclusion is not None
-            and later.conclusion.indication is Indication.TOTAL_PASSED
-            and later.facts.token_time is not None
-            and later.byte_range.end > item.byte_range.end
-        ):
-            candidates.append((later.facts.token_time, "document_timestamp"))
+    candidates = [
+        (later.facts.token_time, "document_timestamp")
+        for later in examined
+        if later is not item
+        and later.is_timestamp
+        and later.conclusion is not None
+        and later.conclusion.indication is Indication.TOTAL_PASSED
+        and later.facts.token_time is not None
+        and later.byte_range.end > item.byte_range.end
+    ]
     known = min((time for time, _ in candidates), default=None)
     for token in item.facts.timestamp_tokens[: limits.signatures]:
         facts = cms_check.check_token(token, imprinted=_over(item.facts.signature), limits=limits)
@@ -301,4 +301,4 @@ def _best_time(
 
 
 def _over(data: bytes) -> Covered:
-    return Covered(digest=lambda name: cms_check.digest_of(name, data), everything=lambda: data)
+    return Covered(digest=lambda name: digest_of(name, data), everything=lambda: data)
