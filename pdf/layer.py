@@ -20,6 +20,7 @@ from pyhanko.pdf_utils.crypt import AuthStatus, StandardSecurityHandler
 from pyhanko.pdf_utils.crypt.permissions import StandardPermissions
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.xref import XRefSectionData
 
 from pdf.errors import (
     DamagedPdf,
@@ -190,8 +191,7 @@ class OpenedDocument:
         if handler is not None:
             self._unlock(reader, handler, password)
         with guarded("the structure of the file cannot be read"):
-            if not isinstance(reader.trailer.raw_get("/Root"), generic.IndirectObject):
-                raise DamagedPdf("the trailer does not point to a catalog")
+            _require_sound_trailer(reader)
             self.writer = RevisionWriter(reader.stream, prev=reader)
             self.root = self.writer.root
         self.encrypted = handler is not None
@@ -227,6 +227,29 @@ class OpenedDocument:
                 "the author permits neither changes nor form filling with this password"
             )
         self.may_create_fields = bool(granted & _MAY_MODIFY)
+
+
+def _require_sound_trailer(reader: PdfFileReader) -> None:
+    """Refuse a newest trailer that leaves its catalog or the size of the table to guesswork.
+
+    New objects are numbered from /Size; where it is too small they would replace old ones, and
+    readers disagree about the objects above it (ISO 32000-2 table 15).
+    """
+    # the layer has no public view of one trailer alone, and of the table as a whole
+    newest = reader.trailer._trailer_revisions[0]  # noqa: SLF001 - see above
+    if not isinstance(newest.raw_get("/Root"), generic.IndirectObject):
+        raise DamagedPdf("the trailer does not point to a catalog")
+    sections = [section.xref_data for section in reader.xrefs._xref_sections]  # noqa: SLF001
+    sections += [each.hybrid.xref_data for each in sections if each.hybrid is not None]
+    highest = max(
+        (max(known, default=0) for each in sections for known in _numbers(each)), default=0
+    )
+    if highest >= int(newest["/Size"]):
+        raise DamagedPdf("the trailer counts fewer objects than the file has")
+
+
+def _numbers(section: XRefSectionData) -> tuple[Mapping[int, object], ...]:
+    return section.standard_xrefs, section.xrefs_in_objstm
 
 
 # How far from the start and the end readers look for the header and the last trailer.

@@ -68,10 +68,11 @@ def _no_pages() -> bytes:
         (b"garbage\n" + blank_pdf(), DamagedPdf),
         (blank_pdf().replace(b"/Root 1 0 R", b"/Root 9 0 R"), DamagedPdf),
         (blank_pdf().replace(b"/Root 1 0 R", b"/Wurz 1 0 R"), DamagedPdf),
+        (blank_pdf().replace(b"/Size 5", b"/Size 4"), DamagedPdf),
         (blank_pdf().replace(b"/Kids[4 0 R]", b"/Kids[2 0 R]"), DamagedPdf),
         (blank_pdf().replace(b"/Pages 2 0 R", b"/Pages 1 0 R"), DamagedPdf),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_a_file_that_is_no_whole_pdf_is_refused_and_nothing_is_staged(
     data: bytes, error: type[PdfError]
