@@ -90,30 +90,43 @@ def _primes_are_close(modulus: int) -> bool:
 def claim(session: Session, *, spki_sha256: str, subscriber_id: uuid.UUID, at: datetime) -> None:
     """Note that a key is this subscriber's; raise KeyUnacceptable if blocked or another's.
 
-    A second transaction with the same key waits here until the first has ended.
+    A second transaction with the same key waits here until the first has ended, also one that
+    is about to block it.
     """
-    session.execute(
-        insert(PublicKey)
-        .values(spki_sha256=spki_sha256, subscriber_id=subscriber_id, first_seen_at=at)
-        .on_conflict_do_nothing()
+    new = insert(PublicKey).values(
+        spki_sha256=spki_sha256, subscriber_id=subscriber_id, first_seen_at=at
     )
-    check_not_taken(session, spki_sha256=spki_sha256, subscriber_id=subscriber_id)
+    # The update changes nothing; it locks the row and makes RETURNING give it, old or new.
+    owner, blocked_at = session.execute(
+        new.on_conflict_do_update(
+            index_elements=[PublicKey.spki_sha256],
+            set_={PublicKey.first_seen_at: PublicKey.first_seen_at},
+        ).returning(PublicKey.subscriber_id, PublicKey.blocked_at)
+    ).one()
+    _check_owner(owner, blocked_at, subscriber_id)
 
 
 def check_not_taken(session: Session, *, spki_sha256: str, subscriber_id: uuid.UUID) -> None:
     """Raise KeyUnacceptable if the key is blocked, another subscriber's or an authority's."""
-    known = session.scalars(
-        select(PublicKey)
-        .where(PublicKey.spki_sha256 == spki_sha256)
-        .execution_options(populate_existing=True)
+    known = session.execute(
+        select(PublicKey.subscriber_id, PublicKey.blocked_at).where(
+            PublicKey.spki_sha256 == spki_sha256
+        )
     ).one_or_none()
-    if known is not None and known.blocked_at is not None:
-        raise KeyUnacceptable("blocked", "this key may never be certified again")
-    if known is not None and known.subscriber_id not in {None, subscriber_id}:
-        raise KeyUnacceptable("of_another_subscriber", "every subscriber needs a key of their own")
+    if known is not None:
+        _check_owner(*known, subscriber_id)
     for encoded in session.scalars(select(Authority.certificate)):
         if fingerprint(x509.load_der_x509_certificate(encoded).public_key()) == spki_sha256:
             raise KeyUnacceptable("of_an_authority", "an authority's key certifies nobody else")
+
+
+def _check_owner(
+    owner: uuid.UUID | None, blocked_at: datetime | None, subscriber_id: uuid.UUID
+) -> None:
+    if blocked_at is not None:
+        raise KeyUnacceptable("blocked", "this key may never be certified again")
+    if owner not in {None, subscriber_id}:
+        raise KeyUnacceptable("of_another_subscriber", "every subscriber needs a key of their own")
 
 
 def block(session: Session, *, spki_sha256: str, reason: str, at: datetime, actor: str) -> None:
