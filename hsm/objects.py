@@ -120,7 +120,12 @@ def describe_key(session: pkcs11.Session, reference: KeyReference) -> KeyOnToken
 
 
 def certificates(session: pkcs11.Session, reference: KeyReference) -> list[bytes]:
-    """DER certificates of that name; when only a label is given, also those of the key's id."""
+    """Read the DER certificates with the key's id; without an id those of its label.
+
+    Certificates often carry a label of their own, so a label counts only when there is no id, and a
+    label that no certificate has is taken as the key's, whose id then leads to its certificates.
+    """
+    reference = KeyReference(reference.id, None) if reference.id else reference
     template = reference.template(ObjectClass.CERTIFICATE)
     template[Attribute.CERTIFICATE_TYPE] = CertificateType.X_509
     found = search(session, template)
@@ -181,7 +186,8 @@ def _public_half(
 ) -> _TokenPublicKey:
     """Read the public key from its object, the private key's attributes or a certificate."""
     kind = _key_type(key)
-    for public in search(session, reference.template(ObjectClass.PUBLIC_KEY)):
+    name = KeyReference(reference.id, None) if reference.id else reference
+    for public in search(session, name.template(ObjectClass.PUBLIC_KEY)):
         if _key_type(public) == kind:
             read = _read_public(public, kind)
             if read is not None:

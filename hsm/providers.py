@@ -232,7 +232,7 @@ class KeyStore:
         return self._modules
 
     def _passphrase(self, uri: KeyURI, path: Path, pin: Secret | None) -> Secret | None:
-        if pin is not None:
+        if pin:
             return pin
         if self._files.is_open(path):
             return None

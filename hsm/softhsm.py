@@ -89,9 +89,14 @@ class SoftHSMHome:
         home = cls(directory.resolve(), found)
         for folder in (home.directory, home.tokens_directory, home.pins_directory):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        text = _CONFIGURATION.format(tokens=home.tokens_directory)
         if not home.conf.exists():
-            text = _CONFIGURATION.format(tokens=home.tokens_directory)
             write_private_file(home.conf, text.encode())
+        elif text.splitlines()[0] not in home.conf.read_text().splitlines():
+            # The home was moved: its tokens are now here.
+            fresh = home.conf.with_suffix(f".{secrets.token_hex(4)}")
+            write_private_file(fresh, text.encode())
+            fresh.replace(home.conf)
         return home
 
     @property

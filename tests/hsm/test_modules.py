@@ -232,6 +232,11 @@ def test_a_home_is_prepared_once_and_found_again(tmp_path: Path) -> None:
     written = first.conf.read_text()
 
     assert SoftHSMHome.prepare(tmp_path / "home") == first
+    assert (tmp_path / "home").rename(tmp_path / "moved")
+    moved = SoftHSMHome.prepare(tmp_path / "moved")
+    assert str(moved.tokens_directory) in moved.conf.read_text()
+    assert (tmp_path / "moved").rename(tmp_path / "home")
+    first = SoftHSMHome.prepare(tmp_path / "home")
     assert first.conf.read_text() == written
     assert str(first.tokens_directory) in written
     assert first.environment == {"SOFTHSM2_CONF": str(first.conf)}

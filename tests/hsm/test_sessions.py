@@ -157,6 +157,20 @@ def test_a_wrong_pin_reaches_the_token_once_however_often_it_is_given(
         assert len(answers) == 3
 
 
+def test_an_empty_pin_is_no_pin_and_spends_no_try(
+    softhsm_token: SoftHSMToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = KeyURI.for_token(serial=softhsm_token.serial)
+    with KeyStore(modules=[softhsm_token.module], pin_prompt=lambda _: Secret("")) as store:
+        answers = count_of_logins(monkeypatch, store._sessions(token))
+
+        for pin in (None, Secret("")):
+            with pytest.raises(PinRequired):
+                store.token(token, pin=pin)
+
+    assert answers == []
+
+
 def test_a_wrong_pin_leaves_no_session_behind(softhsm_token: SoftHSMToken) -> None:
     with store_for(softhsm_token) as store:
         token = KeyURI.for_token(serial=softhsm_token.serial)

@@ -170,8 +170,9 @@ def test_a_key_file_is_loaded_once_and_the_passphrase_still_asked_of_everyone(
     uri = generate_key_file(path, algorithm=KeyAlgorithm.P_256, passphrase=PASSPHRASE)
 
     with KeyStore() as store:
-        with pytest.raises(PinRequired):
-            store.open(uri)
+        for nothing in (None, Secret("")):
+            with pytest.raises(PinRequired):
+                store.open(uri, pin=nothing)
         first = store.open(uri, pin=PASSPHRASE)
         assert store.open(uri) is first
         assert store.open(str(uri), pin=PASSPHRASE) is first

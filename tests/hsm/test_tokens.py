@@ -186,6 +186,19 @@ def test_a_certificate_is_written_beside_its_key_once(
     assert {line.label for line in list_objects(key_store, softhsm_token.uri)} == {"Khóa"}
 
 
+def test_a_certificate_with_a_label_of_its_own_is_found_by_the_keys_id(
+    key_store: KeyStore, softhsm_token: SoftHSMToken
+) -> None:
+    uri = generate_key(key_store, softhsm_token.uri, label="Khóa", algorithm=KeyAlgorithm.P_256)
+    der = self_signed(key_store.open(uri), name="A").public_bytes(Encoding.DER)
+
+    write_certificate(key_store, uri.with_key(key_id=uri.id), certificate=der)
+
+    (line,) = [x for x in list_objects(key_store, softhsm_token.uri) if x.kind == "cert"]
+    assert line.label != "Khóa"
+    assert key_store.certificates(uri) == [der]
+
+
 def test_certificates_are_read_without_a_pin(softhsm_token: SoftHSMToken) -> None:
     with KeyStore(modules=[softhsm_token.module]) as store:
         uri = generate_key(store, softhsm_token.uri, label="k", algorithm=KeyAlgorithm.P_256)
