@@ -26,7 +26,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from api.demo_table import Step
 from api.errors import SetUpFailed
 from api.settings import demo_environment
 
@@ -39,6 +38,17 @@ POST: Final = "Phó Chủ tịch"
 START_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 30.0
 Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was done, what came of it, and whether it should have."""
+
+    vi: str
+    en: str
+    result: str
+    milliseconds: float
+    as_expected: bool
 
 
 @dataclass(slots=True)

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from api.commands.demo_table import print_steps
 from api.commands.output import complain, told
 from api.demo import Demo
-from api.demo_table import print_steps
 
 SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "samples" / "quyet-dinh.pdf"
 

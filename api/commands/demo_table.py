@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -12,16 +11,7 @@ from api.commands.output import out
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that was done, what came of it, and whether it should have."""
-
-    vi: str
-    en: str
-    result: str
-    milliseconds: float
-    as_expected: bool
+    from api.demo import Step
 
 
 def print_steps(steps: Sequence[Step]) -> None:
