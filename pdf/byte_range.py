@@ -126,7 +126,7 @@ def _extent(
     """Whether the covered bytes are a whole revision, and one that holds this signature."""
     whole = end == document.size
     tail = bytes(document.buffer[max(0, end - _TAIL_WINDOW) : end]).rstrip(_SPACE)
-    if not whole and not tail.endswith(_MARK):
+    if not tail.endswith(_MARK):
         return Coverage.PARTIAL, None, ["BYTE_RANGE_ENDS_INSIDE_REVISION"]
     revision = document.view_at(end)
     if not _holds(revision, signature):

@@ -11,6 +11,7 @@ Not here: what signatures mean, and what changed between two views.
 import mmap
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import BinaryIO, Protocol
 
 from pdf import filters
@@ -296,14 +297,15 @@ class Document:
         count, first = entries.get("N"), entries.get("First")
         if not isinstance(count, int) or not isinstance(first, int) or first < 0:
             raise DamagedPdf("an object stream has no usable index")
-        numbers = data[:first].split()[: 2 * max(0, count)]
+        words = data[:first].split()[: 2 * max(0, count)]
+        numbers = [int(word) for word in takewhile(bytes.isdigit, words)]
         result: dict[int, PdfObject] = {}
         for number, position in zip(numbers[::2], numbers[1::2], strict=False):
             try:
-                value, _ = read_object(data, first + int(position))
-            except (DamagedPdf, ValueError):
+                value, _ = read_object(data, first + position)
+            except DamagedPdf:
                 value = None
-            result.setdefault(int(number), value)
+            result.setdefault(number, value)
         return result
 
     def packed(self, view: "View", container: int) -> dict[int, PdfObject]:

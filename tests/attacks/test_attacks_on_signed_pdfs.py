@@ -328,6 +328,9 @@ def test_attack_adds_a_script_to_the_catalogue() -> None:
 # Form overlays -----------------------------------------------------------------------------------
 
 
+FORM_XOBJECT = "/Type/XObject/Subtype/Form/BBox[0 0 130 20]/Resources<</Font<</F1 5 0 R>>>>"
+
+
 def form(*, value: str = "(100)", shown: str = "(100)", button: bool = False) -> bytes:
     """A letter with one text field (6) and its appearance (7)."""
     drawing = f"BT /F1 12 Tf 2 2 Td {shown} Tj ET".encode()
@@ -336,18 +339,18 @@ def form(*, value: str = "(100)", shown: str = "(100)", button: bool = False) ->
         catalog="/AcroForm<</Fields[6 0 R]/DA(/F1 12 Tf 0 g)/DR<</Font<</F1 5 0 R>>>>>>",
         page="/Annots[6 0 R]",
         more=[
-            f"<</Type/Annot/Subtype/Widget{kind}/T(amount)/V{value}/Rect[70 500 200 520]"
-            "/P 4 0 R/F 4/AP<</N 7 0 R>>>>",
-            stream(drawing, "/Type/XObject/Subtype/Form/BBox[0 0 130 20]"
-                            "/Resources<</Font<</F1 5 0 R>>>>"),
+            (
+                f"<</Type/Annot/Subtype/Widget{kind}/T(amount)/V{value}/Rect[70 500 200 520]"
+                "/P 4 0 R/F 4/AP<</N 7 0 R>>>>"
+            ),
+            stream(drawing, FORM_XOBJECT),
         ],
-    )  # fmt: skip
+    )
 
 
 def drawn(text: str) -> bytes:
     content = f"BT /F1 12 Tf 2 2 Td ({text}) Tj ET".encode()
-    entries = "/Type/XObject/Subtype/Form/BBox[0 0 130 20]/Resources<</Font<</F1 5 0 R>>>>"
-    return stream(content, entries)
+    return stream(content, FORM_XOBJECT)
 
 
 def test_form_overlay_swaps_the_appearance_and_keeps_the_value() -> None:
@@ -386,8 +389,8 @@ def test_form_overlay_draws_the_hidden_value_by_asking_for_new_appearances() -> 
 
 
 def test_form_overlay_swaps_an_appearance_that_the_page_draws_too() -> None:
-    base = form().replace(b"/Resources<</Font<</F1 5 0 R>>>>/Annots",
-                          b"/Resources<</Font<</F1 5 0 R>>/XObject<</X 7 0 R>>>>/Annots")  # fmt: skip
+    plain, drawing = b"/F1 5 0 R>>>>/Annots", b"/F1 5 0 R>>/XObject<</X 7 0 R>>>>/Annots"
+    base = form().replace(plain, drawing)
     data = sign(rebuilt(base))
     field = source(data, 6).replace(b"/V(100)", b"/V(900)")
     flagged(append(data, {6: field, 7: drawn("900")}), "object_changed")

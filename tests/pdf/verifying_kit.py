@@ -1,14 +1,22 @@
 """Validators for tests, and incremental updates written by hand, as an attacker would."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from io import BytesIO
+
+from asn1crypto import cms, core, tsp
+from asn1crypto import x509 as asn1_x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from pdf.document import Document
 from pdf.report import DocumentReport, SignatureReport
 from pdf.verify import verify
-from tests.pdf.signing_kit import NOW
+from tests.pdf.signing_kit import NOW, certificate, root
 
 
 @dataclass(frozen=True)
@@ -114,7 +122,7 @@ def append(
     start = len(out)
     out += b"xref\n"
     rows = {number: f"{offset:010d} 00000 n \n" for number, offset in offsets.items()}
-    rows |= {number: "0000000000 00001 f \n" for number in freed}
+    rows |= dict.fromkeys(freed, "0000000000 00001 f \n")
     for number in sorted(rows):
         out += f"{number} 1\n{rows[number]}".encode()
     ref = latest.trailer["Root"]
@@ -153,8 +161,10 @@ def letter(
         f"<</Type/Catalog/Pages 2 0 R{catalog}>>",
         "<</Type/Pages/Kids[4 0 R]/Count 1>>",
         stream(content),
-        "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 3 0 R"
-        f"/Resources<</Font<</F1 5 0 R>>>>{page}>>",
+        (
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 3 0 R"
+            f"/Resources<</Font<</F1 5 0 R>>>>{page}>>"
+        ),
         "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
         *more,
     ]
@@ -171,3 +181,63 @@ def letter(
         out += f"{offset:010d} 00000 n \n".encode()
     out += f"trailer\n<</Size {len(bodies) + 1}/Root 1 0 R>>\nstartxref\n{start}\n%%EOF\n".encode()
     return bytes(out)
+
+
+class LocalTimestamps:
+    """A time-stamp authority in the test: tokens of RFC 3161 at a time of the test's choice."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def timestamp(self, digest: bytes, hash_algorithm: str) -> bytes:
+        key, certificate = stamping_key()
+        name = {"algorithm": hash_algorithm}
+        info = tsp.TSTInfo(
+            {
+                "version": 1,
+                "policy": "1.2.3.4",
+                "message_imprint": {"hash_algorithm": name, "hashed_message": digest},
+                "serial_number": 1,
+                "gen_time": self.at,
+            }
+        ).dump()
+        known = asn1_x509.Certificate.load(certificate)
+        reference = tsp.ESSCertIDv2({"cert_hash": hashlib.sha256(certificate).digest()})
+        attributes = cms.CMSAttributes(
+            [
+                {"type": "content_type", "values": ["tst_info"]},
+                {"type": "message_digest", "values": [hashlib.sha256(info).digest()]},
+                {"type": "signing_certificate_v2", "values": [{"certs": [reference]}]},
+            ]
+        )
+        identity = cms.IssuerAndSerialNumber(
+            {"issuer": known.issuer, "serial_number": known.serial_number}
+        )
+        signer = cms.SignerInfo(
+            {
+                "version": "v1",
+                "sid": cms.SignerIdentifier({"issuer_and_serial_number": identity}),
+                "digest_algorithm": {"algorithm": "sha256"},
+                "signature_algorithm": {"algorithm": "sha256_ecdsa"},
+                "signed_attrs": attributes,
+                "signature": key.sign(attributes.dump(), ec.ECDSA(hashes.SHA256())),
+            }
+        )
+        content = {"content_type": "tst_info", "content": core.ParsableOctetString(info)}
+        data = cms.SignedData(
+            {
+                "version": "v3",
+                "digest_algorithms": [{"algorithm": "sha256"}],
+                "encap_content_info": content,
+                "certificates": [known],
+                "signer_infos": [signer],
+            }
+        )
+        return bytes(cms.ContentInfo({"content_type": "signed_data", "content": data}).dump())
+
+
+@cache
+def stamping_key() -> tuple[ec.EllipticCurvePrivateKey, bytes]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    issued = certificate("Dấu thời gian thử", key, issuer=root(), timestamping=True)
+    return key, issued.public_bytes(Encoding.DER)
