@@ -12,24 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
-import pkcs11
-
 from hsm.algorithms import KeyAlgorithm, PrivateKey
 from hsm.errors import (
     HsmError,
     KeyAnswersLater,
     ModuleUnavailable,
-    SeveralTokensMatch,
     TokenNotFound,
 )
 from hsm.key_uri import KeyScheme, KeyURI
 from hsm.login import serial_text
-from hsm.modules import Module, load
 from hsm.objects import KeyOnToken, KeyReference, TokenObject, certificates, describe_key
 from hsm.pins import PinSources
 from hsm.secret import Secret
 from hsm.sessions import PooledSession, TokenSessions, sessions_of
 from hsm.software import KeyFiles
+from hsm.token_choice import choose, names_opened
 from hsm.token_keys import token_key
 
 
@@ -204,9 +201,9 @@ class KeyStore:
     def _sessions(self, uri: KeyURI) -> TokenSessions:
         with self._lock:
             for (module_path, serial), sessions in self._tokens.items():
-                if _names(uri, module_path, serial, sessions.login.label):
+                if names_opened(uri, module_path, serial, sessions.login.label):
                     return sessions
-            module, token = _choose(self._candidates(uri), uri)
+            module, token = choose(self._candidates(uri), uri)
             serial = serial_text(token)
             sessions = sessions_of(module, serial=serial, label=token.label)
             sessions.attach(self)
@@ -255,50 +252,6 @@ class KeyStore:
         if os.getpid() == self._pid:
             for sessions in tokens:
                 sessions.detach(self)
-
-
-def _names(uri: KeyURI, module_path: Path, serial: str, label: str) -> bool:
-    """Whether the URI names this opened token by its serial and nothing that is not known here."""
-    return (
-        uri.serial == serial
-        and uri.token in {None, label}
-        and uri.module_name is None
-        and uri.module_path in {None, str(module_path)}
-        and set(uri.attributes) <= {"serial", "token", "object", "type"}
-    )
-
-
-def _choose(paths: Sequence[Path], uri: KeyURI) -> tuple[Module, pkcs11.Token]:
-    """Find the one present token that has every attribute the URI names."""
-    found = [
-        (module, token)
-        for module in map(load, paths)
-        for token in module.tokens()
-        if _matches(module, token, uri)
-    ]
-    if not found:
-        raise TokenNotFound("no present token matches the key URI")
-    if len(found) > 1:
-        raise SeveralTokensMatch(f"{len(found)} present tokens match the key URI")
-    return found[0]
-
-
-def _matches(module: Module, token: pkcs11.Token, uri: KeyURI) -> bool:
-    facts = {
-        "serial": serial_text(token),
-        "token": token.label,
-        "manufacturer": token.manufacturer_id,
-        "model": token.model,
-        "slot-id": str(token.slot.slot_id),
-        "slot-description": token.slot.slot_description,
-        "slot-manufacturer": token.slot.manufacturer_id,
-        **module.facts,
-    }
-    return all(
-        facts.get(name, value) == value
-        for name, value in uri.attributes.items()
-        if name not in {"object", "type"}
-    )
 
 
 def _health(sessions: TokenSessions) -> TokenHealth:

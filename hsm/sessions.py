@@ -69,7 +69,15 @@ class TokenFigures:
     reopened: int = 0
     last_error: str | None = None
     seconds: float = 0.0
-    """Moving average of the time one operation takes."""
+    """What an undisturbed operation takes: a minimum that forgets, rising by a tenth at a time.
+
+    An average would count waiting for a busy processor as slowness of the token.
+    """
+
+    def took(self, seconds: float) -> None:
+        """Count one operation."""
+        self.operations += 1
+        self.seconds = min(seconds, self.seconds * 1.1) if self.seconds else seconds
 
 
 class TokenSessions:
@@ -145,9 +153,7 @@ class TokenSessions:
         except BaseException:
             self._discard(pooled)
             raise
-        figures = self.figures
-        figures.operations += 1
-        figures.seconds += (time.perf_counter() - started - figures.seconds) / 16
+        self.figures.took(time.perf_counter() - started)
         self._give_back(pooled)
         return result
 

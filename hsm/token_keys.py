@@ -12,16 +12,12 @@ signature and catches a module that mixes up threads, a faulty device, and a wro
 
 # ruff: noqa: ARG002 - the interface of cryptography fixes parameters that are refused here
 
-import hashlib
-from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import (
-    MGF1,
-    PSS,
     AsymmetricPadding,
     PKCS1v15,
 )
@@ -37,91 +33,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pkcs11.mechanisms import MGF, Mechanism
 
+from hsm.digests import Buffer, checked_pss, digest_of
 from hsm.errors import DeviceFailure, MechanismUnavailable, PinRequired, SignatureMismatch
 from hsm.objects import KeyOnToken
 from hsm.sessions import PooledSession, TokenSessions
-
-Buffer = bytes | bytearray | memoryview
-
-
-@dataclass(frozen=True, slots=True)
-class _Hash:
-    """What is needed to sign with one hash function, made once."""
-
-    name: str
-    prefix: bytes
-    """DER of the DigestInfo up to the digest (RFC 8017 9.2, note 1)."""
-    pss: tuple[Mechanism, MGF, int]
-    prehashed: Prehashed
-    ecdsa: ec.ECDSA
-    pss_padding: PSS
-
-
-def _hash(algorithm: hashes.HashAlgorithm, prefix: str, mechanism: Mechanism, mgf: MGF) -> _Hash:
-    prehashed = Prehashed(algorithm)
-    return _Hash(
-        name=algorithm.name,
-        prefix=bytes.fromhex(prefix),
-        pss=(mechanism, mgf, algorithm.digest_size),
-        prehashed=prehashed,
-        ecdsa=ec.ECDSA(prehashed),
-        pss_padding=PSS(MGF1(algorithm), algorithm.digest_size),
-    )
-
-
-_HASHES: Final = {
-    "sha256": _hash(
-        hashes.SHA256(),
-        "3031300d060960864801650304020105000420",
-        Mechanism.SHA256,
-        MGF.SHA256,
-    ),
-    "sha384": _hash(
-        hashes.SHA384(),
-        "3041300d060960864801650304020205000430",
-        Mechanism.SHA384,
-        MGF.SHA384,
-    ),
-    "sha512": _hash(
-        hashes.SHA512(),
-        "3051300d060960864801650304020305000440",
-        Mechanism.SHA512,
-        MGF.SHA512,
-    ),
-}
-
-
-def _digest(
-    data: Buffer, algorithm: Prehashed | hashes.HashAlgorithm | NoDigestInfo
-) -> tuple[bytes, _Hash]:
-    """Hash *data*, or take it as the digest it already is."""
-    if isinstance(algorithm, NoDigestInfo):
-        raise MechanismUnavailable("keys on tokens sign a digest whose algorithm is named")
-    if isinstance(algorithm, Prehashed):
-        name = algorithm._algorithm.name  # noqa: SLF001 - there is no public way to ask it
-        digest = bytes(data)
-        if len(digest) != algorithm.digest_size:
-            # cryptography's own keys raise the same for this mistake of the calling code.
-            raise ValueError("the prehashed data is not as long as its digest")
-    else:
-        name = algorithm.name
-        digest = hashlib.new(name, data).digest() if name in _HASHES else b""
-    known = _HASHES.get(name)
-    if known is None:
-        raise MechanismUnavailable(f"token keys do not sign over {name}")
-    return digest, known
-
-
-def _checked_pss(asked: AsymmetricPadding, known: _Hash) -> PSS:
-    """Accept PSS in the one shape that is used here: MGF1 of the same hash, salt of its length."""
-    if not isinstance(asked, PSS):
-        raise MechanismUnavailable("keys on tokens sign with PKCS#1 v1.5 or PSS")
-    _, _, length = known.pss
-    salt = asked._salt_length  # noqa: SLF001 - there is no public way to ask it
-    mask = asked.mgf._algorithm  # noqa: SLF001 - as above
-    if salt not in {PSS.DIGEST_LENGTH, length} or mask.name != known.name:
-        raise MechanismUnavailable("PSS is made with MGF1 of the same hash and a salt as long")
-    return known.pss_padding
 
 
 class _TokenKey:
@@ -185,11 +100,11 @@ class TokenRSAPrivateKey(_TokenKey, rsa.RSAPrivateKey):
         algorithm: Prehashed | hashes.HashAlgorithm | NoDigestInfo,
     ) -> bytes:
         """Sign with PKCS#1 v1.5, or with PSS and a salt as long as the hash."""
-        digest, known = _digest(data, algorithm)
+        digest, known = digest_of(data, algorithm)
         if isinstance(padding, PKCS1v15):
             signature = self._raw(Mechanism.RSA_PKCS, known.prefix + digest)
         else:
-            padding = _checked_pss(padding, known)
+            padding = checked_pss(padding, known)
             signature = self._raw(Mechanism.RSA_PKCS_PSS, digest, known.pss)
         try:
             self._public_key.verify(signature, digest, padding, known.prehashed)
@@ -244,7 +159,7 @@ class TokenECPrivateKey(_TokenKey, ec.EllipticCurvePrivateKey):
         """Sign with ECDSA; the result is the DER SEQUENCE of r and s."""
         if not isinstance(signature_algorithm, ec.ECDSA):
             raise MechanismUnavailable("keys on tokens sign with ECDSA")
-        digest, known = _digest(data, signature_algorithm.algorithm)
+        digest, known = digest_of(data, signature_algorithm.algorithm)
         # FIPS 186-5 6.4.1 takes the leftmost bits; some modules refuse more than the curve's size.
         raw = self._raw(Mechanism.ECDSA, digest[: self._width])
         half = len(raw) // 2

@@ -349,8 +349,11 @@ def test_a_slow_token_gets_a_larger_pool(key_store: KeyStore, key_uri: KeyURI) -
     sessions = key_store.token(key_uri)
 
     assert sessions._limit() == POOL_FAST
-    sessions.figures.seconds = 0.1
+    for _ in range(100):
+        sessions.figures.took(0.1)
     assert sessions._limit() > POOL_FAST
+    sessions.figures.took(0.001)
+    assert sessions._limit() == POOL_FAST
 
 
 def test_builders_sign_from_many_threads(key_store: KeyStore, key_uri: KeyURI) -> None:
