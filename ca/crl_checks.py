@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from ca import signature_checks
-from ca.parsed_certificates import canonical_name
+from ca.parsed_certificates import UNREADABLE, canonical_name
 from ca.revocation import RevocationFact, RevocationStatus
 
 if TYPE_CHECKING:
@@ -112,9 +111,7 @@ def load(data: bytes) -> LoadedCrl | None:
             base_number=getattr(delta.value, "crl_number", None) if delta else None,
             usable=not unknown,
         )
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
-        return None
-    except x509.UnsupportedGeneralNameType:
+    except UNREADABLE:
         return None
 
 
@@ -131,7 +128,14 @@ class CrlCheck:
 
 
 def status(check: CrlCheck, crls: Iterable[LoadedCrl], *, source: str) -> RevocationFact | None:
-    """Find the status of a certificate; None when these CRLs do not settle it."""
+    """Find the status of a certificate; None when these CRLs do not settle it, or break off."""
+    try:
+        return _status(check, crls, source=source)
+    except UNREADABLE:
+        return None
+
+
+def _status(check: CrlCheck, crls: Iterable[LoadedCrl], *, source: str) -> RevocationFact | None:
     usable = [crl for crl in crls if crl.usable and _strong(crl, check)]
     complete = [crl for crl in usable if crl.base_number is None]
     deltas = [crl for crl in usable if crl.base_number is not None]
@@ -323,7 +327,7 @@ def _reason(entry: x509.RevokedCertificate) -> x509.ReasonFlags:
     """Read the reason; an entry with a critical extension we do not know is plainly revoked."""
     try:
         extensions = list(entry.extensions)
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except UNREADABLE:
         return x509.ReasonFlags.unspecified
     if any(found.critical and found.oid not in _ENTRY_UNDERSTOOD for found in extensions):
         return x509.ReasonFlags.unspecified

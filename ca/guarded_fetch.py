@@ -104,11 +104,7 @@ class Fetcher:
     def _resolve(self, parts: SplitResult) -> tuple[str, int]:
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise FetchRefused("host not found") from error
-        addresses = [str(entry[4][0]) for entry in found]
+        addresses = _addresses_of(host, port)
         if not addresses or not all(
             _may_reach(ipaddress.ip_address(one), self._limits.allowed) for one in addresses
         ):
@@ -152,6 +148,18 @@ class _Connection(http.client.HTTPConnection):
         seconds = _left(deadline)
         if self.sock is not None:
             self.sock.settimeout(seconds)
+
+
+def _addresses_of(host: str, port: int) -> list[str]:
+    try:
+        return [str(ipaddress.ip_address(host))]
+    except ValueError:
+        pass  # a name, or an old spelling of an address that only the resolver knows
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise FetchRefused("host not found") from error
+    return [str(entry[4][0]) for entry in found]
 
 
 def _left(deadline: float) -> float:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from ca import ocsp_messages, path_rules, signature_checks
 from ca.crl_checks import reason_word
-from ca.parsed_certificates import CertificateUnreadable, ParsedCertificate, parse
+from ca.parsed_certificates import UNREADABLE, ParsedCertificate, parse
 from ca.revocation import RevocationFact, RevocationQuery, RevocationStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from ca.algorithm_policy import AlgorithmPolicy
 
@@ -38,8 +38,20 @@ def status(
         if not singles or not _is_authentic(response, query, algorithms, legacy=legacy):
             return None
         return _fact(max(singles, key=lambda single: single.this_update_utc), query, source)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except UNREADABLE:
         return None
+
+
+def next_update(data: bytes) -> tuple[bool, datetime | None]:
+    """Say whether bytes are a successful answer, and until when it speaks."""
+    try:
+        response = ocsp.load_der_ocsp_response(data)
+        if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+            return False, None
+        ends = [single.next_update_utc for single in response.responses]
+    except UNREADABLE:
+        return False, None
+    return True, min((end for end in ends if end is not None), default=None)
 
 
 def _is_about(single: ocsp.OCSPSingleResponse, query: RevocationQuery) -> bool:
@@ -78,7 +90,7 @@ def _signers(response: ocsp.OCSPResponse, query: RevocationQuery) -> Iterator[Pa
         try:
             responder = parse(certificate.public_bytes(Encoding.DER))
             signed = signature_checks.of_certificate(responder.certificate)
-        except (CertificateUnreadable, ValueError):
+        except UNREADABLE:
             continue
         produced = response.produced_at_utc
         if (

@@ -27,6 +27,18 @@ CanonicalName = tuple[frozenset[tuple[str, str | bytes]], ...]
 MAX_CERTIFICATE_BYTES: Final = 64 * 1024
 """Ordinary ones have 1 to 4 kB; post-quantum ones stay under 20 kB."""
 
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    IndexError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What `cryptography` and our own reader raise for bytes that are not what they should be."""
+
 _VERSION: Final = 0xA0
 _POLICY_MAPPINGS: Final = "2.5.29.33"
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
@@ -114,15 +126,7 @@ def parse(data: bytes) -> ParsedCertificate:
             key_bytes=_key_bytes(key),
             extensions=extensions,
         )
-    except (
-        ValueError,
-        TypeError,
-        IndexError,
-        UnsupportedAlgorithm,
-        x509.DuplicateExtension,
-    ) as error:
-        raise CertificateUnreadable(str(error)) from error
-    except x509.UnsupportedGeneralNameType as error:
+    except UNREADABLE as error:
         raise CertificateUnreadable(str(error)) from error
 
 
@@ -162,7 +166,7 @@ def _folded(value: str | bytes) -> str | bytes:
 def _public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes | None:
     try:
         return certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return None
 
 

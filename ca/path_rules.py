@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from ca import signature_checks
 from ca.name_constraints import NameConstraintState
-from ca.parsed_certificates import CertificateUnreadable
+from ca.parsed_certificates import UNREADABLE
 from ca.policy_graph import PolicyInputs, policies_hold
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def findings(path: Path, inputs: PathInputs) -> list[Finding]:
         found = [*_walk(path, inputs), *_purpose(path[-1], inputs.purpose)]
         if len(path) > 1 and not policies_hold(path[1:], inputs.policies):
             found.append(_constraint("policy_not_accepted"))
-    except (CertificateUnreadable, ValueError):
+    except UNREADABLE:
         return [Finding("chain_unreadable", SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE)]
     return sorted(found, key=lambda finding: _RANK.index(finding.sub_indication))
 

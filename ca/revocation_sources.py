@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from ca import der, ocsp_messages
+from ca import crl_checks, der, ocsp_checks, ocsp_messages
 from ca.errors import RevocationDataUnavailable
 from ca.guarded_fetch import Fetcher, FetchRefused
 from ca.models import (
@@ -45,6 +45,7 @@ __all__ = ["CacheSource", "EmbeddedSource", "HttpSource", "RegistrySource"]
 
 MAX_ADDRESSES: Final = 3
 """Of each kind, taken from one certificate."""
+_CRL_KEY: Final = "crl:"
 
 
 class RegistrySource:
@@ -158,8 +159,14 @@ class CacheSource:
                 if data is not None:
                     yield _evidence(bytes(data), is_crl=is_crl)
 
-    def store(self, key: str, data: bytes, *, at: datetime, next_update: datetime | None) -> None:
-        """Keep fetched data in a transaction of its own: it belongs to no other change."""
+    def store(self, key: str, data: bytes, *, at: datetime) -> None:
+        """Keep fetched data in a transaction of its own: it belongs to no other change.
+
+        What is neither a CRL nor an OCSP answer is not kept.
+        """
+        known, next_update = _next_update(data, is_crl=key.startswith(_CRL_KEY))
+        if not known:
+            return
         values = {"key": key, "fetched_at": at, "next_update": next_update, "der": data}
         statement = insert(CachedRevocationData).values(**values)
         with self._sessions.begin() as session:
@@ -203,7 +210,7 @@ class HttpSource:
             return
         if self._cache is not None:
             key = _cache_key(url, request)
-            self._cache.store(key, data, at=query.at, next_update=None)
+            self._cache.store(key, data, at=query.at)
         yield _evidence(data, is_crl=request is None)
 
 
@@ -245,8 +252,16 @@ class _Addresses:
 
 def _cache_key(url: str, request: bytes | None) -> str:
     if request is None:
-        return f"crl:{url}"
+        return f"{_CRL_KEY}{url}"
     return f"ocsp:{url}#{hashlib.sha256(request).hexdigest()}"
+
+
+def _next_update(data: bytes, *, is_crl: bool) -> tuple[bool, datetime | None]:
+    """Say whether the data can be read, and when it ends."""
+    if is_crl:
+        loaded = crl_checks.load(data)
+        return loaded is not None, loaded.crl.next_update_utc if loaded else None
+    return ocsp_checks.next_update(data)
 
 
 def _evidence(data: bytes, *, is_crl: bool) -> RevocationEvidence:
