@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
+
+from ca import der
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -73,7 +75,7 @@ class Entity:
         extensions: Sequence[Extension] = SIGNER_EXTENSIONS,
         validity: tuple[datetime, datetime] = (NOW - YEAR, NOW + YEAR),
         key: Key | None = None,
-        hash_algorithm: hashes.HashAlgorithm | None = None,
+        sha1: bool = False,
     ) -> "Entity":
         subject = name(subject) if isinstance(subject, str) else subject
         child = Entity(subject) if key is None else Entity(subject, key)
@@ -88,7 +90,10 @@ class Entity:
         )
         for extension, critical in extensions:
             builder = builder.add_extension(extension, critical=critical)
-        child.certificate = builder.sign(self.key, hash_algorithm or hashes.SHA256())  # type: ignore[arg-type]
+        child.certificate = builder.sign(self.key, hashes.SHA256())
+        if sha1:
+            assert isinstance(self.key, rsa.RSAPrivateKey)
+            child.certificate = _signed_with_sha1(child.certificate, self.key)
         return child
 
     def issue_ca(self, subject: str = "Issuing", **details: object) -> "Entity":
@@ -147,8 +152,18 @@ class Entity:
         return builder.sign(answering.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-def root(common_name: str = "Root", **details: object) -> Entity:
-    made = Entity(name(common_name))
-    own = made.issue_ca(common_name, **({"key": made.key} | details))
-    made.certificate = own.certificate
+def _signed_with_sha1(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> x509.Certificate:
+    """Sign again as old hierarchies do; no builder offers that any more."""
+    sha256, sha1 = (
+        der.sequence(der.object_identifier(f"1.2.840.113549.1.1.{number}"), der.NULL)
+        for number in (11, 5)
+    )
+    body = certificate.tbs_certificate_bytes.replace(sha256, sha1)
+    signature = key.sign(body, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303 -- on purpose
+    return x509.load_der_x509_certificate(der.sequence(body, sha1, der.bit_string(signature)))
+
+
+def root(common_name: str = "Root", *, key: Key | None = None, **details: object) -> Entity:
+    made = Entity(name(common_name)) if key is None else Entity(name(common_name), key)
+    made.certificate = made.issue_ca(common_name, key=made.key, **details).certificate
     return made

@@ -1,0 +1,180 @@
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from ca.revocation import RevocationStatus
+from ca.validation import PathPolicy, PathValidator, PathVerdict, RevocationRule
+from tests.ca.hierarchy import CA_EXTENSIONS, NOW, YEAR, Entity, key_usage, root
+
+HOUR = timedelta(hours=1)
+SUPERSEDED = x509.ReasonFlags.superseded
+HOLD = x509.ReasonFlags.certificate_hold
+OCSP_USAGE = (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), False)
+
+
+def judge(
+    target: Entity,
+    top: Entity,
+    *others: Entity,
+    at: datetime = NOW,
+    rule: RevocationRule = RevocationRule.REQUIRED,
+    crls: Sequence[bytes] = (),
+    ocsp_responses: Sequence[bytes] = (),
+) -> PathVerdict:
+    return PathValidator([top.der], policy=PathPolicy(revocation=rule)).validate(
+        target.der,
+        purpose="signing",
+        at=at,
+        others=[other.der for other in others],
+        crls=crls,
+        ocsp_responses=ocsp_responses,
+    )
+
+
+@pytest.fixture(scope="module")
+def top() -> Entity:
+    return root()
+
+
+@pytest.fixture(scope="module")
+def signer(top: Entity) -> Entity:
+    return top.issue("Trần Thị B")
+
+
+def serial(entity: Entity) -> int:
+    return entity.cert.serial_number
+
+
+def test_a_crl_that_does_not_list_it_says_good(top: Entity, signer: Entity) -> None:
+    verdict = judge(signer, top, crls=[top.crl((1, NOW, SUPERSEDED))])
+    assert verdict.trusted
+    fact = verdict.revocation
+    assert (fact.status, fact.source) == (RevocationStatus.GOOD, "document")
+    assert fact.this_update == NOW - HOUR
+
+
+def test_an_ocsp_answer_says_good(top: Entity, signer: Entity) -> None:
+    assert judge(signer, top, ocsp_responses=[top.ocsp(signer)]).trusted
+
+
+def test_without_any_evidence_nothing_is_trusted_unless_the_policy_says_so(
+    top: Entity, signer: Entity
+) -> None:
+    strict = judge(signer, top)
+    assert (strict.trusted, strict.sub_indication) == (False, "TRY_LATER")
+    assert strict.revocation.status is RevocationStatus.UNKNOWN
+    lax = judge(signer, top, rule=RevocationRule.IF_AVAILABLE)
+    assert lax.trusted
+    assert lax.revocation.status is RevocationStatus.UNKNOWN
+    off = judge(signer, top, rule=RevocationRule.OFF)
+    assert off.revocation.status is RevocationStatus.NOT_CHECKED
+
+
+@pytest.mark.parametrize("rule", [RevocationRule.REQUIRED, RevocationRule.IF_AVAILABLE])
+def test_a_revoked_certificate_is_rejected_with_time_and_reason(
+    top: Entity, signer: Entity, rule: RevocationRule
+) -> None:
+    listed = top.crl((serial(signer), NOW - HOUR, SUPERSEDED))
+    verdict = judge(signer, top, crls=[listed], rule=rule)
+    assert (verdict.trusted, verdict.sub_indication) == (False, "REVOKED_NO_POE")
+    fact = verdict.revocation
+    assert (fact.status, fact.reason) == (RevocationStatus.REVOKED, "superseded")
+    assert fact.revoked_at == NOW - HOUR
+
+
+def test_before_its_revocation_it_is_trusted_and_the_fact_is_told(
+    top: Entity, signer: Entity
+) -> None:
+    listed = top.crl((serial(signer), NOW - HOUR, SUPERSEDED))
+    verdict = judge(signer, top, crls=[listed], at=NOW - 2 * HOUR)
+    assert verdict.trusted
+    assert verdict.revocation.status is RevocationStatus.REVOKED
+    assert verdict.revocation.revoked_at == NOW - HOUR
+
+
+def test_a_suspended_certificate_is_to_be_tried_later(top: Entity, signer: Entity) -> None:
+    verdict = judge(signer, top, crls=[top.crl((serial(signer), NOW - HOUR, HOLD))])
+    assert (verdict.trusted, verdict.sub_indication) == (False, "TRY_LATER")
+    assert verdict.revocation.status is RevocationStatus.SUSPENDED
+
+
+def test_revoked_in_one_piece_of_evidence_outweighs_good_in_another(
+    top: Entity, signer: Entity
+) -> None:
+    answer = top.ocsp(signer, revoked_at=NOW - HOUR)
+    verdict = judge(signer, top, crls=[top.crl()], ocsp_responses=[answer])
+    assert verdict.sub_indication == "REVOKED_NO_POE"
+
+
+def test_a_revoked_ca_takes_its_certificates_with_it(top: Entity) -> None:
+    middle = top.issue_ca()
+    target = middle.issue("C")
+    crls = [top.crl((serial(middle), NOW - HOUR, SUPERSEDED)), middle.crl()]
+    verdict = judge(target, top, middle, crls=crls)
+    assert verdict.sub_indication == "REVOKED_CA_NO_POE"
+    assert "ca_revoked" in verdict.messages
+
+
+def test_a_stale_crl_does_not_say_good_but_its_revocations_stand(
+    top: Entity, signer: Entity
+) -> None:
+    times = {"this_update": NOW - 3 * HOUR, "next_update": NOW - HOUR}
+    stale = judge(signer, top, crls=[top.crl(**times)])
+    assert stale.sub_indication == "TRY_LATER"
+    listed = top.crl((serial(signer), NOW - 4 * HOUR, SUPERSEDED), **times)
+    assert judge(signer, top, crls=[listed]).sub_indication == "REVOKED_NO_POE"
+
+
+def test_a_crl_issued_after_the_asked_time_speaks_for_it(top: Entity, signer: Entity) -> None:
+    assert judge(signer, top, crls=[top.crl()], at=NOW - timedelta(days=100)).trusted
+
+
+def test_rejects_a_crl_by_somebody_else_of_the_same_name(top: Entity, signer: Entity) -> None:
+    forged = root().crl()
+    assert judge(signer, top, crls=[forged]).sub_indication == "TRY_LATER"
+
+
+def test_rejects_a_crl_by_an_issuer_that_may_not_sign_crls(top: Entity) -> None:
+    extensions = [CA_EXTENSIONS[0], (key_usage("key_cert_sign"), True)]
+    middle = top.issue_ca(extensions=extensions)
+    target = middle.issue("C")
+    verdict = judge(target, top, middle, crls=[middle.crl(), top.crl()])
+    assert verdict.sub_indication == "TRY_LATER"
+
+
+def test_a_delegated_responder_may_answer(top: Entity, signer: Entity) -> None:
+    responder = top.issue("OCSP", extensions=[OCSP_USAGE, (x509.OCSPNoCheck(), False)])
+    answer = top.ocsp(signer, responder=responder)
+    assert judge(signer, top, ocsp_responses=[answer]).trusted
+
+
+def test_rejects_an_answer_by_an_ordinary_certificate_of_the_issuer(
+    top: Entity, signer: Entity
+) -> None:
+    answer = top.ocsp(signer, responder=top.issue("Kẻ mạo danh"))
+    assert judge(signer, top, ocsp_responses=[answer]).sub_indication == "TRY_LATER"
+
+
+def test_rejects_an_answer_by_a_responder_of_another_issuer(top: Entity, signer: Entity) -> None:
+    responder = root().issue("OCSP", extensions=[OCSP_USAGE])
+    answer = top.ocsp(signer, responder=responder)
+    assert judge(signer, top, ocsp_responses=[answer]).sub_indication == "TRY_LATER"
+
+
+def test_rejects_an_answer_by_a_responder_that_had_expired(top: Entity, signer: Entity) -> None:
+    responder = top.issue("OCSP", extensions=[OCSP_USAGE], validity=(NOW - 2 * YEAR, NOW - YEAR))
+    answer = top.ocsp(signer, responder=responder)
+    assert judge(signer, top, ocsp_responses=[answer]).sub_indication == "TRY_LATER"
+
+
+def test_rejects_an_answer_about_another_certificate(top: Entity, signer: Entity) -> None:
+    answer = top.ocsp(top.issue("Người khác"))
+    assert judge(signer, top, ocsp_responses=[answer]).sub_indication == "TRY_LATER"
+
+
+def test_a_stale_answer_does_not_say_good(top: Entity, signer: Entity) -> None:
+    answer = top.ocsp(signer, this_update=NOW - 3 * HOUR, next_update=NOW - HOUR)
+    assert judge(signer, top, ocsp_responses=[answer]).sub_indication == "TRY_LATER"

@@ -1,0 +1,338 @@
+import contextlib
+import ipaddress
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from ca import authorities, revoke, trust
+from ca.errors import RevocationDataUnavailable
+from ca.guarded_fetch import Fetcher, FetchLimits, FetchRefused
+from ca.models import CachedRevocationData, Certificate, RevocationReason
+from ca.revocation import RevocationFact, RevocationStatus
+from ca.revocation_sources import CacheSource, HttpSource, RegistrySource
+from ca.validation import PathValidator, PathVerdict
+from tests.ca.hierarchy import NOW, SIGNER_EXTENSIONS, Entity, root
+from tests.ca.house import AT, CHIEF, House
+
+HOUR = timedelta(hours=1)
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
+
+
+def judge(house: House, certificate: Certificate, *, hours: int) -> PathVerdict:
+    with house.sessions() as session:
+        validator = PathValidator(
+            trust.anchors(session),
+            [RegistrySource(house.sessions)],
+            intermediates=trust.own_intermediates(session),
+        )
+    return validator.validate(certificate.der or b"", purpose="signing", at=AT + hours * HOUR)
+
+
+def change(house: House, certificate: Certificate, what: str, *, hours: int) -> None:
+    function = {"suspend": revoke.suspend, "restore": revoke.restore, "revoke": revoke.revoke}[what]
+    more = {"reason": RevocationReason.KEY_COMPROMISE} if what == "revoke" else {}
+    with house.sessions.begin() as session:
+        function(  # type: ignore[operator]
+            session,
+            certificate_id=certificate.id,
+            keys=house.keys,
+            at=AT + hours * HOUR,
+            actor=CHIEF,
+            **more,
+        )
+
+
+def test_the_registry_answers_for_every_certificate_of_the_chain(house: House) -> None:
+    verdict = judge(house, house.certificate(), hours=1)
+    assert verdict.trusted, verdict
+    assert (verdict.revocation.status, verdict.revocation.source) == (
+        RevocationStatus.GOOD,
+        "registry",
+    )
+    assert len(verdict.chain) == 3
+
+
+def test_the_registry_says_revoked_the_moment_it_is_committed(house: House) -> None:
+    certificate = house.certificate()
+    change(house, certificate, "revoke", hours=5)
+    after = judge(house, certificate, hours=6)
+    assert after.sub_indication == "REVOKED_NO_POE"
+    assert after.revocation.revoked_at == AT + 5 * HOUR
+    assert after.revocation.reason == "key_compromise"
+    before = judge(house, certificate, hours=4)
+    assert before.trusted
+    assert before.revocation.status is RevocationStatus.REVOKED
+
+
+def test_the_registry_remembers_a_suspension_that_was_lifted(house: House) -> None:
+    certificate = house.certificate()
+    change(house, certificate, "suspend", hours=2)
+    change(house, certificate, "restore", hours=4)
+    change(house, certificate, "revoke", hours=8)
+    seen = {hours: judge(house, certificate, hours=hours) for hours in (1, 3, 5, 9)}
+    assert [verdict.sub_indication for verdict in seen.values()] == [
+        None,
+        "TRY_LATER",
+        None,
+        "REVOKED_NO_POE",
+    ]
+    assert seen[3].revocation.status is RevocationStatus.SUSPENDED
+
+
+def test_rejects_a_certificate_signed_by_our_key_but_not_in_our_books(house: House) -> None:
+    certificate = house.certificate()
+    with house.sessions.begin() as session:
+        issuing = authorities.signer(authorities.issuing(session), keys=house.keys)
+    forger = Entity(issuing.certificate.subject, issuing.private_key, issuing.certificate)  # type: ignore[arg-type]
+    validity = (AT - HOUR, AT + 1000 * HOUR)
+    forged = forger.issue("Không có trong sổ", validity=validity)
+    with house.sessions() as session:
+        anchors = trust.anchors(session)
+        issued = trust.own_intermediates(session)
+    validator = PathValidator(anchors, [RegistrySource(house.sessions)], intermediates=issued)
+    verdict = validator.validate(forged.der, purpose="signing", at=AT + HOUR, crls=[forger.crl()])
+    assert verdict.sub_indication == "TRY_LATER"
+    assert verdict.revocation.status is RevocationStatus.UNKNOWN
+    assert judge(house, certificate, hours=1).trusted
+
+
+def test_the_registry_has_no_opinion_on_strangers(house: House) -> None:
+    top = root()
+    validator = PathValidator([top.der], [RegistrySource(house.sessions)])
+    signer = top.issue("Người ngoài")
+    verdict = validator.validate(signer.der, purpose="signing", at=NOW, crls=[top.crl()])
+    assert verdict.trusted
+    assert verdict.revocation.source == "document"
+
+
+def test_a_registry_that_cannot_be_read_is_an_error_and_not_a_good(house: House) -> None:
+    certificate = house.certificate()
+    with house.sessions() as session:
+        validator = PathValidator(
+            trust.anchors(session),
+            [RegistrySource(_unreachable())],
+            intermediates=trust.own_intermediates(session),
+        )
+    with pytest.raises(RevocationDataUnavailable):
+        validator.validate(certificate.der or b"", purpose="signing", at=AT + HOUR)
+
+
+def _unreachable() -> sessionmaker[Session]:
+    from db.session import create_engine, session_factory  # noqa: PLC0415 -- one use
+
+    return session_factory(create_engine("postgresql://nobody@127.0.0.1:1/none"))
+
+
+class Publisher:
+    """A CA's web server on loopback: what it serves, and what it was asked."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.redirects: dict[str, str] = {}
+        self.asked: list[str] = []
+        self.delay = 0.0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.asked.append(f"{self.command} {self.path}")
+                time.sleep(outer.delay)
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.path in outer.redirects:
+                    self.send_response(302)
+                    self.send_header("Location", outer.redirects[self.path])
+                    self.end_headers()
+                    return
+                body = outer.files.get(self.path)
+                self.send_response(404 if body is None else 200)
+                self.end_headers()
+                with contextlib.suppress(ConnectionError):  # the client may have given up
+                    self.wfile.write(body or b"")
+
+            do_POST = do_GET  # noqa: N815 -- the name http.server asks for
+
+            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 -- as above
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    made = Publisher()
+    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield made
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
+
+
+def published(url: str) -> tuple[Entity, Entity]:
+    """A root and a signer whose certificate points to that server."""
+    top = root()
+    uri = x509.UniformResourceIdentifier
+    access = x509.AuthorityInformationAccess(
+        [x509.AccessDescription(AuthorityInformationAccessOID.OCSP, uri(f"{url}/ocsp"))]
+    )
+    points = x509.CRLDistributionPoints(
+        [x509.DistributionPoint([uri(f"{url}/ca.crl")], None, None, None)]
+    )
+    extensions = [*SIGNER_EXTENSIONS, (access, False), (points, False)]
+    return top, top.issue("Phạm Văn C", extensions=extensions)
+
+
+def fetching(top: Entity, *, cache: CacheSource | None = None, **limits: object) -> PathValidator:
+    fetcher = Fetcher(FetchLimits(**({"allowed": LOOPBACK} | limits)))  # type: ignore[arg-type]
+    sources = [HttpSource(fetcher, cache=cache)]
+    return PathValidator([top.der], [cache, *sources] if cache else sources)
+
+
+def test_the_issuer_is_asked_by_ocsp_first_and_the_crl_is_left_alone(publisher: Publisher) -> None:
+    top, signer = published(publisher.url)
+    publisher.files = {"/ocsp": top.ocsp(signer), "/ca.crl": top.crl()}
+    verdict = fetching(top).validate(signer.der, purpose="signing", at=NOW)
+    assert verdict.trusted
+    assert verdict.revocation.source == "network"
+    assert publisher.asked == ["POST /ocsp"]
+
+
+def test_the_crl_is_fetched_where_ocsp_fails(publisher: Publisher) -> None:
+    top, signer = published(publisher.url)
+    publisher.files = {"/ocsp": b"out of order", "/ca.crl": top.crl()}
+    assert fetching(top).validate(signer.der, purpose="signing", at=NOW).trusted
+    assert publisher.asked == ["POST /ocsp", "GET /ca.crl"]
+
+
+def test_what_was_fetched_is_kept_for_the_next_time(house: House, publisher: Publisher) -> None:
+    top, signer = published(publisher.url)
+    publisher.files = {"/ca.crl": top.crl()}
+    cache = CacheSource(house.sessions)
+    validator = fetching(top, cache=cache)
+    sources = [
+        validator.validate(signer.der, purpose="signing", at=NOW).revocation.source
+        for _ in range(2)
+    ]
+    assert sources == ["network", "cache"]
+    assert publisher.asked == ["POST /ocsp", "GET /ca.crl"]
+    with house.sessions() as session:
+        row = session.scalars(select(CachedRevocationData)).one()
+    assert row.key == f"crl:{publisher.url}/ca.crl"
+    assert row.next_update == NOW + timedelta(days=1)
+
+
+def test_a_stale_cache_is_not_enough(house: House, publisher: Publisher) -> None:
+    top, signer = published(publisher.url)
+    cache = CacheSource(house.sessions)
+    stale = top.crl(this_update=NOW - 9 * HOUR, next_update=NOW - HOUR)
+    cache.store(f"crl:{publisher.url}/ca.crl", stale, at=NOW - 9 * HOUR)
+    publisher.files = {"/ca.crl": top.crl()}
+    verdict = fetching(top, cache=cache).validate(signer.der, purpose="signing", at=NOW)
+    assert verdict.revocation.source == "network"
+
+
+def test_nothing_is_fetched_unless_a_source_is_given(publisher: Publisher) -> None:
+    top, signer = published(publisher.url)
+    publisher.files = {"/ca.crl": top.crl()}
+    verdict = PathValidator([top.der]).validate(signer.der, purpose="signing", at=NOW)
+    assert not verdict.trusted
+    assert publisher.asked == []
+
+
+def test_private_addresses_are_not_reached_unless_allowed(publisher: Publisher) -> None:
+    top, signer = published(publisher.url)
+    publisher.files = {"/ca.crl": top.crl()}
+    verdict = fetching(top, allowed=()).validate(signer.der, purpose="signing", at=NOW)
+    assert verdict.sub_indication == "TRY_LATER"
+    assert publisher.asked == []
+
+
+def test_a_redirect_to_a_private_address_is_not_followed(publisher: Publisher) -> None:
+    publisher.redirects = {"/a": "http://169.254.169.254/latest/meta-data"}
+    with pytest.raises(FetchRefused, match="address not allowed"):
+        Fetcher(FetchLimits(allowed=LOOPBACK)).get(f"{publisher.url}/a")
+
+
+def test_redirects_are_followed_a_few_times_only(publisher: Publisher) -> None:
+    fetcher = Fetcher(FetchLimits(allowed=LOOPBACK))
+    publisher.redirects = {"/a": "/b", "/loop": "/loop"}
+    publisher.files = {"/b": b"here"}
+    assert fetcher.get(f"{publisher.url}/a") == b"here"
+    with pytest.raises(FetchRefused, match="redirects"):
+        fetcher.get(f"{publisher.url}/loop")
+
+
+def test_a_file_over_the_limit_is_given_up(publisher: Publisher) -> None:
+    publisher.files = {"/large": bytes(200_000)}
+    with pytest.raises(FetchRefused, match="too large"):
+        Fetcher(FetchLimits(allowed=LOOPBACK, max_bytes=100_000)).get(f"{publisher.url}/large")
+
+
+def test_a_slow_server_costs_no_more_than_the_limit(publisher: Publisher) -> None:
+    publisher.delay = 0.6
+    started = time.monotonic()
+    with pytest.raises(FetchRefused):
+        Fetcher(FetchLimits(allowed=LOOPBACK, seconds=0.2)).get(f"{publisher.url}/slow")
+    assert time.monotonic() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "ftp://127.0.0.1/x",
+        "ldap://127.0.0.1/cn=x",
+        "gopher://127.0.0.1:25/x",
+        "http://user:secret@127.0.0.1/",
+        "http:///nowhere",
+        "http://127.0.0.1:0/",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1/a b",
+        "http://127.0.0.1/a\r\nHost: b",
+        "http://[::1/",
+        "not an address",
+        "",
+    ],
+)
+def test_rejects_addresses_that_are_not_plain_http(url: str) -> None:
+    with pytest.raises(FetchRefused):
+        Fetcher(FetchLimits(allowed=LOOPBACK)).get(url)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "192.168.1.1",
+        "169.254.169.254",
+        "0.0.0.0",  # noqa: S104 -- an address to be refused
+        "100.64.0.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[fe80::1]",
+        "[fc00::1]",
+        "[::]",
+        "2130706433",
+        "0x7f.1",
+        "localhost",
+    ],
+)
+def test_rejects_every_spelling_of_a_private_address(host: str) -> None:
+    with pytest.raises(FetchRefused):
+        Fetcher().get(f"http://{host}:9/")
+
+
+def test_a_fact_is_plain_data() -> None:
+    fact = RevocationFact(RevocationStatus.REVOKED, "registry", revoked_at=NOW)
+    assert fact.stands_against(NOW)
+    assert not fact.stands_against(NOW - HOUR)
