@@ -140,7 +140,7 @@ def _path(  # noqa: PLR0911 (each return is one clause of EN 319 102-1 5.5.4)
         revoked_at = now.revocation.revoked_at
         if revoked_at is None or revoked_at <= proven:
             return now, False
-    elif now.sub_indication not in _OUT_OF_TIME:
+    elif not _proof_may_help(now.sub_indication):
         return now, False
     if not facts.signer.not_before <= proven <= facts.signer.not_after:
         return now, False
@@ -153,6 +153,12 @@ def _path(  # noqa: PLR0911 (each return is one clause of EN 319 102-1 5.5.4)
     # proof, so it does not count against this signature.
     later = then.sub_indication == "REVOKED_NO_POE" and now.revocation.status in _WITHDRAWN
     return now, later
+
+
+def _proof_may_help(sub_indication: str | None) -> bool:
+    """Tell whether the standard lets a proof of existence lift this indication."""
+    word = sub_indication or ""
+    return word.endswith("_NO_POE") or word in _OUT_OF_TIME
 
 
 def _ask(
