@@ -64,7 +64,7 @@ from hsm.key_uri import KeyURI
 from hsm.providers import KeyStore
 
 MakeKey = Callable[[str, KeyAlgorithm], KeyURI]
-"""Makes a key under a label on a token; the label holds the request's id."""
+"""Makes a key under a label on a token; the label holds the id of the certificate to come."""
 
 
 @dataclass(frozen=True)
@@ -157,10 +157,12 @@ def _record_intent(
         authority = authorities.issuing(session)
         signer = authorities.signer(authority, keys=context.keys)
         profile = profiles.get(request.profile)
-        key_uri, public_key = _public_key(request, profile, context)
+        certificate_id = uuid7()
+        key_uri, public_key = _public_key(request, profile, certificate_id, context)
         facts = _facts(session, request, authority, signer, public_key, context.at)
         twin = tbs.twin(facts, algorithm=signer.algorithm)
-        certificate = _intent_row(request, authority, facts, twin, key_uri, context.at)
+        certificate = _intent_row(request, authority, facts, twin, context.at)
+        certificate.id, certificate.key_uri = certificate_id, str(key_uri) if key_uri else None
         public_keys.claim(
             session,
             spki_sha256=certificate.spki_sha256,
@@ -176,14 +178,14 @@ def _record_intent(
 
 
 def _public_key(
-    request: CertificateRequest, profile: Profile, context: _Context
+    request: CertificateRequest, profile: Profile, certificate_id: uuid.UUID, context: _Context
 ) -> tuple[KeyURI | None, CertificatePublicKeyTypes]:
     if request.csr is not None:
         return None, csr.parse(request.csr, rules=profile.keys).public_key
     if context.make_key is None or request.key_algorithm is None:
         raise RequestInvalid("the key is to be made here, and there is no token to make it on")
     try:
-        uri = context.make_key(f"antin-{request.id}", KeyAlgorithm(request.key_algorithm))
+        uri = context.make_key(f"antin-{certificate_id}", KeyAlgorithm(request.key_algorithm))
         public_key = context.keys.open(uri).public_key()
     except HsmError as e:
         raise KeyUnacceptable("not_made", str(e)) from e
@@ -226,12 +228,10 @@ def _intent_row(
     authority: Authority,
     facts: CertificateFacts,
     twin: bytes,
-    key_uri: KeyURI | None,
     at: datetime,
 ) -> Certificate:
     common_name = names.common_name(facts.subject)
     return Certificate(
-        id=uuid7(),
         authority_id=authority.id,
         serial_number=tbs.serial_text(facts.serial_number),
         kind=facts.profile.kind,
@@ -246,7 +246,6 @@ def _intent_row(
         common_name=common_name,
         search_name=names.fold(common_name),
         spki_sha256=public_keys.fingerprint(facts.public_key),
-        key_uri=str(key_uri) if key_uri else None,
         not_before=facts.not_before,
         not_after=facts.not_after,
         tbs=tbs.tbs_of(twin),

@@ -207,7 +207,7 @@ class Certificate(Base):
 
     __tablename__ = "certificates"
     __table_args__ = (
-        UniqueConstraint("authority_id", "serial_number"),
+        UniqueConstraint("serial_number", "authority_id"),
         CheckConstraint("status IN ('issuing', 'abandoned') OR der IS NOT NULL", "der_when_signed"),
         CheckConstraint("status <> 'issuing' OR tbs IS NOT NULL", "tbs_of_intent"),
         CheckConstraint("(status = 'revoked') = (revoked_at IS NOT NULL)", "revoked_at"),
@@ -270,6 +270,12 @@ class CertificateStatusChange(Base):
             "at",
             "id",
             postgresql_include=["status"],
+        ),
+        Index(
+            "certificate_status_changes_ended_idx",
+            "at",
+            "certificate_id",
+            postgresql_where=text("status IN ('suspended', 'revoked')"),
         ),
     )
 

@@ -256,7 +256,7 @@ def _certificates() -> None:
         _one_of("revocation_reason", "revocationreason", REVOCATION_REASONS, null=True),
         _time("invalidity_at", null=True),
         _bytes("crl_entry", null=True),
-        sa.UniqueConstraint("authority_id", "serial_number"),
+        sa.UniqueConstraint("serial_number", "authority_id"),
         sa.UniqueConstraint("sha256_fingerprint"),
         sa.CheckConstraint(
             "status IN ('issuing', 'abandoned') OR der IS NOT NULL", "der_when_signed"
@@ -302,6 +302,12 @@ def _certificates() -> None:
         "certificate_status_changes",
         ["certificate_id", "at", "id"],
         postgresql_include=["status"],
+    )
+    op.create_index(
+        "certificate_status_changes_ended_idx",
+        "certificate_status_changes",
+        ["at", "certificate_id"],
+        postgresql_where=sa.text("status IN ('suspended', 'revoked')"),
     )
 
 

@@ -216,6 +216,21 @@ def test_an_abandoned_intent_is_never_signed_and_its_request_can_be_issued_anew(
     assert certificate.serial_number != intent.serial_number
 
 
+def test_after_an_abandoned_intent_the_server_makes_a_new_key(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = house.approved(house.person(), key_algorithm=KeyAlgorithm.P_256)
+    with monkeypatch.context() as patched:
+        patched.setattr(lint, "fast_findings", lambda *_, **__: ("refused",))
+        with pytest.raises(LintFailed):
+            house.issue(request)
+    certificate = house.issue(request)
+    with house.sessions() as session:
+        keys = set(session.scalars(select(Certificate.key_uri)))
+    assert len(keys) == 2
+    assert certificate.key_uri in keys
+
+
 def test_a_twin_with_findings_is_not_signed_and_its_intent_is_abandoned(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
