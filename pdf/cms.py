@@ -59,6 +59,7 @@ class CmsTemplate:
             tag=_CERTIFICATES,
         )
         self._largest_signature = largest_signature(signer.public_key)
+        self._rooms: dict[int, int] = {}
         self._hash_size = hashlib.new(algorithm.hash_algorithm).digest_size
 
     def signed_attributes(self, document_digest: bytes) -> bytes:
@@ -100,9 +101,12 @@ class CmsTemplate:
 
     def room_needed(self, *, timestamp_size: int = 0) -> int:
         """Say how many bytes the container takes at most, with a token of that many bytes."""
-        tokens = (bytes(timestamp_size),) if timestamp_size else ()
-        attributes = self.signed_attributes(bytes(self._hash_size))
-        return len(self.container(attributes, bytes(self._largest_signature), tokens=tokens))
+        if timestamp_size not in self._rooms:
+            tokens = (bytes(timestamp_size),) if timestamp_size else ()
+            attributes = self.signed_attributes(bytes(self._hash_size))
+            largest = self.container(attributes, bytes(self._largest_signature), tokens=tokens)
+            self._rooms[timestamp_size] = len(largest)
+        return self._rooms[timestamp_size]
 
 
 def _signing_certificate(signer: SignerChain) -> bytes:

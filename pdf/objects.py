@@ -9,6 +9,7 @@ bytes of `serialise`. Nothing here reads PDF.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, TypeAlias
 
 
@@ -98,6 +99,7 @@ def number(value: float) -> bytes:
     return b"0" if short == "-0" else short.encode()
 
 
+@lru_cache(maxsize=4096)
 def name(value: str) -> bytes:
     """Write a name, its irregular bytes as #xx."""
     return b"/" + b"".join(

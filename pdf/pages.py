@@ -4,12 +4,13 @@
 # mypy: allow-untyped-calls
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pyhanko.pdf_utils import generic
 
 from pdf.errors import DamagedPdf, LimitExceeded, NoPages, PlacementInvalid
 from pdf.layer import OpenedDocument, entry, guarded
+from pdf.objects import Ref
+from pdf.page_geometry import Page, page_from
 
 # Producers nest a handful of levels; readers of ours stop far above that and far below the stack.
 MAX_TREE_DEPTH = 64
@@ -17,30 +18,6 @@ MAX_TREE_DEPTH = 64
 MAX_PAGES = 200_000
 
 _INHERITED = ("/MediaBox", "/CropBox", "/Rotate")
-# What readers assume when a page names no size: US letter.
-_DEFAULT_BOX = (0.0, 0.0, 612.0, 792.0)
-_CORNERS = 4
-_RIGHT_ANGLE = 90
-
-Box = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class Page:
-    """A page as it is seen: its visible box in user space and its clockwise rotation in degrees."""
-
-    number: int
-    reference: generic.IndirectObject
-    dictionary: generic.DictionaryObject
-    visible: Box
-    rotation: int
-
-    @property
-    def seen_size(self) -> tuple[float, float]:
-        """Width and height of the page as it is seen, in user space units."""
-        left, bottom, right, top = self.visible
-        size = (right - left, top - bottom)
-        return size if self.rotation in {0, 180} else size[::-1]
 
 
 def find_page(document: OpenedDocument, wanted: int | None) -> Page:
@@ -136,28 +113,8 @@ def walk(document: OpenedDocument, *, skip: int = 0) -> Iterator[_Node]:
 def _page(
     number: int,
     reference: generic.IndirectObject,
-    node: generic.DictionaryObject,
+    _: generic.DictionaryObject,
     attributes: dict[str, object],
 ) -> Page:
-    media = _box(attributes.get("/MediaBox")) or _DEFAULT_BOX
-    crop = _box(attributes.get("/CropBox")) or media
-    # what is seen is the crop box as far as it lies on the medium (section 14.11.2)
-    visible = (
-        max(media[0], crop[0]),
-        max(media[1], crop[1]),
-        min(media[2], crop[2]),
-        min(media[3], crop[3]),
-    )
-    if visible[0] >= visible[2] or visible[1] >= visible[3]:
-        visible = media
-    turn = attributes.get("/Rotate", 0)
-    rotation = round(float(turn)) % 360 if isinstance(turn, int | float) else 0
-    rotation = rotation // _RIGHT_ANGLE * _RIGHT_ANGLE
-    return Page(number, reference, node, visible, rotation)
-
-
-def _box(value: object) -> Box | None:
-    if not isinstance(value, generic.ArrayObject) or len(value) != _CORNERS:
-        return None
-    a, b, c, d = (float(value[index]) for index in range(_CORNERS))
-    return min(a, c), min(b, d), max(a, c), max(b, d)
+    plain = {key.removeprefix("/"): value for key, value in attributes.items()}
+    return page_from(number, Ref(reference.idnum, reference.generation), plain)

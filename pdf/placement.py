@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Self
 
 from pdf.errors import PlacementInvalid
-from pdf.pages import Box, Page
+from pdf.page_geometry import Box, Page
 
 POINTS_PER_MM = 72 / 25.4
 

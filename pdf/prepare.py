@@ -9,14 +9,18 @@ to be signed and where the answer goes. Neither holds a secret, both can wait fo
 from typing import BinaryIO
 
 from pdf.cms import SignatureAlgorithm, template_for
+from pdf.direct_revision import plain_wish, write_direct
+from pdf.layer import require_pdf
+from pdf.layered_revision import write_layered
 from pdf.options import (
     CertificationLevel,
     Level,
     SignatureOptions,
     SubFilter,
 )
+from pdf.plain_document import opened, plain_document
 from pdf.prepared import PreparedSignature
-from pdf.revision import write_revision
+from pdf.revision import Revision, Wanted
 from pdf.signer import SignerChain
 from pdf.staging import copy_and_hash
 
@@ -51,13 +55,7 @@ def prepare(
     template = template_for(signer, algorithm)
     reserved = options.timestamp_size if options.level is Level.B_T else 0
     room = template.room_needed(timestamp_size=reserved)
-    revision = write_revision(
-        source,
-        options=options,
-        signer=signer,
-        hash_algorithm=algorithm.hash_algorithm,
-        room=room,
-    )
+    revision = _write_revision(source, Wanted(options, signer, algorithm.hash_algorithm, room))
     revision.close_byte_range()
     running = copy_and_hash(source, staged, hash_algorithm=algorithm.hash_algorithm)
     staged.write(revision.tail)
@@ -76,3 +74,15 @@ def prepare(
         contents_length=revision.contents_length,
         field=revision.field,
     )
+
+
+def _write_revision(source: BinaryIO, wanted: Wanted) -> Revision:
+    """Take the short way where the document and the wish are plain, else the object layer."""
+    require_pdf(source)
+    page = plain_wish(wanted)
+    if page is not None:
+        with opened(source) as buffer:
+            document = plain_document(buffer, page=page)
+            if document is not None:
+                return write_direct(document, wanted)
+    return write_layered(source, wanted)

@@ -11,10 +11,10 @@ CHUNK = 1024 * 1024
 def copy_and_hash(source: BinaryIO, staged: BinaryIO, *, hash_algorithm: str) -> "hashlib._Hash":
     """Copy `source` to the start of `staged`, hashing on the way; give the running hash."""
     running = hashlib.new(hash_algorithm)
+    buffer = _buffer(size_of(source))
     source.seek(0)
     staged.seek(0)
     staged.truncate()
-    buffer = memoryview(bytearray(CHUNK))
     while count := _fill(source, buffer):
         running.update(buffer[:count])
         staged.write(buffer[:count])
@@ -26,11 +26,11 @@ def hash_ranges(
 ) -> bytes:
     """Hash the two stretches of a byte range; short reads end the stretch."""
     running = hashlib.new(hash_algorithm)
-    buffer = memoryview(bytearray(CHUNK))
+    buffer = _buffer(max(byte_range))
     for start, size in (byte_range[:2], byte_range[2:]):
         file.seek(start)
         left = size
-        while left and (count := _fill(file, buffer[: min(left, CHUNK)])):
+        while left and (count := _fill(file, buffer[:left])):
             running.update(buffer[:count])
             left -= count
     return running.digest()
@@ -39,6 +39,10 @@ def hash_ranges(
 def size_of(file: BinaryIO) -> int:
     """Say how many bytes the file has."""
     return file.seek(0, os.SEEK_END)
+
+
+def _buffer(size: int) -> memoryview:
+    return memoryview(bytearray(min(size, CHUNK)))
 
 
 def _fill(file: BinaryIO, buffer: memoryview) -> int:

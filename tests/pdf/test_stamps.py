@@ -13,7 +13,8 @@ from PIL import Image, ImageChops, ImageDraw
 
 from pdf.appearance import Stamp, local_time
 from pdf.errors import GlyphMissing, PlacementInvalid, StampUnreadable
-from pdf.pages import Page
+from pdf.objects import Ref
+from pdf.page_geometry import Page
 from pdf.placement import BoxSpace, to_seen, to_user_space
 from pdf.presets import PRESETS
 from pdf.typeface import Style, embedded_font, typeface
@@ -146,7 +147,7 @@ def test_a_box_in_user_space_is_taken_as_it_is(tmp_path: Path) -> None:
 def test_boxes_come_back_from_user_space(
     box: tuple[float, float, float, float], rotation: int
 ) -> None:
-    page = Page(1, None, None, (-10.0, 20.0, 400.0, 500.0), rotation)  # type: ignore[arg-type]
+    page = Page(1, Ref(1), (-10.0, 20.0, 400.0, 500.0), rotation)
     back = to_seen(page, to_user_space(page, box))
     assert back == pytest.approx(box, abs=1e-6)
 
