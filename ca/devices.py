@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from ca import subscribers
 from ca.errors import DeviceInvalid, DeviceNotFound, DeviceTaken, TransitionNotAllowed
 from ca.models import Device, DeviceKind, DeviceState
+from ca.names import storable
 from db import audit
 from db.base import uuid7
 
@@ -117,6 +118,8 @@ def get(session: Session, device_id: uuid.UUID) -> Device:
 
 def by_serial_number(session: Session, serial_number: str) -> Device:
     """Return the device with that printed serial number."""
+    if not _SERIAL.fullmatch(serial_number):
+        raise DeviceNotFound("the serial number is not well-formed")
     query = select(Device).where(Device.serial_number == serial_number)
     found = session.scalars(query).one_or_none()
     if found is None:
@@ -137,7 +140,8 @@ def _check(details: DeviceDetails) -> None:
         raise DeviceInvalid("a SIM has an ICCID: 89 and 16 to 18 more digits")
     if not _luhn_holds(details.iccid):
         raise DeviceInvalid("the check digit of the ICCID is wrong")
-    if details.operator is not None and not 0 < len(details.operator) <= _OPERATOR_LENGTH:
+    operator = details.operator
+    if operator is not None and not (0 < len(operator) <= _OPERATOR_LENGTH and storable(operator)):
         raise DeviceInvalid(f"an operator's name has at most {_OPERATOR_LENGTH} characters")
 
 

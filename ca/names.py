@@ -78,6 +78,11 @@ def clean(text: str, *, attribute: str, maximum: int) -> str:
     return composed
 
 
+def storable(text: str) -> bool:
+    """Whether the database can hold a text: no NUL in it, and no half of a surrogate pair."""
+    return not any(c == "\x00" or unicodedata.category(c) == "Cs" for c in text)
+
+
 def build(subject: Subject) -> x509.Name:
     """Return the distinguished name, from the country inwards (EN 319 412-2 4.2.4, 412-3 4.2.1).
 

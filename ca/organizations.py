@@ -13,9 +13,14 @@ from sqlalchemy import CTE, Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
-from ca.errors import OrganizationCodeTaken, OrganizationInvalid, OrganizationNotFound
+from ca.errors import (
+    OrganizationCodeTaken,
+    OrganizationInvalid,
+    OrganizationNotFound,
+    SearchInvalid,
+)
 from ca.models import Organization
-from ca.names import MAX_ORGANIZATION, clean, fold
+from ca.names import MAX_ORGANIZATION, clean, fold, storable
 from db import audit
 from db.base import uuid7
 
@@ -121,6 +126,8 @@ def get(session: Session, organization_id: uuid.UUID) -> Organization:
 
 def by_code(session: Session, code: str) -> Organization:
     """Return the organisation of that code."""
+    if not _CODE.fullmatch(code):
+        raise OrganizationNotFound("an organisation's code is letters, digits, dots and dashes")
     found = session.scalars(select(Organization).where(Organization.code == code)).one_or_none()
     if found is None:
         raise OrganizationNotFound(f"no organisation with code {code}")
@@ -133,6 +140,8 @@ def listing(
     """Return up to `limit` units by code, those after the code `after`, within a subtree or all."""
     query = select(Organization).order_by(Organization.code).limit(limit)
     if after is not None:
+        if not _CODE.fullmatch(after):
+            raise SearchInvalid("the cursor is not an organisation's code")
         query = query.where(Organization.code > after)
     if under is not None:
         query = query.where(Organization.id.in_(subtree(under)))
@@ -177,7 +186,7 @@ def _check(details: OrganizationDetails) -> None:
         raise OrganizationInvalid(f"the code {details.code!r} is not letters, digits, dots, dashes")
     if details.identifier is not None and not _IDENTIFIER.fullmatch(details.identifier):
         raise OrganizationInvalid(f"the identifier {details.identifier!r} is not well-formed")
-    if not 0 < len(details.level.strip()) <= _LEVEL_LENGTH:
+    if not 0 < len(details.level.strip()) <= _LEVEL_LENGTH or not storable(details.level):
         raise OrganizationInvalid("a unit has a level, of at most 40 characters")
 
 

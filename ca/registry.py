@@ -21,7 +21,7 @@ from ca.models import (
     Device,
     Subscriber,
 )
-from ca.names import fold
+from ca.names import fold, storable
 
 MAX_PAGE: Final = 500
 """Rows; a caller who wants everything asks for the next page."""
@@ -169,6 +169,9 @@ def _conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
 
 def _holder_conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
+    for number in (filters.national_id, filters.device_serial):
+        if number is not None and not storable(number):
+            raise SearchInvalid("a number to look for holds no NUL")
     if filters.national_id is not None:
         holders = select(Subscriber.id).where(Subscriber.national_id == filters.national_id)
         conditions.append(Certificate.subscriber_id.in_(holders))

@@ -30,6 +30,7 @@ from ca.models import (
     RequestState,
     Subscriber,
 )
+from ca.names import storable
 from ca.profiles import Profile
 from ca.public_keys import check_not_taken, fingerprint
 from ca.subjects import subject_for
@@ -229,8 +230,7 @@ def _decide(
     request = locked(session, request_id)
     if actor == request.requested_by:
         raise SelfApproval("whoever asked for a certificate does not decide on it")
-    if note is not None and len(note) > _MAX_TEXT:
-        raise RequestInvalid(f"a note has at most {_MAX_TEXT} characters")
+    _check_texts(note)
     if state is not State.APPROVED and not (note and note.strip()):
         raise RequestInvalid("to reject or to return needs a reason")
     if state not in TRANSITIONS[request.state]:
@@ -242,7 +242,7 @@ def _decide(
 def _checked(
     session: Session, details: RequestDetails, subscriber: Subscriber, profile: Profile
 ) -> bytes | None:
-    _check_texts(details)
+    _check_texts(details.reason, details.document_reference)
     _check_certificate(session, details)
     organization = organizations.get(session, subscriber.organization_id)
     if details.kind not in ISSUING_KINDS:
@@ -264,10 +264,10 @@ def _checked(
     return parsed.der
 
 
-def _check_texts(details: RequestDetails) -> None:
-    for text in (details.reason, details.document_reference):
-        if text is not None and len(text) > _MAX_TEXT:
-            raise RequestInvalid(f"reason and reference have at most {_MAX_TEXT} characters")
+def _check_texts(*texts: str | None) -> None:
+    for text in texts:
+        if text is not None and (len(text) > _MAX_TEXT or not storable(text)):
+            raise RequestInvalid(f"a text has at most {_MAX_TEXT} characters, none of them NUL")
 
 
 def _check_certificate(session: Session, details: RequestDetails) -> None:

@@ -4,8 +4,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from ca import registry
-from ca.errors import CertificateNotFound, SearchInvalid
+from ca import devices, organizations, registry
+from ca.errors import (
+    CertificateNotFound,
+    DeviceNotFound,
+    OrganizationNotFound,
+    SearchInvalid,
+)
 from ca.models import CertificateKind, CertificateStatus
 from ca.registry import SearchFilters
 from tests.ca import province
@@ -115,6 +120,22 @@ def test_a_cursor_of_somebody_elses_making_is_refused(
 ) -> None:
     with sessions() as session, pytest.raises(SearchInvalid):
         registry.search(session, filters=SearchFilters(), cursor=cursor)
+
+
+@pytest.mark.parametrize("number", ["\x00", "\udfff"])
+def test_a_number_that_cannot_be_kept_is_not_even_looked_for(
+    sessions: sessionmaker[Session], number: str
+) -> None:
+    with sessions() as session:
+        for filters in (SearchFilters(national_id=number), SearchFilters(device_serial=number)):
+            with pytest.raises(SearchInvalid):
+                registry.search(session, filters=filters)
+        with pytest.raises(OrganizationNotFound):
+            organizations.by_code(session, number)
+        with pytest.raises(SearchInvalid):
+            organizations.listing(session, under=None, limit=1, after=number)
+        with pytest.raises(DeviceNotFound):
+            devices.by_serial_number(session, number)
 
 
 @pytest.mark.parametrize("limit", [0, -1, 501])

@@ -92,6 +92,18 @@ def test_a_no_needs_a_reason(house: House, decision: str) -> None:
         getattr(requests, decision)(session, request.id, at=AT, actor=CHIEF, note=" ")
 
 
+@pytest.mark.parametrize("words", ["\x00", "a\ud800b", "x" * 2001])
+def test_words_that_cannot_be_kept_are_refused(house: House, words: str) -> None:
+    person = house.person()
+    request = house.received(person)
+    with pytest.raises(RequestInvalid):
+        house.received(person, reason=words)
+    with pytest.raises(RequestInvalid):
+        house.received(person, document_reference=words)
+    with house.sessions.begin() as session, pytest.raises(RequestInvalid):
+        requests.approve(session, request.id, at=AT, actor=CHIEF, note=words)
+
+
 def test_the_dossier_ends_with_the_delivery_and_the_first_use(house: House) -> None:
     certificate = house.certificate()
     assert certificate.request_id is not None
