@@ -73,8 +73,12 @@ class Cluster:
         programs = PostgresPrograms.find()
         if programs.user is not None:
             let_user_pass(directory, uid=programs.user.uid)
-        access = _read_access(directory / "access.json") or _new_access()
-        if not (directory / "data" / "PG_VERSION").exists():
+        access = _read_access(directory / "access.json")
+        made = (directory / "data" / "PG_VERSION").exists()
+        if access is None and made:
+            raise DirectoryUnusable(f"{directory / 'access.json'} is missing: bring it back")
+        access = access or _new_access()
+        if not made:
             _initialise(directory, programs=programs, access=access)
         placed = _with_socket_folder(access, directory=directory, programs=programs)
         if placed != access:
@@ -199,7 +203,8 @@ def _new_access() -> Access:
 def _with_socket_folder(access: Access, *, directory: Path, programs: PostgresPrograms) -> Access:
     """Give `access` a folder for the socket that exists and is short enough."""
     folder = directory / "socket"
-    if len(os.fsencode(folder / _SOCKET_NAME)) > MAX_SOCKET_PATH:
+    too_long = len(os.fsencode(folder / _SOCKET_NAME)) > MAX_SOCKET_PATH
+    if too_long or "," in str(folder):  # a comma in a URL would separate two servers
         if access.socket_folder and _is_private(Path(access.socket_folder), programs):
             return access
         # A fresh name each time: a name others can foresee could be taken by them first.

@@ -33,6 +33,9 @@ DATABASE: Final = "antin"
 START_TIMEOUT_S: Final = 180
 """Long enough for crash recovery of a busy server, and for another process's first start."""
 
+_RETRY_S: Final = 0.1
+_ANSWER_TIMEOUT_S: Final = 10
+
 
 class EmbeddedPostgres:
     """The embedded server of `directory`; also a context manager around start and stop.
@@ -103,11 +106,22 @@ class EmbeddedPostgres:
         cluster = Cluster.open(self.directory, settings=self._settings)
         if not self._owner_lock.held and self._owner_lock.acquire(timeout=0):
             self._owner_pid = os.getpid()
-        if not cluster.is_reachable():
-            cluster.stop()
-            cluster.start()
-        _create_database(cluster.access)
-        return cluster.access
+        began, started = time.monotonic(), False
+        while True:
+            if not cluster.is_reachable():
+                cluster.stop()
+                cluster.start()
+                started = True
+            try:
+                _create_database(cluster.access)
+            except psycopg.OperationalError as e:
+                if time.monotonic() - began < _patience(e):
+                    time.sleep(_RETRY_S)  # it may be dying: then the next look finds it gone
+                    continue
+                if started:
+                    cluster.stop()
+                raise ServerFailed(f"the embedded server does not answer: {e}") from e
+            return cluster.access
 
     def _require_access(self) -> Access:
         if self._access is None:
@@ -133,21 +147,19 @@ class EmbeddedPostgres:
             lock.release()
 
 
+def _patience(refusal: psycopg.OperationalError) -> float:
+    """Seconds worth waiting after a refused connection; its only mark is the server's text."""
+    if "password" in str(refusal):
+        return 0
+    # "... is starting up", "... is in recovery mode": another process's server after a crash
+    return START_TIMEOUT_S if "the database system is" in str(refusal) else _ANSWER_TIMEOUT_S
+
+
 def _create_database(access: Access) -> None:
-    """Make the role and the database where they are missing; wait until they can be used."""
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
-        try:
-            with psycopg.connect(
-                access.url("postgres", database="postgres"), autocommit=True
-            ) as connection:
-                _create_role(connection, access)
-                return
-        except psycopg.OperationalError as e:
-            # "the database system is starting up": an adopted server may still be recovering.
-            if e.sqlstate != "57P03" or time.monotonic() > deadline:
-                raise ServerFailed(f"the embedded server does not answer: {e}") from e
-            time.sleep(0.1)
+    """Make the role and the database where they are missing."""
+    url = access.url("postgres", database="postgres")
+    with psycopg.connect(url, autocommit=True) as connection:
+        _create_role(connection, access)
 
 
 def _create_role(connection: psycopg.Connection[tuple[object, ...]], access: Access) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from db.errors import DatabaseUserMissing, ProgramsMissing, ServerFailed
-from db.traversal import let_user_pass
+from db.traversal import let_everyone_read, let_user_pass
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ class PostgresPrograms:
         user = _database_user() if os.geteuid() == 0 else None
         if user is not None:
             let_user_pass(folder, uid=user.uid)
+            if not (folder / "postgres").stat().st_mode & stat.S_IXOTH:
+                _open_wheel(folder.parents[1])
         return cls(folder=folder, user=user)
 
     @property
@@ -102,6 +105,12 @@ class PostgresPrograms:
             extra_groups=None if user is None else [],
             umask=0o077,
         )
+
+
+def _open_wheel(package: Path) -> None:
+    for tree in (package, package.with_name(f"{WHEEL}.libs")):
+        if tree.is_dir():
+            let_everyone_read(tree)
 
 
 def _programs_folder() -> Path:

@@ -40,6 +40,21 @@ def let_user_pass(path: Path, *, uid: int) -> None:
             _open_to_all(directory, mode=facts.st_mode)
 
 
+def let_everyone_read(tree: Path) -> None:
+    """Let everyone read the files below `tree`, and run those its owner may run.
+
+    For programs anyone can download: installed under a strict umask they serve only their owner.
+    """
+    try:
+        for path in [tree, *tree.rglob("*")]:
+            mode = stat.S_IMODE(path.stat().st_mode)
+            wanted = mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0)
+            if mode != wanted:
+                path.chmod(wanted)
+    except OSError as e:
+        raise DirectoryUnusable(f"{tree} cannot be made readable for the database user") from e
+
+
 def _add_entry(directory: Path, *, uid: int, mode: int) -> None:
     entries = _read(directory) or {
         (_USER_OBJECT, _NO_ID): mode >> 6 & 0o7,

@@ -183,7 +183,7 @@ class _Worker:
                         cron=each.cron,
                         periodic_id=each.queue,
                         queue=each.queue,
-                        queueing_lock=f"periodic:{name}",
+                        queueing_lock=f"periodic:{name}:{each.queue}",
                     )(task)
         return app
 

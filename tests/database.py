@@ -6,6 +6,7 @@ test, for other processes, and for tests that change tables.
 """
 
 import itertools
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,10 +89,14 @@ class TestDatabases:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDatabases]:
+def postgres() -> Iterator[TestDatabases]:
     """The server, with a migrated template database."""
-    directory = tmp_path_factory.mktemp("postgres") / "server"
-    with EmbeddedPostgres(Path(directory), settings=QUICK) as server:
+    # Not below pytest's directory, which every session closes to others anew: started by root, the
+    # server runs as a user who must get there.
+    with (
+        tempfile.TemporaryDirectory(prefix="antin-test-") as directory,
+        EmbeddedPostgres(Path(directory) / "postgres", settings=QUICK) as server,
+    ):
         databases = TestDatabases(server)
         with databases.superuser("postgres") as connection:
             connection.execute(f"CREATE DATABASE {TEMPLATE} OWNER antin")

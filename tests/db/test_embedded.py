@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -26,8 +27,16 @@ KEEP = "DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT 42 AS answer"
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("embedded") / "postgres"
+def shared() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="antin-test-") as directory:
+        yield Path(directory) / "postgres"
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Stand in for pytest's own, which every session closes to other users anew."""
+    with tempfile.TemporaryDirectory(prefix="antin-test-") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture
@@ -260,6 +269,27 @@ def test_a_directory_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> 
     assert "ANTIN_HOME" in caught.value.diagnostics()
 
 
+def test_lost_passwords_are_told_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    home = tmp_path / "postgres"
+    with server(home) as running:
+        query(running.url, KEEP)
+    kept = (home / "access.json").read_text()
+    (home / "access.json").unlink()
+    with pytest.raises(DirectoryUnusable, match=r"access\.json"):
+        server(home).start()
+    (home / "access.json").write_text(kept)
+    with server(home) as running:
+        assert query(running.url, "SELECT answer FROM kept") == 42
+    (home / "access.json").write_text(
+        kept.replace('"superuser_password": "', '"superuser_password": "x')
+    )
+    with pytest.raises(ServerFailed, match="password"):
+        server(home).start()
+    (home / "access.json").write_text(kept)
+    with server(home):
+        pass
+
+
 def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
     mine, other = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
     assert mine.acquire(timeout=0)
@@ -275,34 +305,25 @@ def test_a_lock_ends_with_its_holder(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_an_ordinary_user_runs_it_as_himself(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_an_ordinary_user_runs_it_as_himself(tmp_path: Path) -> None:
     nobody = pwd.getpwnam("nobody")
-    directory = tmp_path_factory.mktemp("ordinary")
+    directory = tmp_path
     os.chown(directory, nobody.pw_uid, nobody.pw_gid)
     identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    private = [p for p in directory.parents if not p.stat().st_mode & stat.S_IXOTH]
-    modes = [(folder, folder.stat().st_mode) for folder in private]
-    try:
-        for folder in private:
-            folder.chmod(0o711)
-        quiet = {**identity, "env": {"PYTHONDONTWRITEBYTECODE": "1"}}
-        probe = subprocess.run(
-            [sys.executable, "-c", "import db.embedded"], cwd=REPOSITORY, check=False, **quiet
-        )
-        if probe.returncode != 0:
-            pytest.skip("another user cannot reach this Python")
-        with another_process(directory / "postgres", **quiet) as process:
-            url, owned = told(process)
-            assert owned
-            assert is_up(url)
-            assert Path(f"/proc/{postmaster(directory / 'postgres')}").stat().st_uid == (
-                nobody.pw_uid
-            )
-            process.communicate()
-        assert not is_up(url)
-    finally:
-        for folder, mode in modes:
-            folder.chmod(stat.S_IMODE(mode))
+    quiet = {**identity, "env": {"PYTHONDONTWRITEBYTECODE": "1"}}
+    probe = subprocess.run(
+        [sys.executable, "-c", "import db.embedded"], cwd=REPOSITORY, check=False, **quiet
+    )
+    if probe.returncode != 0:
+        pytest.skip("another user cannot reach this Python")
+    with another_process(directory / "postgres", **quiet) as process:
+        url, owned = told(process)
+        assert owned
+        assert is_up(url)
+        server_process = Path(f"/proc/{postmaster(directory / 'postgres')}")
+        assert server_process.stat().st_uid == nobody.pw_uid
+        process.communicate()
+    assert not is_up(url)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs it as another user")
