@@ -44,8 +44,6 @@ Names say what happened; the suffix "Error" would repeat what `raise` and `excep
 Messages carry public facts only: never a PIN, a key or a database URL.
 """
 
-# ruff: noqa: N818  (an error here is named after what happened, see the docstring)
-
 from typing import ClassVar
 
 
@@ -53,20 +51,18 @@ class CaError(Exception):
     """Root of this room's errors; `code` is stable and fit for a machine."""
 
     code: ClassVar[str] = "ca_error"
+    advice: ClassVar[str] = "Check what was asked for and try again."
 
     def diagnostics(self) -> str:
         """Say in one sentence what the caller can do about it."""
-        return "Check what was asked for and try again."
+        return self.advice
 
 
 class NotFound(CaError):
     """Nothing of that name is in the registry."""
 
     code = "not_found"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Check the identifier; search the registry by name, code or serial number."
+    advice = "Check the identifier; search the registry by name, code or serial number."
 
 
 class OrganizationNotFound(NotFound):
@@ -103,10 +99,7 @@ class AuthorityNotFound(NotFound):
     """No authority has that name, or the first run has not made it yet."""
 
     code = "authority_not_found"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Run the set-up of the authorities, or check the authority's name."
+    advice = "Run the set-up of the authorities, or check the authority's name."
 
 
 class TrustAnchorNotFound(NotFound):
@@ -119,10 +112,7 @@ class AlreadyThere(CaError):
     """The registry holds one already."""
 
     code = "already_there"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Use the one that exists, or choose another code or number."
+    advice = "Use the one that exists, or choose another code or number."
 
 
 class OrganizationCodeTaken(AlreadyThere):
@@ -153,50 +143,35 @@ class OrganizationInvalid(CaError):
     """Code, parent or validity of a unit cannot be accepted."""
 
     code = "organization_invalid"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Correct the code, the parent or the dates of the organisation."
+    advice = "Correct the code, the parent or the dates of the organisation."
 
 
 class SubscriberInvalid(CaError):
     """Kind and attributes of a subscriber do not fit together."""
 
     code = "subscriber_invalid"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "A person needs a given name and a surname; an organisation needs neither."
+    advice = "A person needs a given name and a surname; an organisation needs neither."
 
 
 class DeviceInvalid(CaError):
     """A serial number, MSISDN or ICCID is not well-formed."""
 
     code = "device_invalid"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Check the number printed on the device; phone numbers are written as +84…"
+    advice = "Check the number printed on the device; phone numbers are written as +84…"
 
 
 class RequestInvalid(CaError):
     """A request lacks something it needs, or asks for two things at once."""
 
     code = "request_invalid"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Complete the request: subscriber, profile, and either a CSR or a key algorithm."
+    advice = "Complete the request: subscriber, profile, and either a CSR or a key algorithm."
 
 
 class SelfApproval(CaError):
     """Somebody tried to decide on a request of their own."""
 
     code = "self_approval"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Ask another administrator to decide on this request."
+    advice = "Ask another administrator to decide on this request."
 
 
 class TransitionNotAllowed(CaError):
@@ -206,134 +181,101 @@ class TransitionNotAllowed(CaError):
     """
 
     code = "transition_not_allowed"
+    advice = "Read the record again: somebody may have changed it, or a step is missing before."
 
     def __init__(self, current: str, asked: str) -> None:
         super().__init__(f"there is no step from {current} to {asked}")
         self.current = current
         self.asked = asked
 
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Read the record again: somebody may have changed it, or a step is missing before."
-
 
 class AlreadyRevoked(TransitionNotAllowed):
     """The certificate is revoked, and revoked is final."""
 
     code = "already_revoked"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Nothing can bring a revoked certificate back; issue a new one."
+    advice = "Nothing can bring a revoked certificate back; issue a new one."
 
 
 class ReasonInvalid(CaError):
     """The revocation reason or the date does not fit this step."""
 
     code = "reason_invalid"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return (
-            "Choose a reason that fits: certificate_hold only suspends, and the invalidity date "
-            "lies neither in the future nor before the certificate began."
-        )
+    advice = (
+        "Choose a reason that fits: certificate_hold only suspends, and the invalidity date "
+        "lies neither in the future nor before the certificate began."
+    )
 
 
 class CsrUnacceptable(CaError):
     """The certification request fails a check; `reason` is a stable snake_case word for which."""
 
     code = "csr_unacceptable"
+    advice = "Make a new key pair and certification request (PKCS#10) and send that."
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Make a new key pair and certification request (PKCS#10) and send that."
 
 
 class KeyUnacceptable(CaError):
     """A public key is weak, blocked, or in another subscriber's certificate; see `reason`."""
 
     code = "key_unacceptable"
+    advice = "Make a new key pair: RSA of at least 2048 bits, P-256 or P-384."
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Make a new key pair: RSA of at least 2048 bits, P-256 or P-384."
 
 
 class ProfileUnknown(CaError):
     """There is no certificate profile of that name and version."""
 
     code = "profile_unknown"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Choose one of the built-in profiles; leave the version out for the newest."
+    advice = "Choose one of the built-in profiles; leave the version out for the newest."
 
 
 class SubjectInvalid(CaError):
     """The subject's attributes do not fit the profile; `attribute` names the first that fails."""
 
     code = "subject_invalid"
+    advice = "Correct the subscriber's or the organisation's data, then ask again."
 
     def __init__(self, attribute: str, detail: str) -> None:
         super().__init__(f"{attribute}: {detail}")
         self.attribute = attribute
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Correct the subscriber's or the organisation's data, then ask again."
 
 
 class IssueFailed(CaError):
     """Issuing stopped after the intent was recorded; the intent stays open for a decision."""
 
     code = "issue_failed"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "List the open intents, abandon this one, and submit a new request."
+    advice = "List the open intents, abandon this one, and submit a new request."
 
 
 class LintFailed(IssueFailed):
     """The certificate that was about to be signed has findings; nothing was signed."""
 
     code = "lint_failed"
+    advice = "Correct the profile or the subject that the findings name; nothing was signed."
 
     def __init__(self, findings: tuple[str, ...]) -> None:
         super().__init__("; ".join(findings))
         self.findings = findings
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Correct the profile or the subject that the findings name; nothing was signed."
 
 
 class SignedBytesDiffer(IssueFailed):
     """The signature is not one over the linted bytes by the authority's key."""
 
     code = "signed_bytes_differ"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Check the authority's token at once; the certificate was not stored."
+    advice = "Check the authority's token at once; the certificate was not stored."
 
 
 class IntentNotOpen(IssueFailed):
     """The intent was completed or abandoned meanwhile."""
 
     code = "intent_not_open"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Read the certificate again; an intent is signed at most once."
+    advice = "Read the certificate again; an intent is signed at most once."
 
 
 class CertificateNotUsable(CaError):
@@ -344,95 +286,68 @@ class CertificateNotUsable(CaError):
     """
 
     code = "certificate_not_usable"
+    advice = "Use another certificate, or ask for a new one."
 
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Use another certificate, or ask for a new one."
 
 
 class AuthorityUnavailable(CaError):
     """An authority, or the key it signs with, cannot be used now."""
 
     code = "authority_unavailable"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Check that the authority's token is present, open and holds its key."
+    advice = "Check that the authority's token is present, open and holds its key."
 
 
 class AuthorityPlanInvalid(AuthorityUnavailable):
     """The plan of the first run contradicts itself."""
 
     code = "authority_plan_invalid"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Correct names, key algorithms or lifetimes in the plan of the authorities."
+    advice = "Correct names, key algorithms or lifetimes in the plan of the authorities."
 
 
 class CrlUnavailable(CaError):
     """No CRL has been published yet, or the newest is past its nextUpdate."""
 
     code = "crl_unavailable"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Check that the worker runs; it publishes a CRL before the last one runs out."
+    advice = "Check that the worker runs; it publishes a CRL before the last one runs out."
 
 
 class TimestampRequestInvalid(CaError):
     """The bytes are not an RFC 3161 request that we answer; `failure` is a PKIFailureInfo name."""
 
     code = "timestamp_request_invalid"
+    advice = "Send a TimeStampReq with a SHA-256, SHA-384 or SHA-512 imprint."
 
     def __init__(self, failure: str, detail: str = "") -> None:
         super().__init__(f"{failure}: {detail}" if detail else failure)
         self.failure = failure
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Send a TimeStampReq with a SHA-256, SHA-384 or SHA-512 imprint."
 
 
 class AnchorUnreadable(CaError):
     """A trust anchor cannot be read, or is not a CA certificate."""
 
     code = "anchor_unreadable"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Give a CA certificate as PEM or DER."
+    advice = "Give a CA certificate as PEM or DER."
 
 
 class RevocationDataUnavailable(CaError):
     """The status of a certificate could not be learned from any source."""
 
     code = "revocation_data_unavailable"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Try again later, or check the way to the issuer's CRL and OCSP addresses."
+    advice = "Try again later, or check the way to the issuer's CRL and OCSP addresses."
 
 
 class SearchInvalid(CaError):
     """A filter or a paging cursor that means nothing here."""
 
     code = "search_invalid"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Start the search again from its first page with the documented filters."
+    advice = "Start the search again from its first page with the documented filters."
 
 
 class ReportInvalid(CaError):
     """A report was asked for by a dimension that does not exist."""
 
     code = "report_invalid"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Group by kind, status, organization, level, authority or month of issue."
+    advice = "Group by kind, status, organization, level, authority or month of issue."
