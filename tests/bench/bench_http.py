@@ -1,17 +1,26 @@
-"""What the way of serving costs: the bare route beside the framework, for the PKI answers."""
+"""What serving costs: bare routes beside the framework, and the service beside its own limits.
 
+All values are CPU of the server's processes. The embedded database is not one of them.
+"""
+
+import time
 from collections.abc import Iterable
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
 from tests.bench.http_load import cost_ms, post, serving
+from tests.bench.http_service import sample, service
 from tests.bench.row import Row
 
 OCSP_REQUEST = bytes(75)
 DOCUMENT = bytes(2_000_000)
 SMALL, LARGE = 12_000, 160
+STORED_ANSWERS, SIGNATURES = 4000, 400
 
 
 def rows() -> Iterable[Row]:
-    """Compare bare ASGI and a FastAPI route on one uvicorn worker, CPU of the server."""
+    """Measure on one web process each."""
     small = post("/", OCSP_REQUEST, content_type="application/ocsp-request")
     large = post("/", DOCUMENT, content_type="application/pdf")
     with serving("tests.bench.http_apps:bare") as server:
@@ -36,3 +45,37 @@ def rows() -> Iterable[Row]:
         reference_value=bare_large,
         goal=0.5,
     )
+    yield from service_rows(bare_small)
+
+
+def service_rows(bare_small: float) -> Iterable[Row]:
+    """Measure the service itself: a stored OCSP answer, and a signature from upload to answer."""
+    with service() as running:
+        stored = post("/ocsp", running.ocsp_request, content_type="application/ocsp-request")
+        yield Row(
+            name="http.ocsp.stored",
+            value=cost_ms(running.server, stored, count=STORED_ANSWERS),
+            unit="ms_cpu",
+            reference_name="fixed bytes from bare ASGI",
+            reference_value=bare_small,
+            goal=0.8,
+        )
+        path = f"/api/v1/sign?certificate_id={running.certificate_id}&level=B-B"
+        letter = post(path, sample(), content_type="application/pdf", token=running.token)
+        yield Row(
+            name="http.sign.b-b.35kB",
+            value=cost_ms(running.server, letter, count=SIGNATURES),
+            unit="ms_cpu",
+            reference_name="one RSA-2048 signature",
+            reference_value=raw_signature_ms(),
+            goal=0.45,
+        )
+
+
+def raw_signature_ms(count: int = 1000) -> float:
+    """Measure the key operation alone, in this process."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    before = time.process_time()
+    for _ in range(count):
+        key.sign(b"x" * 100, padding.PKCS1v15(), hashes.SHA256())
+    return (time.process_time() - before) * 1000 / count

@@ -70,13 +70,15 @@ def await_port(port: int, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the server does not answer its port")
 
 
-def post(path: str, body: bytes, *, content_type: str) -> bytes:
+def post(path: str, body: bytes, *, content_type: str, token: str | None = None) -> bytes:
     """Write an HTTP/1.1 request down."""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
+        f"Content-Length: {len(body)}\r\n"
     )
-    return head.encode() + body
+    if token is not None:
+        head += f"Authorization: Bearer {token}\r\n"
+    return head.encode() + b"\r\n" + body
 
 
 def cost_ms(server: Server, request: bytes, *, count: int, connections: int = 16) -> float:
