@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pdf.appearance import compose, draw
 from pdf.document import View
 from pdf.objects import Name, Ref, Stream, Value, serialise
-from pdf.page_geometry import Page
 from pdf.placement import place, place_default
 from pdf.plain_document import PlainDocument
+from pdf.plain_form import grown
 from pdf.presets import preset_named
 from pdf.revision import Revision, Wanted, separator
 from pdf.signature_objects import (
@@ -67,17 +67,11 @@ def write_direct(document: PlainDocument, wanted: Wanted) -> Revision:
     sink = _Sink(size if isinstance(size, int) else 0)
     contents, byte_range = open_ends(wanted.room)
     signature = sink.add(signature_dictionary(options, contents=contents, byte_range=byte_range))
-    entries = widget("Signature1", signature) | {"P": document.page.reference}
+    name = document.form.free_name()
+    entries = widget(name, signature) | {"P": document.page.reference}
     if options.stamp is not None:
-        entries |= _visible(document.page, wanted, sink)
-    field_reference = sink.add(entries)
-    form = sink.add({"Fields": [field_reference], "SigFlags": SIGNATURES_EXIST_APPEND_ONLY})
-    catalog = document.catalog.with_entry("AcroForm", form)
-    if _version(view.document.buffer) < _WANTED_VERSION:
-        catalog = catalog.with_entry("Version", Name("1.7"))
-    page = document.page_object.with_entry("Annots", [field_reference])
-    for changed in (catalog, page):
-        sink.bodies[changed.reference] = changed.body
+        entries |= _visible(document, wanted, sink)
+    _register(document, sink, sink.add(entries))
     tail = bytearray(separator(bytes(view.document.buffer[-1:])))
     offsets = _append(tail, sink.bodies, base=document.size)
     _close(tail, document, offsets, sink.next_number)
@@ -88,12 +82,30 @@ def write_direct(document: PlainDocument, wanted: Wanted) -> Revision:
         contents_offset=document.size + tail.index(contents.data, start) + 1,
         contents_length=2 * wanted.room,
         byte_range_offset=document.size + tail.index(byte_range.data, start),
-        field="Signature1",
+        field=name,
     )
 
 
-def _visible(page: Page, wanted: Wanted, sink: _Sink) -> dict[str, Value]:
-    options = wanted.options
+def _register(document: PlainDocument, sink: _Sink, field_reference: Ref) -> None:
+    """Write catalog or form, and the page, once more with the field in them."""
+    annotated = grown(document.page_object, "Annots", field_reference)
+    if annotated is None:
+        annotated = document.page_object.with_entry("Annots", [field_reference])
+    listed = document.form.found and grown(document.form.found, "Fields", field_reference)
+    if listed is None:
+        form: dict[str, Value] = {
+            "Fields": [field_reference],
+            "SigFlags": SIGNATURES_EXIST_APPEND_ONLY,
+        }
+        listed = document.catalog.with_entry("AcroForm", sink.add(form))
+        if _version(document.view.document.buffer) < _WANTED_VERSION:
+            listed = listed.with_entry("Version", Name("1.7"))
+    for changed in (annotated, listed):
+        sink.bodies[changed.reference] = changed.body
+
+
+def _visible(document: PlainDocument, wanted: Wanted, sink: _Sink) -> dict[str, Value]:
+    options, page = wanted.options, document.page
     if options.stamp is None:
         return {}
     drawing = compose(options.stamp, words=stamp_words(options, wanted.signer))
@@ -101,7 +113,10 @@ def _visible(page: Page, wanted: Wanted, sink: _Sink) -> dict[str, Value]:
         placed = place(page, options.box, space=options.box_space)
     else:
         placed = place_default(
-            page, size=drawing.natural_size, habit=drawing.preset.habit, earlier=[]
+            page,
+            size=drawing.natural_size,
+            habit=drawing.preset.habit,
+            earlier=document.form.on_page(page.reference),
         )
     appearance = draw(drawing, sink, size=(placed.width, placed.height), matrix=placed.matrix)
     entries: dict[str, Value] = {

@@ -1,8 +1,8 @@
 """Recognising plain documents, which can be extended without an object layer.
 
 Plain means: not encrypted, not linearised, not hybrid, its cross-references right without any
-repair, no form yet, and catalog and page standing as objects of their own. For everything else
-`plain_document` gives None, and the object layer does the work.
+repair, no form but one of ordinary signatures, catalog and page standing as objects of their own.
+For everything else `plain_document` gives None, and the object layer does the work.
 """
 
 import contextlib
@@ -13,14 +13,16 @@ from typing import BinaryIO
 
 from pdf.document import Document, View, load
 from pdf.errors import PdfError
-from pdf.objects import Ref, Value, serialise
+from pdf.objects import Ref
 from pdf.page_geometry import Page, page_from
+from pdf.plain_form import PlainForm, grown, plain_form
+from pdf.plain_object import Found, copied
 from pdf.syntax import Buffer, PdfDict
 from pdf.syntax import Name as ReadName
 from pdf.syntax import Ref as ReadRef
-from pdf.xref import OBJECT_HEAD, PLAIN
 
 _MAX_DEPTH = 32
+_MOST_BLANKS = 64
 _INHERITED = ("MediaBox", "CropBox", "Rotate")
 _TABLE_TRAILER = frozenset({"Size", "Root", "Info", "ID", "Prev"})
 _STREAM_TRAILER = _TABLE_TRAILER | {
@@ -29,24 +31,12 @@ _STREAM_TRAILER = _TABLE_TRAILER | {
 
 
 @dataclass(frozen=True)
-class Found:
-    """An object to be written again: number, generation, the bytes of its dictionary."""
-
-    reference: Ref
-    body: bytes
-
-    def with_entry(self, key: str, value: Value) -> "Found":
-        """Add an entry at the end of the dictionary."""
-        added = b"/%s %s>>" % (key.encode(), serialise(value))
-        return Found(self.reference, self.body.removesuffix(b">>") + added)
-
-
-@dataclass(frozen=True)
 class PlainDocument:
     """A document that the short way understands."""
 
     view: View
     catalog: Found
+    form: PlainForm
     page: Page
     page_object: Found
     stream_table: bool
@@ -95,38 +85,25 @@ def _plain(view: View, page: int) -> PlainDocument | None:
         or not isinstance(root, ReadRef)
         or not isinstance(size, int)
         or max(view.entries, default=0) >= size
-        or bytes(view.document.buffer[newest.tail_end :]).strip(b"\r\n \t")
+        or not _ends_at(view, newest.tail_end)
         or not bytes(view.document.buffer[:16]).startswith(b"%PDF-")
     ):
         return None
-    catalog = view.dictionary(root)
-    copied = _copy(view, root)
-    if catalog is None or copied is None or catalog.keys() & {"AcroForm", "Perms", "Version"}:
+    catalog, found = view.dictionary(root), copied(view, root)
+    if catalog is None or found is None or "Perms" in catalog:
         return None
+    form = plain_form(view, catalog)
     at_edge = _edge_page(view, catalog, page)
-    if at_edge is None:
+    # the version is raised with the first signature; one in the catalog would have to be replaced
+    if form is None or at_edge is None or (form.found is None and "Version" in catalog):
         return None
-    found, page_object = at_edge
-    return PlainDocument(view, copied, found, page_object, stream_table)
+    return PlainDocument(view, found, form, *at_edge, stream_table=stream_table)
 
 
-def _copy(view: View, reference: ReadRef) -> Found | None:
-    """Cut the bytes of an uncompressed dictionary out of the file."""
-    entry = view.entries.get(reference.number)
-    if entry is None or entry.kind != PLAIN:
-        return None
-    buffer = view.document.buffer
-    indirect = view.document.indirect(entry.first)
-    head = OBJECT_HEAD.match(buffer, entry.first)
-    value = view.object(reference.number)
-    if indirect is None or head is None or not isinstance(value, PdfDict) or value.repeated:
-        return None
-    if (indirect.number, indirect.generation) != reference:
-        return None
-    body = bytes(buffer[head.end() : indirect.end]).strip()
-    if not body.startswith(b"<<") or not body.endswith(b">>"):
-        return None
-    return Found(Ref(*reference), body)
+def _ends_at(view: View, end: int) -> bool:
+    """Say whether nothing but white space follows the newest revision."""
+    rest = view.document.size - end
+    return rest <= _MOST_BLANKS and not view.document.buffer[end:].strip(b"\r\n \t")
 
 
 def _edge_page(view: View, catalog: PdfDict, number: int) -> tuple[Page, Found] | None:
@@ -140,10 +117,10 @@ def _edge_page(view: View, catalog: PdfDict, number: int) -> tuple[Page, Found] 
             if key in entries:
                 inherited[key] = _numbers(view, entries[key])
         if view.name(entries.get("Type")) == ReadName("Page") and "Kids" not in entries:
-            copied = _copy(view, node)
-            if copied is None or "Annots" in entries:
+            found = copied(view, node)
+            if found is None or ("Annots" in entries and grown(found, "Annots", Ref(0)) is None):
                 return None
-            return page_from(number, Ref(*node), inherited), copied
+            return page_from(number, Ref(*node), inherited), found
         kids = view.array(entries.get("Kids"))
         if not kids:
             return None

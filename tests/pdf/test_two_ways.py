@@ -107,6 +107,33 @@ def test_both_ways_draw_the_same_picture(name: str, tmp_path: Path) -> None:
     assert pictures[0] == pictures[1]
 
 
+@pytest.mark.parametrize("first", [{}, {"field": "Signature1"}], ids=["short", "layered"])
+@pytest.mark.parametrize("name", _ODDITIES)
+def test_the_second_signer_too_gets_the_same_verdict_both_ways(
+    name: str, first: dict[str, str], tmp_path: Path
+) -> None:
+    once = sign(_ODDITIES[name], stamp=Stamp(lines=("Một",)), **first)
+    assert plain_document(once, page=-1) is not None
+    second = Stamp(lines=("Hai",))
+    short, layered = sign(once, stamp=second), sign(once, stamp=second, field="Signature2")
+    verdict = _verdict(short, tmp_path)
+    assert verdict == _verdict(layered, tmp_path)
+    assert verdict["pdfsig"] == (2, 2, 1)
+    assert _unchanged_first(short) == _unchanged_first(layered)
+    assert short.startswith(once)
+
+
+def _unchanged_first(data: bytes) -> tuple[object, ...]:
+    """Let the validator say what the second revision did to the first signature."""
+    reader = PdfFileReader(io.BytesIO(data), strict=False)
+    trusted = list(load_certs_from_pemder_data(root()[0].public_bytes(Encoding.DER)))
+    status = validate_pdf_signature(
+        reader.embedded_signatures[0], ValidationContext(trust_roots=trusted)
+    )
+    assert status.bottom_line
+    return (status.modification_level, status.coverage, status.docmdp_ok)
+
+
 @pytest.mark.parametrize("name", _ODDITIES)
 def test_a_later_signature_keeps_one_made_the_short_way(name: str, tmp_path: Path) -> None:
     verdict = _verdict(sign(sign(_ODDITIES[name]), stamp=Stamp()), tmp_path)
@@ -150,7 +177,7 @@ def _with_stream_table() -> bytes:
     "source",
     [
         blank_pdf(catalog="/AcroForm<</Fields[]>>"),
-        blank_pdf(extra="/Annots[]"),
+        blank_pdf(extra="/Annots 3 0 R"),
         blank_pdf(catalog="/Version/1.5"),
         blank_pdf(catalog="/Type/Catalog"),
         blank_pdf() + blank_pdf(),
