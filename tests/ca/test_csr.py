@@ -38,7 +38,9 @@ def with_extension(extension: x509.ExtensionType) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "key", [ec_key(), ec.generate_private_key(ec.SECP384R1()), rsa_key()], ids=repr
+    "key",
+    [ec_key(), ec.generate_private_key(ec.SECP384R1()), rsa_key()],
+    ids=["p-256", "p-384", "rsa-2048"],
 )
 @pytest.mark.parametrize("encoding", [Encoding.DER, Encoding.PEM])
 def test_a_sound_request_is_accepted_in_both_encodings(key: Key, encoding: Encoding) -> None:
