@@ -122,7 +122,9 @@ def publish(
     """
     opened = signer(authority, keys=keys)
     session.flush()
-    locked = select(Authority.crl_number).where(Authority.id == authority.id).with_for_update()
+    own_row = select(Authority.crl_number).where(Authority.id == authority.id)
+    # NO KEY UPDATE: certificates that refer to the authority are issued meanwhile.
+    locked = own_row.with_for_update(key_share=True)
     number = session.execute(locked).scalar_one() + 1
     this_update = at.replace(microsecond=0)
     facts = CrlFacts(number, this_update, this_update + lifetime, authority.not_before)

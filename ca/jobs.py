@@ -125,7 +125,7 @@ def _answers_near_end(session: Session, at: datetime) -> list[Certificate]:
         )
         .order_by(OcspAnswer.next_update)
         .limit(RENEW_BATCH)
-        .with_for_update(of=Certificate, skip_locked=True)
+        .with_for_update(of=Certificate, skip_locked=True, key_share=True)
     )
     return list(session.scalars(query))
 

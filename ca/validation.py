@@ -50,6 +50,12 @@ _PARSED: Final = 1024
 """Certificates kept parsed, so that twenty signatures cost little more than one."""
 
 
+_MENDABLE: Final = frozenset(
+    {SubIndication.OUT_OF_BOUNDS_NO_POE, SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE}
+)
+"""What a proof of existence may heal; with it, the status is still worth knowing."""
+
+
 class RevocationRule(StrEnum):
     """What to do where a status cannot be learned."""
 
@@ -199,7 +205,9 @@ class _Validation:
         found = findings(path, self._inputs)
         said = tuple(warnings(path, self._inputs))
         fact = NOT_CHECKED
-        if self._policy.revocation is not RevocationRule.OFF and len(path) > 1:
+        # Addresses are asked only where CAs have vouched for whoever wrote them.
+        sound = all(finding.sub_indication in _MENDABLE for finding in found)
+        if sound and self._policy.revocation is not RevocationRule.OFF and len(path) > 1:
             fact, revoked = self._revocation(path, checker)
             found.extend(revoked)
         found.sort(key=rank)
@@ -217,6 +225,8 @@ class _Validation:
             finding = self._finding(fact, last=last)
             if finding is not None:
                 found.append(finding)
+            if finding is not None and finding.sub_indication is SubIndication.REVOKED_CA_NO_POE:
+                return NOT_CHECKED, found
         return fact, found
 
     def _finding(self, fact: RevocationFact, *, last: bool) -> Finding | None:

@@ -16,7 +16,10 @@ from ca.errors import AuthorityNotFound, AuthorityPlanInvalid, AuthorityUnavaila
 from ca.models import Authority, AuthorityRole
 from db.models import AuditEntry
 from hsm.algorithms import KeyAlgorithm
+from hsm.key_uri import KeyURI
 from hsm.providers import KeyStore
+from hsm.softhsm import SoftHSMToken
+from hsm.tokens import generate_key
 from tests.ca.hierarchy import root
 from tests.ca.house import AT, PUBLIC_URL, House
 from tests.ca.linters import certificate_findings
@@ -220,3 +223,40 @@ def test_nothing_outlives_its_issuer(
         authorities.establish(session, keys=keys, plan=plan, at=AT, actor="setup")
     ends = [certificate(house, slug).not_valid_after_utc for slug in ("issuing", "ocsp", "tsa")]
     assert ends == [AT + timedelta(days=40)] * 3
+
+
+@pytest.mark.token
+@pytest.mark.parametrize("algorithm", [KeyAlgorithm.P_256, KeyAlgorithm.RSA_2048])
+def test_authorities_on_a_token_sign_everything_there(
+    sessions: sessionmaker[Session],
+    softhsm_token: SoftHSMToken,
+    key_store: KeyStore,
+    tmp_path: Path,
+    algorithm: KeyAlgorithm,
+) -> None:
+    def make_key(label: str, algorithm: KeyAlgorithm) -> KeyURI:
+        return generate_key(key_store, softhsm_token.uri, label=label, algorithm=algorithm)
+
+    plan = AuthorityPlan(public_url=PUBLIC_URL, make_key=make_key)
+    specs = {
+        name: replace(getattr(plan, name), algorithm=algorithm)
+        for name in ("issuing", "ocsp", "tsa", "root_ocsp")
+    }
+    plan = replace(plan, **specs)
+    with sessions.begin() as session:
+        authorities.establish(session, keys=key_store, plan=plan, at=AT, actor="setup")
+    with sessions() as session:
+        issuing = authorities.issuing(session)
+        (tmp_path / "list.crl").write_bytes(crl.latest(session, issuing).der)
+        chain = authorities.certificate_chain(session, authorities.time_stamping(session))
+    issuer = write_pem(tmp_path / "issuing.pem", chain[1])
+    listed = openssl(
+        *("crl", "-inform", "DER", "-in", tmp_path / "list.crl", "-noout", "-CAfile", issuer)
+    )
+    assert "verify OK" in listed.stderr
+    seen = openssl(
+        *("verify", "-attime", str(int(AT.timestamp())), "-purpose", "timestampsign"),
+        *("-CAfile", write_pem(tmp_path / "root.pem", chain[2]), "-untrusted", issuer),
+        write_pem(tmp_path / "tsa.pem", chain[0]),
+    )
+    assert seen.returncode == 0, seen.stderr

@@ -177,9 +177,9 @@ def publisher() -> Iterator[Publisher]:
     made.server.server_close()
 
 
-def published(url: str) -> tuple[Entity, Entity]:
+def published(url: str, *, issuer: Entity | None = None) -> tuple[Entity, Entity]:
     """A root and a signer whose certificate points to that server."""
-    top = root()
+    top = issuer or root()
     uri = x509.UniformResourceIdentifier
     access = x509.AuthorityInformationAccess(
         [x509.AccessDescription(AuthorityInformationAccessOID.OCSP, uri(f"{url}/ocsp"))]
@@ -245,6 +245,15 @@ def test_nothing_is_fetched_unless_a_source_is_given(publisher: Publisher) -> No
     publisher.files = {"/ca.crl": top.crl()}
     verdict = PathValidator([top.der]).validate(signer.der, purpose="signing", at=NOW)
     assert not verdict.trusted
+    assert publisher.asked == []
+
+
+def test_a_subscriber_who_plays_ca_cannot_make_us_ask_his_address(publisher: Publisher) -> None:
+    top = root()
+    subscriber = top.issue("Kẻ tấn công")
+    _, signer = published(publisher.url, issuer=subscriber)
+    verdict = fetching(top).validate(signer.der, purpose="signing", at=NOW, others=[subscriber.der])
+    assert verdict.sub_indication == "CHAIN_CONSTRAINTS_FAILURE"
     assert publisher.asked == []
 
 
