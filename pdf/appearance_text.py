@@ -39,7 +39,7 @@ def shows_value(
             return False
         raw = b"".join(shown)
         words = _fold(raw.decode("latin-1"))
-        if words == wanted or (choice and wanted in words):
+        if words == wanted or (choice and wanted and wanted in words):
             continue
         if not _composite(raw):
             return False

@@ -13,6 +13,7 @@ from pdf.document import Document, View
 from pdf.signature_fields import FoundSignature, form_signatures
 from pdf.signature_math import Digest
 from pdf.syntax import Buffer, PdfObject, Ref
+from pdf.xref import PLAIN
 
 _MARK = b"%%EOF"
 _SPACE = b"\x00\t\n\x0c\r "
@@ -137,11 +138,12 @@ def _extent(
 def _holds(revision: View, signature: FoundSignature) -> bool:
     if revision is revision.document.latest and signature.reachable:
         return True
-    if any(found.holder == signature.holder for found in form_signatures(revision)):
-        return True
-    return signature.reachable and any(
-        entry.first == signature.holder for entry in revision.entries.values()
-    )
+    if signature.reachable and signature.number is not None:
+        # That this revision's form reaches it too is seen in the comparison with the next one: a
+        # field that takes up an object from before is a forbidden change there.
+        entry = revision.entries.get(signature.number)
+        return entry is not None and (entry.kind, entry.first) == (PLAIN, signature.holder)
+    return any(found.holder == signature.holder for found in form_signatures(revision))
 
 
 def digest_ranges(buffer: Buffer, ranges: tuple[tuple[int, int], ...], name: str) -> bytes:

@@ -24,6 +24,8 @@ class ChangeHistory:
         self._document = document
         self._steps: dict[int, list[Change]] = {}
         self._direct: dict[int, list[Change]] = {}
+        self._closures: dict[int, frozenset[int]] = {}
+        self._lowest = len(document.latest.sections)
         self._appended: Appended | None = None
         self._references: References | None = None
 
@@ -57,6 +59,12 @@ class ChangeHistory:
         if index is None or revision.repaired:
             return [_broken("revision chain"), *self._compare_directly(revision)]
         changes = self._structure(latest, index, end)
+        changes += [
+            Change(
+                what="structure_broken", where=f"object at byte {offset}", level=ChangeLevel.OTHER
+            )
+            for offset in self._referrers().overhanging(revision, end)
+        ]
         for step in range(index - 1, -1, -1):
             changes += self._step(step)
         return changes
@@ -66,7 +74,7 @@ class ChangeHistory:
         offsets = [section.offset for section in latest.sections[:index]]
         if not offsets or min(offsets) < end or offsets != sorted(offsets, reverse=True):
             changes.append(_broken("revision chain"))
-        if any(section.moved for section in latest.sections[:index]):
+        if any(section.doubtful() for section in latest.sections[:index]):
             changes.append(_broken("cross-references"))
         appended = self._appended_after(end)
         for stretch in appended.loose_after(end):
@@ -86,7 +94,11 @@ class ChangeHistory:
         if index not in self._steps:
             old = self._document.section_view(index + 1)
             new = self._document.section_view(index)
-            self._steps[index] = self._compare(old, new, set(new.sections[0].merged()))
+            if index >= self._lowest:
+                self._closures.clear()  # Not the next step after the last one: forget.
+            self._lowest = index
+            numbers = set(new.sections[0].merged())
+            self._steps[index] = self._compare(old, new, numbers, self._closures)
         return self._steps[index]
 
     def _compare_directly(self, revision: View) -> list[Change]:
@@ -95,12 +107,14 @@ class ChangeHistory:
             latest = self._document.latest
             numbers = {*revision.entries, *latest.entries}
             changed = {n for n in numbers if revision.location(n) != latest.location(n)}
-            self._direct[key] = self._compare(revision, latest, changed)
+            self._direct[key] = self._compare(revision, latest, changed, {})
         return self._direct[key]
 
-    def _compare(self, old: View, new: View, numbers: set[int]) -> list[Change]:
+    def _compare(
+        self, old: View, new: View, numbers: set[int], closures: dict[int, frozenset[int]]
+    ) -> list[Change]:
         try:
-            return compare(old, new, numbers, self._referrers)
+            return compare(old, new, numbers, self._referrers, closures=closures)
         except LimitExceeded:
             raise
         except PdfError:

@@ -72,7 +72,7 @@ class Document:
         self.limits = limits
         self.decryptor: Decryptor | None = None
         self._indirect: dict[int, Indirect | None] = {}
-        self._packed: dict[tuple[int, int], dict[int, PdfObject]] = {}
+        self._packed: dict[int, list[tuple[int, PdfObject]]] = {}
         self._definitions: list[tuple[int, int, int]] | None = None
         self._decoded = 0
         self._sections: dict[int, Section] = {}
@@ -148,13 +148,18 @@ class Document:
         sections = self.latest.sections[index:]
         key = (sections[0].offset, -2)
         if key not in self._views:
-            self._views[key] = View(self, sections, end=sections[0].tail_end)
+            end = max(section.tail_end for section in sections)
+            self._views[key] = View(self, sections, end=end)
         return self._views[key]
 
     def section(self, offset: int, end: int) -> Section:
         """Read the cross-reference section that a file offset names, entries checked."""
         known = self._sections.get(offset)
-        if known is not None and known.end <= end:
+        if (
+            known is not None
+            and known.end <= end
+            and (known.hybrid is None or known.hybrid.end <= end)
+        ):
             return known
         shift = 0
         try:
@@ -252,7 +257,7 @@ class Document:
                 raise
             except PdfError:
                 return stop
-            for index, inner in enumerate(packed):
+            for index, (inner, _) in enumerate(packed):
                 entries[inner] = Entry(PACKED, number, index)
         return stop
 
@@ -291,39 +296,39 @@ class Document:
         self._decoded += len(data)
         return data
 
-    def _unpack(self, raw: bytes, entries: PdfDict) -> dict[int, PdfObject]:
-        """Read an object stream: number -> object, in the order of its index."""
+    def _unpack(self, raw: bytes, entries: PdfDict) -> list[tuple[int, PdfObject]]:
+        """Read an object stream: (number, object) in the order of its index."""
         data = self.decode(raw, entries)
         count, first = entries.get("N"), entries.get("First")
         if not isinstance(count, int) or not isinstance(first, int) or first < 0:
             raise DamagedPdf("an object stream has no usable index")
         words = data[:first].split()[: 2 * max(0, count)]
         numbers = [int(word) for word in takewhile(bytes.isdigit, words)]
-        result: dict[int, PdfObject] = {}
+        result: list[tuple[int, PdfObject]] = []
         for number, position in zip(numbers[::2], numbers[1::2], strict=False):
             try:
                 value, _ = read_object(data, first + position)
             except DamagedPdf:
                 value = None
-            result.setdefault(number, value)
+            result.append((number, value))
         return result
 
-    def packed(self, view: "View", container: int) -> dict[int, PdfObject]:
+    def packed(self, view: "View", container: int) -> list[tuple[int, PdfObject]]:
         """Give the objects of the object stream `container` as `view` defines it."""
         entry = view.entries.get(container)
         if entry is None or entry.kind != PLAIN:
-            return {}
-        key = (entry.first, 0)
+            return []
+        key = entry.first
         if key not in self._packed:
             found = self.indirect(entry.first)
-            result: dict[int, PdfObject] = {}
+            result: list[tuple[int, PdfObject]] = []
             if found is not None and isinstance(found.value, Stream):
                 try:
                     result = self._unpack(view.raw(found.value, found), found.value.entries)
                 except LimitExceeded:
                     raise
                 except (PdfError, ValueError):
-                    result = {}
+                    result = []
             self._packed[key] = result
         return self._packed[key]
 
@@ -341,6 +346,12 @@ class View:
         self.entries: dict[int, Entry] = {}
         for section in reversed(sections):
             self.entries.update(section.merged())
+        if end < document.size:
+            # A place beyond the revision's end was nothing when the revision was made.
+            for number in [
+                n for n, e in self.entries.items() if e.kind == PLAIN and e.first >= end
+            ]:
+                del self.entries[number]
         self.trailer = sections[0].trailer
         self._values: dict[int, PdfObject] = {}
 
@@ -368,7 +379,10 @@ class View:
         if entry is None or entry.kind == FREE:
             return None
         if entry.kind == PACKED:
-            return self.document.packed(self, entry.first).get(number)
+            packed = self.document.packed(self, entry.first)
+            if entry.second < len(packed) and packed[entry.second][0] == number:
+                return packed[entry.second][1]
+            return next((value for inner, value in packed if inner == number), None)
         found = self.document.indirect(entry.first)
         if found is None or found.number != number:
             return None
@@ -406,7 +420,7 @@ class View:
         if entry.kind == PLAIN:
             return (entry.first, -1)
         container = self.entries.get(entry.first)
-        return None if container is None else (container.first, number)
+        return None if container is None else (container.first, entry.second)
 
     def raw(self, stream: Stream, found: Indirect | None = None) -> bytes:
         """Give a stream's data as stored, decrypted but not decoded."""

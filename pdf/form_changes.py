@@ -6,9 +6,10 @@ what a field shows must follow from its value; a signed field stays as it was si
 
 from pdf.appearance_text import fonts as fonts_of
 from pdf.appearance_text import shows_value
+from pdf.errors import PdfError
 from pdf.revision_diff import FORM, LTA, OTHER, Comparison
 from pdf.signature_fields import fields, text
-from pdf.syntax import PdfDict, PdfObject, Ref, same
+from pdf.syntax import PdfDict, PdfObject, Ref, Stream, same
 
 _FORM_KEYS = frozenset({"Fields", "DR", "SigFlags", "DA", "Q", "NeedAppearances"})
 _VALUE_KEYS = frozenset({"V", "AP", "AS", "M", "F", "I", "RV", "DA", "Q", "Ff", "Type", "MK"})
@@ -112,16 +113,22 @@ class _Forms:
         if depth > _MAX_DEPTH:
             self.c.add("form_changed", "form nested too deeply", OTHER)
             return
-        left = list(old)
+        refs = {item for item in old if isinstance(item, Ref)}
+        direct: list[PdfObject] = [item for item in old if not isinstance(item, Ref)]
         for item in new:
-            index = next((i for i, other in enumerate(left) if same(item, other)), None)
-            if index is None:
-                index = self._by_name(left, item)
+            if isinstance(item, Ref):
+                if item in refs:
+                    refs.discard(item)
+                    self._field(item, item, prefix, owner, depth)
+                elif item.number not in self.widgets:
+                    self._new_field(item, prefix)
+                continue
+            index = self._by_name(direct, item)
             if index is None:
                 self._new_field(item, prefix)
             else:
-                self._field(left.pop(index), item, prefix, owner, depth)
-        for item in left:
+                self._field(direct.pop(index), item, prefix, owner, depth)
+        for item in (*sorted(refs), *direct):
             node = self.c.old.dictionary(item)
             if node is None and isinstance(item, Ref):
                 continue  # Listed, but there never was such a field.
@@ -129,14 +136,11 @@ class _Forms:
 
     def _by_name(self, left: list[PdfObject], item: PdfObject) -> int | None:
         """Find a field given directly in the array by its name."""
-        if isinstance(item, Ref):
-            return None
         node = self.c.new.dictionary(item)
         for index, other in enumerate(left):
             candidate = self.c.old.dictionary(other)
             if (
-                not isinstance(other, Ref)
-                and node is not None
+                node is not None
                 and candidate is not None
                 and same(candidate.get("T"), node.get("T"))
             ):
@@ -145,16 +149,18 @@ class _Forms:
 
     # An existing field -----------------------------------------------------------------------
 
-    def _field(
+    def _field(  # noqa: C901 (the questions one field is asked, in their order)
         self, before: PdfObject, after: PdfObject, prefix: str, owner: int | None, depth: int
     ) -> None:
         c = self.c
-        old, new = c.old.dictionary(before), c.new.dictionary(after)
         if isinstance(after, Ref):
             if after.number in self.widgets:
                 return
             self.widgets.add(after.number)
             owner = after.number
+            if c.untouched(after.number):
+                return
+        old, new = c.old.dictionary(before), c.new.dictionary(after)
         if old is None and new is None:
             return
         if old is None or new is None:
@@ -196,7 +202,8 @@ class _Forms:
                 if c.touched(old.get(key), new.get(key))
             ]
             others = self._different(old, new, frozenset({"AP", "AS", "F", "MK", "V", "M", "P"}))
-            if value_touched or shown or others:
+            kids = not same(old.get("Kids"), new.get("Kids"))
+            if value_touched or shown or others or kids:
                 c.add("signature_changed", name, OTHER, name)
             return
         different = self._different(old, new, _SIGNING_KEYS)
@@ -224,7 +231,7 @@ class _Forms:
         if touched:
             c.add("field_filled", name, FORM, name)
 
-    def _shows_what_it_says(
+    def _shows_what_it_says(  # noqa: PLR0911 (each return is one way to show another thing)
         self, old: PdfDict, new: PdfDict, kind: str | None, touched: set[str]
     ) -> bool:
         """Whether what the field shows still follows from its value."""
@@ -238,6 +245,8 @@ class _Forms:
             if "AP" in touched and "AP" in old and not self._same_states(old, new):
                 return False
             return "AS" not in touched or self._state_fits(new, value)
+        if touched & {"DA", "MK"} and "V" not in touched and "AP" not in touched:
+            return False
         if "AP" not in touched:
             return "AS" not in touched
         shown = shows_value(c.new, new.get("AP"), value, choice=kind == "Ch")
@@ -288,7 +297,7 @@ class _Forms:
                 self.widgets.add(kid.number)
         if c.new.resolve(node.get("V")) is None:
             visible, large = self._visibility(node)
-            over = large or (visible and self.certified)
+            over = large or (visible and (self.certified or self._draws(node)))
             what = "signature_field_over_content" if over else "signature_field_added"
             c.add(what, name, OTHER if over else FORM, name)
         else:
@@ -311,6 +320,19 @@ class _Forms:
             c.add("signature_field_over_content", name, OTHER, name)
         level = LTA if stamp and not visible else FORM
         c.add("timestamp_added" if stamp else "signature_added", name, level, name)
+
+    def _draws(self, node: PdfDict) -> bool:
+        """Tell whether an unsigned field already paints something."""
+        for widget in (node, *map(self.c.new.dictionary, self.c.new.array(node.get("Kids")))):
+            appearance = self.c.new.dictionary(widget.get("AP")) if widget else None
+            for value in appearance.values() if appearance else ():
+                stream = self.c.new.resolve(value)
+                try:
+                    if not isinstance(stream, Stream) or self.c.new.decoded(stream).strip():
+                        return True
+                except PdfError:
+                    return True
+        return False
 
     def _visibility(self, node: PdfDict) -> tuple[bool, bool]:
         """Whether a field shows anything, and whether it covers much of a page."""

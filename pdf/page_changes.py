@@ -89,18 +89,12 @@ class _Pages:
         if isinstance(item, Ref) and item.number in self.widgets:
             return
         if c.new.name(node.get("Subtype")) == "Widget":
-            if isinstance(item, Ref) and self._kid_of_form(node):
-                return
             c.add("annotation_over_content", f"{where} outside the form", OTHER)
             return
         if self._comment(node):
             c.add("annotation_added", where, ChangeLevel.ANNOTATIONS)
         else:
             c.add("annotation_over_content", where, OTHER)
-
-    def _kid_of_form(self, node: PdfDict) -> bool:
-        parent = node.get("Parent")
-        return isinstance(parent, Ref) and parent.number in self.widgets and "T" not in node
 
     def _comment(self, node: PdfDict) -> bool:
         """Whether an annotation stands beside the content and cannot pass for it."""

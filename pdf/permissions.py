@@ -120,6 +120,8 @@ def _lock(revision: View, parameters: PdfDict) -> FieldLock:
 
 
 def _own_field(revision: View, signature: FoundSignature) -> PdfDict | None:
+    if signature.owner is not None:
+        return revision.dictionary(signature.owner)
     for field in fields(revision):
         if field.name == signature.field:
             return field.dictionary

@@ -24,7 +24,8 @@ class References:
     def __init__(self, document: Document, views: list[View]) -> None:
         self._document = document
         self._plain: dict[int, set[int]] = defaultdict(set)
-        self._packed: dict[int, set[tuple[int, int]]] = defaultdict(set)
+        self._packed: dict[int, set[tuple[int, int, int]]] = defaultdict(set)
+        self._ends: dict[int, tuple[int, Stream | None]] = {}
         offsets: set[int] = set()
         for view in views:
             for section in view.sections:
@@ -42,6 +43,8 @@ class References:
             found = self._document.indirect(offset)
             if found is None:
                 return
+            stream = found.value if isinstance(found.value, Stream) else None
+            self._ends[offset] = (found.end, stream)
             region = bytes(self._document.buffer[offset : found.end])
         for match in _REFERENCE.finditer(region):
             self._plain[int(match[1])].add(offset)
@@ -52,9 +55,24 @@ class References:
             entry = view.entries.get(container)
             if entry is None:
                 continue
-            for number, value in self._document.packed(view, container).items():
+            for index, (number, value) in enumerate(self._document.packed(view, container)):
                 for target in targets(value):
-                    self._packed[target].add((entry.first, number))
+                    self._packed[target].add((entry.first, index, number))
+
+    def overhanging(self, view: View, end: int) -> list[int]:
+        """Offsets of objects before `end` that reach or claim to reach beyond it.
+
+        What such an object is depends on what is appended later.
+        """
+        found: list[int] = []
+        for offset, (value_end, stream) in self._ends.items():
+            if offset >= end:
+                continue
+            length = view.resolve(stream.entries.get("Length")) if stream else None
+            claimed = stream.start + length if stream and isinstance(length, int) else value_end
+            if max(claimed, value_end) > end:
+                found.append(offset)
+        return found
 
     def parents(self, number: int, view: View) -> set[int]:
         """Numbers of the objects that refer to `number` in this view."""
@@ -63,8 +81,8 @@ class References:
             indirect = self._document.indirect(offset)
             if indirect is not None and view.location(indirect.number) == (offset, -1):
                 found.add(indirect.number)
-        for container, holder in self._packed.get(number, ()):
-            if view.location(holder) == (container, holder):
+        for container, index, holder in self._packed.get(number, ()):
+            if view.location(holder) == (container, index):
                 found.add(holder)
         return found
 

@@ -17,7 +17,7 @@ from pdf.errors import PdfError
 from pdf.limits import within
 from pdf.references import References, keys_leading_to, targets
 from pdf.syntax import PdfDict, PdfObject, Ref, Stream, same
-from pdf.xref import FREE
+from pdf.xref import FREE, PACKED, PLAIN
 
 LTA, FORM, OTHER = ChangeLevel.LTA_UPDATES, ChangeLevel.FORM_FILLING, ChangeLevel.OTHER
 _BOUNDARY_TYPES = frozenset({"Page", "Pages", "Catalog"})
@@ -31,11 +31,23 @@ class Comparison:
     """Two views, the numbers that differ between them, and what explains each."""
 
     def __init__(
-        self, old: View, new: View, numbers: Iterable[int], referrers: Callable[[], References]
+        self,
+        old: View,
+        new: View,
+        numbers: Iterable[int],
+        referrers: Callable[[], References],
+        *,
+        closures: dict[int, frozenset[int]],
     ) -> None:
         self.old = old
         self.new = new
         self.changes: list[Change] = []
+        numbers = set(numbers)
+        numbers.update(
+            number
+            for number, entry in new.entries.items()
+            if entry.kind == PACKED and entry.first in numbers
+        )
         self.changed = {number for number in numbers if self._differs(number)}
         within(len(self.changed), old.document.limits.changed_objects, "too many changes")
         self.explained: dict[int, dict[int | None, set[str] | None]] = {}
@@ -43,6 +55,7 @@ class Comparison:
         self.free_standing: set[int] = set()
         """Numbers compared entry by entry, so that further uses do no harm."""
         self._referrers = referrers
+        self._closures = closures
 
     @cached_property
     def references(self) -> References:
@@ -52,6 +65,16 @@ class Comparison:
     # Differences -----------------------------------------------------------------------------
 
     def _differs(self, number: int) -> bool:
+        before, after = self.old.entries.get(number), self.new.entries.get(number)
+        if (
+            before is not None
+            and after is not None
+            and before.kind == after.kind == PLAIN
+            and before.second != after.second
+        ):
+            # References name the generation: to some readers the object is gone.
+            self.add("object_changed", f"generation of object {number}", OTHER)
+            return True
         if self.old.location(number) == self.new.location(number):
             return False
         return not self.equal(self.old.object(number), self.new.object(number))
@@ -92,6 +115,23 @@ class Comparison:
                     within(len(found), view.document.limits.changed_objects, "too many objects")
                     queue.append((child, number))
         return found
+
+    def untouched(self, number: int) -> bool:
+        """Tell whether nothing in or below a field without children changed.
+
+        What is below is remembered from step to step: it stays true until a step changes it.
+        """
+        known = self._closures.get(number)
+        if known is None:
+            node = self.new.dictionary(Ref(number, 0))
+            if node is None or "Kids" in node:
+                return False
+            known = frozenset((number, *self.subtree(Ref(number, 0))))
+            self._closures[number] = known
+        if known.isdisjoint(self.changed):
+            return True
+        del self._closures[number]
+        return False
 
     # Explanations ----------------------------------------------------------------------------
 
@@ -228,7 +268,9 @@ class Comparison:
         touched = False
         for number in sorted(self.changed - self.free_standing):
             old, new = self.old.object(number), self.new.object(number)
-            if isinstance(old, PdfDict) and isinstance(new, PdfDict) and "S" in old and "P" in old:
+            if _is_tag(old) and _is_tag(new):
+                assert isinstance(old, PdfDict)  # noqa: S101 (what _is_tag says)
+                assert isinstance(new, PdfDict)  # noqa: S101 (as above)
                 different = {k for k in {*old, *new} if not same(old.get(k), new.get(k))}
                 if different <= {"K"}:
                     self.free(number)
@@ -243,15 +285,19 @@ class Comparison:
 
     def _is_element(self, number: int, root: int | None) -> bool:
         value = self.new.object(number)
-        return number == root or (isinstance(value, PdfDict) and "S" in value and "P" in value)
+        return number == root or _is_tag(value)
 
     # Accounting ------------------------------------------------------------------------------
 
     def _account(self) -> None:
         """Report every changed object that no rule explained, or that is used elsewhere too."""
-        for number in sorted(self.changed - self.free_standing):
+        for number in sorted(self.changed):
             before, after = self.old.object(number), self.new.object(number)
             was_defined = self._defined(self.old, number)
+            if was_defined and _says_twice(after):
+                self.add("object_changed", f"object {number} gives an entry twice", OTHER)
+            if number in self.free_standing:
+                continue
             if not was_defined:
                 if self._activated(number):
                     self.add("object_activated", f"object {number}", OTHER)
@@ -321,6 +367,25 @@ def _is_boundary(value: PdfObject) -> bool:
     )
 
 
+def _is_tag(value: PdfObject) -> bool:
+    """Tell a structure element from other dictionaries with /S (groups have a Boolean /K)."""
+    return (
+        isinstance(value, PdfDict)
+        and "S" in value
+        and "P" in value
+        and not isinstance(value.get("K"), bool)
+        and value.get("Type") in {None, "StructElem"}
+    )
+
+
+def _says_twice(value: PdfObject) -> bool:
+    if isinstance(value, Stream):
+        value = value.entries
+    if isinstance(value, PdfDict):
+        return bool(value.repeated) or any(_says_twice(item) for item in value.values())
+    return isinstance(value, list) and any(_says_twice(item) for item in value)
+
+
 def _name_of(before: PdfObject, after: PdfObject) -> str:
     if isinstance(before, PdfDict):
         if before.get("Type") == "Page":
@@ -334,7 +399,15 @@ def _name_of(before: PdfObject, after: PdfObject) -> str:
 
 
 def compare(
-    old: View, new: View, numbers: Iterable[int], referrers: Callable[[], References]
+    old: View,
+    new: View,
+    numbers: Iterable[int],
+    referrers: Callable[[], References],
+    *,
+    closures: dict[int, frozenset[int]],
 ) -> list[Change]:
-    """Give changes from `old` to `new`; `numbers` are the objects whose definition may differ."""
-    return Comparison(old, new, numbers, referrers).run()
+    """Give the changes from `old` to `new`; `numbers` are the objects that may differ.
+
+    `closures` may be shared by comparisons of successive revisions, oldest first.
+    """
+    return Comparison(old, new, numbers, referrers, closures=closures).run()

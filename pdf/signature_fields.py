@@ -42,6 +42,8 @@ class FoundSignature:
     holder: int | None
     number: int | None
     reachable: bool
+    owner: Ref | None = None
+    """The field that holds the signature, where it is an object of its own."""
 
 
 def fields(view: View) -> list[Field]:
@@ -137,6 +139,7 @@ def _from_value(
         holder=entry.first if entry is not None and entry.kind == PLAIN else None,
         number=number,
         reachable=True,
+        owner=owner,
     )
 
 

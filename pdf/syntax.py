@@ -247,9 +247,13 @@ def _dictionary(items: list[object], contents: tuple[int, int] | None) -> PdfDic
     return result
 
 
-def same(left: PdfObject, right: PdfObject) -> bool:
+def same(  # noqa: PLR0911 (one return a kind of object)
+    left: PdfObject, right: PdfObject
+) -> bool:
     """Whether two direct objects are equal in kind and value (streams: dictionaries only)."""
-    if isinstance(left, dict) and isinstance(right, dict):
+    if isinstance(left, PdfDict) and isinstance(right, PdfDict):
+        if left.repeated != right.repeated:
+            return False
         return left.keys() == right.keys() and all(same(left[k], right[k]) for k in left)
     if isinstance(left, Ref) or isinstance(right, Ref):
         return isinstance(left, Ref) and isinstance(right, Ref) and left == right

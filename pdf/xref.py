@@ -40,6 +40,7 @@ _ROWS = re.compile(rb"(\d{10}) (\d{5}) ([nf])[ \r\n]{2}")
 _TRAILER = re.compile(SKIP + rb"trailer")
 _TAIL = re.compile(SKIP + rb"startxref" + SKIP + rb"(\d{1,12})[" + WHITESPACE + rb"]*+%%EOF\r?\n?")
 _ROW_LENGTH = 20
+_STEERING_KEYS = frozenset({"Root", "Prev", "XRefStm", "Encrypt", "Size", "W", "Index"})
 _ALL_FREE_GENERATION = 65535
 
 
@@ -79,6 +80,20 @@ class Section:
     stream_number: int | None = None
     moved: frozenset[int] = field(default_factory=frozenset)
     """Numbers whose entry did not point to them and that were found by scanning, or not at all."""
+    ambiguous: bool = False
+    """A number is listed twice with two places: readers differ in which one they take."""
+
+    def doubtful(self) -> bool:
+        """Tell whether readers may disagree about what this section says."""
+        if self.ambiguous or self.moved:
+            return True
+        if self.hybrid is None:
+            return False
+        return self.hybrid.doubtful() or any(
+            entry.kind != FREE and number in self.entries and self.entries[number] != entry
+            for number, entry in self.hybrid.entries.items()
+            if self.entries.get(number, entry).kind != FREE
+        )
 
     def merged(self) -> dict[int, Entry]:
         """Entries of this section alone, hidden objects of a hybrid file included."""
@@ -151,6 +166,7 @@ def read_section(buffer: Buffer, offset: int, end: int, *, decode: Decoder) -> S
 
 def _read_table(buffer: Buffer, offset: int, position: int, end: int) -> Section:
     entries: dict[int, Entry] = {}
+    ambiguous = False
     while True:
         trailer = _TRAILER.match(buffer, position, end)
         if trailer is not None:
@@ -158,7 +174,8 @@ def _read_table(buffer: Buffer, offset: int, position: int, end: int) -> Section
         head = _SUBSECTION.match(buffer, position, end)
         if head is None:
             raise DamagedPdf(f"a cross-reference table is broken at byte {position}")
-        position = _read_rows(buffer, head, end, entries)
+        position, twice = _read_rows(buffer, head, end, entries)
+        ambiguous = ambiguous or twice
     value, after = read_object(buffer, trailer.end(), end)
     if not isinstance(value, PdfDict):
         raise DamagedPdf("a trailer is not a dictionary")
@@ -171,10 +188,13 @@ def _read_table(buffer: Buffer, offset: int, position: int, end: int) -> Section
         entries=entries,
         previous=_offset(value.get("Prev")),
         hybrid_offset=_offset(hybrid),
+        ambiguous=ambiguous or bool(value.repeated & _STEERING_KEYS),
     )
 
 
-def _read_rows(buffer: Buffer, head: re.Match[bytes], end: int, entries: dict[int, Entry]) -> int:
+def _read_rows(
+    buffer: Buffer, head: re.Match[bytes], end: int, entries: dict[int, Entry]
+) -> tuple[int, bool]:
     start, count = int(head[1]), int(head[2])
     position = head.end()
     if count * 10 > end - position:
@@ -196,12 +216,12 @@ def _read_rows(buffer: Buffer, head: re.Match[bytes], end: int, entries: dict[in
             position = row.end()
     if rows and start == 1 and rows[0][2] == b"f" and int(rows[0][1]) == _ALL_FREE_GENERATION:
         start = 0  # A numbering slip of old writers that every reader knows.
+    twice = False
     for index, (first, second, kind) in enumerate(rows, start):
-        if kind == b"n" and int(first):
-            entries.setdefault(index, Entry(PLAIN, int(first), int(second)))
-        else:
-            entries.setdefault(index, Entry(FREE, int(first), int(second)))
-    return position
+        used = kind == b"n" and int(first)
+        entry = Entry(PLAIN if used else FREE, int(first), int(second))
+        twice = entries.setdefault(index, entry) != entry or twice
+    return position, twice
 
 
 def _offset(value: PdfObject) -> int | None:
@@ -218,18 +238,20 @@ def _read_stream(buffer: Buffer, offset: int, end: int, decode: Decoder) -> Sect
     trailer = stream.entries
     stop = stream_end(buffer, stream.start, trailer.get("Length"), end)
     data = decode(bytes(buffer[stream.start : stop]), trailer)
+    entries, ambiguous = _stream_entries(data, trailer)
     return Section(
         offset=offset,
         end=object_end(buffer, found, stop, end),
         tail_end=0,
         trailer=trailer,
-        entries=_stream_entries(data, trailer),
+        entries=entries,
+        ambiguous=ambiguous or bool(trailer.repeated & _STEERING_KEYS),
         previous=_offset(trailer.get("Prev")),
         stream_number=found.number,
     )
 
 
-def _stream_entries(data: bytes, trailer: PdfDict) -> dict[int, Entry]:
+def _stream_entries(data: bytes, trailer: PdfDict) -> tuple[dict[int, Entry], bool]:
     widths = trailer.get("W")
     if (
         not isinstance(widths, list)
@@ -247,11 +269,12 @@ def _stream_entries(data: bytes, trailer: PdfDict) -> dict[int, Entry]:
         raise DamagedPdf("a cross-reference stream has no usable /Index")
     entries: dict[int, Entry] = {}
     position = 0
+    twice = False
     pairs = [i for i in index if isinstance(i, int)]
     for start, count in zip(pairs[::2], pairs[1::2], strict=False):
         for number in range(start, start + min(count, len(data) // row + 1)):
             if position + row > len(data):
-                return entries
+                return entries, twice
             middle = position + one
             last = middle + two
             kind = int.from_bytes(data[position:middle]) if one else PLAIN
@@ -259,8 +282,9 @@ def _stream_entries(data: bytes, trailer: PdfDict) -> dict[int, Entry]:
             second = int.from_bytes(data[last : position + row])
             position += row
             if kind in {PLAIN, PACKED, FREE}:
-                entries.setdefault(number, Entry(kind, first, second))
-    return entries
+                entry = Entry(kind, first, second)
+                twice = entries.setdefault(number, entry) != entry or twice
+    return entries, twice
 
 
 def check_entries(

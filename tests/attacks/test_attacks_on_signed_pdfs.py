@@ -316,13 +316,132 @@ def test_shadow_attack_fills_a_reference_that_was_prepared_before_signing() -> N
 def test_shadow_attack_switches_a_layer_off() -> None:
     layers = "/OCProperties<</OCGs[6 0 R]/D<</ON[6 0 R]>>>>"
     data = sign(letter(catalog=layers, more=["<</Type/OCG/Name(L)>>"]))
-    flagged(append(data, {CATALOG: source(data, CATALOG).replace(b"/ON [", b"/OFF [")}))
+    flagged(append(data, {CATALOG: re.sub(rb"/ON\s*\[", b"/OFF[", source(data, CATALOG))}))
 
 
 def test_attack_adds_a_script_to_the_catalogue() -> None:
     data = sign(letter())
     catalog = source(data, CATALOG)[:-2] + b"/OpenAction<</S/JavaScript/JS(app.alert(1))>>>>"
     flagged(append(data, {CATALOG: catalog}), "catalog_changed")
+
+
+# Places that mean nothing yet when the document is signed ----------------------------------------
+
+
+def with_entry(data: bytes, number: int, offset: int, more: str = "") -> bytes:
+    """Add one cross-reference entry, prepared before signing."""
+    start = len(data)
+    previous = Document(data).latest.sections[0].offset
+    table = f"xref\n{number} 1\n{offset:010d} 00000 n \ntrailer\n<</Size 60/Root 1 0 R"
+    table += f"/Prev {previous}{more}>>\nstartxref\n{start}\n%%EOF\n"
+    return data + table.encode()
+
+
+def drawn_twice() -> bytes:
+    return rebuilt(letter().replace(b"/Contents 3 0 R", b"/Contents[3 0 R 50 0 R]"))
+
+
+def test_attack_prepares_a_place_beyond_the_end_of_the_file() -> None:
+    place = 40_000
+    data = sign(with_entry(drawn_twice(), 50, place))
+    padded = data + b" " * (place - len(data))
+    flagged(padded + b"50 0 obj\n" + stream(OVERLAY) + b"\nendobj\n")
+
+
+def test_attack_prepares_a_place_beyond_the_end_and_lists_it_again_later() -> None:
+    place = 40_000
+    data = sign(with_entry(drawn_twice(), 50, place))
+    padded = data + b" " * (place - len(data)) + b"50 0 obj\n" + stream(OVERLAY) + b"\nendobj\n"
+    flagged(append(padded, {}, places={50: place}), "object_activated")
+
+
+def test_attack_prepares_a_stream_that_is_longer_than_the_file() -> None:
+    base = letter()
+    length = re.search(rb"/Length (\d+)", base)
+    assert length
+    long = base.replace(length[0], b"/Length 30000", 1)
+    data = sign(rebuilt(long))
+    start = data.index(b"stream\n") + 7
+    filler = b" " * (start + 30000 - len(data) - 60)
+    evil = append(data, {free_number(data): stream(filler + EVIL + b"\nendstream\nendobj")})
+    flagged(evil)
+
+
+def test_attack_changes_the_generation_of_an_object() -> None:
+    data = sign(letter())
+    offset = Document(data).latest.entries[CONTENT].first
+    forged = append(data, {}, places={CONTENT: offset})
+    row = forged.rindex(f"{offset:010d} 00000 n ".encode())
+    flagged(forged[: row + 15] + b"1" + forged[row + 16 :])
+
+
+def test_attack_lists_an_object_twice_in_one_table() -> None:
+    data = sign(letter())
+    view = Document(data).latest
+    good, other = view.entries[CONTENT].first, view.entries[FONT].first
+    start = len(data)
+    previous = view.sections[0].offset
+    table = f"xref\n3 1\n{good:010d} 00000 n \n3 1\n{other:010d} 00000 n \ntrailer\n"
+    table += f"<</Size 60/Root 1 0 R/Prev {previous}>>\nstartxref\n{start}\n%%EOF\n"
+    flagged(data + table.encode(), "structure_broken")
+
+
+def test_attack_gives_an_entry_of_the_catalogue_twice() -> None:
+    data = sign(letter())
+    new = free_number(data)
+    catalog = source(data, CATALOG)
+    catalog = re.sub(rb"/Pages", f"/Pages {new} 0 R/Pages".encode(), catalog, count=1)
+    pages = f"<</Type/Pages/Kids[{new + 1} 0 R]/Count 1>>"
+    page = f"<</Type/Page/Parent {new} 0 R/MediaBox[0 0 595 842]>>"
+    flagged(append(data, {CATALOG: catalog, new: pages, new + 1: page}), "object_changed")
+
+
+def packed_page() -> tuple[bytes, int]:
+    """A signed letter whose page object is in an object stream; and that stream's number."""
+    base = letter()
+    page = source(base, PAGE)
+    container = 20
+    index = f"{PAGE} 0 {PAGE} {len(page) + 1} ".encode()
+    evil = page.replace(b"/Contents 3 0 R", b"/Contents 21 0 R")
+    body = stream(index + page + b" " + evil, f"/Type/ObjStm/N 2/First {len(index)}")
+    data = append(base, {container: body, 21: stream(EVIL)})
+    start = len(data)
+    rows = bytes((2,)) + container.to_bytes(4) + b"\x00" + bytes((1,)) + start.to_bytes(4) + b"\x00"
+    entries = (
+        f"/Type/XRef/W[1 4 1]/Index[{PAGE} 1 22 1]/Size 60/Root 1 0 R"
+        f"/Prev {Document(data).latest.sections[0].offset}"
+    )
+    tail = b"22 0 obj\n" + stream(rows, entries) + b"\nendobj\n"
+    return data + tail + f"startxref\n{start}\n%%EOF\n".encode(), container
+
+
+def test_attack_redefines_the_object_stream_that_holds_the_page() -> None:
+    base, container = packed_page()
+    data = page_signed_elsewhere(base)
+    index = f"{PAGE} 0 ".encode()
+    evil = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 21 0 R>>"
+    body = stream(index + evil, f"/Type/ObjStm/N 1/First {len(index)}")
+    flagged(append(data, {container: body}), "page_changed")
+
+
+def test_attack_points_to_another_place_in_the_same_object_stream() -> None:
+    base, container = packed_page()
+    data = page_signed_elsewhere(base)
+    start = len(data)
+    rows = bytes((2,)) + container.to_bytes(4) + b"\x01" + bytes((1,)) + start.to_bytes(4) + b"\x00"
+    entries = (
+        f"/Type/XRef/W[1 4 1]/Index[{PAGE} 1 40 1]/Size 60/Root 1 0 R"
+        f"/Prev {Document(data).latest.sections[0].offset}"
+    )
+    tail = b"40 0 obj\n" + stream(rows, entries) + b"\nendobj\n"
+    flagged(data + tail + f"startxref\n{start}\n%%EOF\n".encode(), "page_changed")
+
+
+def page_signed_elsewhere(data: bytes) -> bytes:
+    """Sign through a field that is in the form already, so that the page object stays packed."""
+    field = "<</Type/Annot/Subtype/Widget/FT/Sig/T(Here)/Rect[0 0 0 0]/F 132>>"
+    form = {CATALOG: "<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[30 0 R]>>>>", 30: field}
+    return sign(append(data, form), field="Here")
 
 
 # Form overlays -----------------------------------------------------------------------------------
@@ -477,6 +596,38 @@ def test_evil_annotation_attack_on_a_document_certified_for_form_filling() -> No
     report = check(annotation("Highlight", "/QuadPoints[1 2 3 4 5 6 7 8]")(data))
     assert not report.accept
     assert not report.signatures[0].integrity.changes_permitted
+
+
+def test_form_overlay_hangs_a_widget_under_an_existing_field() -> None:
+    data = sign(form())
+    new = free_number(data)
+    widget = (
+        "<</Type/Annot/Subtype/Widget/Parent 6 0 R/Rect[70 690 470 720]/F 4"
+        f"/AP<</N {new + 1} 0 R>>>>"
+    )
+    page = re.sub(rb"/Annots\s*\[", f"/Annots[{new} 0 R ".encode(), source(data, PAGE))
+    flagged(append(data, {new: widget, new + 1: drawn("9"), PAGE: page}), "annotation_over_content")
+
+
+def test_sneaky_signature_attack_with_an_unsigned_field_that_paints() -> None:
+    flagged(visible_signature(sign(letter()), "70 690 470 720"), "signature_field_over_content")
+
+
+def test_sneaky_signature_attack_hangs_a_widget_under_a_signed_field() -> None:
+    data = sign(letter())
+    view = Document(data).latest
+    number = next(
+        n for n in view.entries
+        if isinstance(v := view.object(n), dict) and v.get("FT") == "Sig"
+    )  # fmt: skip
+    new = free_number(data)
+    widget = (
+        f"<</Type/Annot/Subtype/Widget/Parent {number} 0 R/Rect[70 690 470 720]/F 4"
+        f"/AP<</N {new + 1} 0 R>>>>"
+    )
+    page = re.sub(rb"/Annots\s*\[", f"/Annots[{new} 0 R ".encode(), source(data, PAGE))
+    field = re.sub(rb"/Rect", f"/Kids[{new} 0 R]/Rect".encode(), source(data, number), count=1)
+    flagged(append(data, {new: widget, new + 1: drawn("9"), PAGE: page, number: field}))
 
 
 def visible_signature(data: bytes, box: str) -> bytes:

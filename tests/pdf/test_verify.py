@@ -1,6 +1,7 @@
 """What the report says about ordinary signatures, time-stamps, revocation and hostile files."""
 
 import json
+import re
 import subprocess
 from datetime import timedelta
 from io import BytesIO
@@ -153,7 +154,7 @@ def test_one_broken_signature_does_not_hide_the_others() -> None:
 def test_a_comment_is_a_permitted_change_where_the_certification_permits_comments() -> None:
     data = sign(letter(), certify=CertificationLevel.ANNOTATIONS)
     new = free_number(data)
-    page = source(data, 4).replace(b"/Annots [", f"/Annots [ {new} 0 R ".encode())
+    page = re.sub(rb"/Annots\s*\[", f"/Annots[{new} 0 R ".encode(), source(data, 4))
     note = "<</Type/Annot/Subtype/Text/Rect[10 10 30 30]/Contents(Da xem)>>"
     signature = only(check(append(data, {4: page, new: note})))
     assert signature.integrity.changes_after is ChangeLevel.ANNOTATIONS
@@ -358,11 +359,12 @@ def test_a_document_that_needs_a_password_is_read_with_it(tmp_path: Path) -> Non
     plain.write_bytes(letter())
     options = ["--object-streams=generate", "--encrypt", "user", "owner", "256", "--"]
     subprocess.run(["qpdf", str(plain), *options, str(locked)], check=True)
-    data = sign(locked.read_bytes(), password="user")
-    report = check(data, password="user")
+    unlock = {"password": "user"}
+    data = sign(locked.read_bytes(), **unlock)
+    report = check(data, **unlock)
     assert report.encrypted
     assert report.accept
     assert only(report).field_name == "Signature1"
-    later = sign(data, password="user", who=person("rsa", "Trần Thị Hai"))
+    later = sign(data, **unlock, who=person("rsa", "Trần Thị Hai"))
     assert not check(later).accept
-    assert check(later, password="user").accept
+    assert check(later, **unlock).accept
