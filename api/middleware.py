@@ -63,6 +63,7 @@ class Envelope:
                 return
             if not scope["path"].startswith(UPLOADS):
                 await self.app(scope, exchange.limited_receive, exchange.send)
+                await exchange.refuse_if_too_large()
             else:
                 await self.app(scope, receive, exchange.send)
         except BodyTooLarge as error:
@@ -103,15 +104,20 @@ class _Exchange:
         self.started = time.perf_counter()
         self.status = 0
         self.received = 0
+        self._refused: BodyTooLarge | None = None
 
     async def limited_receive(self) -> Message:
         message = await self._receive()
         self.received += len(message.get("body", b""))
         if self.received > MAX_BODY_BYTES:
-            raise BodyTooLarge(MAX_BODY_BYTES)
+            # The framework may turn this into an answer of its own, which `send` then replaces.
+            self._refused = BodyTooLarge(MAX_BODY_BYTES)
+            raise self._refused
         return message
 
     async def send(self, message: MutableMapping[str, object]) -> None:
+        if self._refused is not None:
+            return
         if message["type"] == "http.response.start":
             self.status = int(str(message["status"]))
             headers = message.setdefault("headers", [])
@@ -124,10 +130,16 @@ class _Exchange:
             ]
         await self._send(message)
 
+    async def refuse_if_too_large(self) -> None:
+        """Answer in place of the framework when it took the refusal for something else."""
+        if self._refused is not None:
+            await self.refuse(self._refused)
+
     async def refuse(self, error: RoomError) -> None:
         """Answer with a problem, where the framework has not been asked or has not answered."""
         if self.status:
             return
+        self._refused = None
         headers = dict(self.scope["headers"])
         language = language_of(headers.get(b"accept-language", b"").decode("latin-1"))
         body = json.dumps(problem(error, language, request_id=self.request_id)).encode()

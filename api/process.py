@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
@@ -20,6 +20,9 @@ from api.app import create_app
 from api.log import configure
 from api.settings import Settings, from_environment
 from api.wiring import build
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 PR_SET_PDEATHSIG: Final = 1
 KEEP_ALIVE_SECONDS: Final = 30
@@ -42,8 +45,16 @@ def main(arguments: list[str]) -> None:
 def web(settings: Settings, listening: socket.socket) -> None:
     """Serve HTTP on a socket that is bound already."""
     wiring = build(settings, _url(settings))
-    config = uvicorn.Config(
-        create_app(wiring),
+    try:
+        uvicorn.Server(http_config(create_app(wiring))).run(sockets=[listening])
+    finally:
+        wiring.close()
+
+
+def http_config(app: ASGIApp) -> uvicorn.Config:
+    """Return how the application is served, also by tests."""
+    return uvicorn.Config(
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -52,10 +63,6 @@ def web(settings: Settings, listening: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        wiring.close()
 
 
 def jobs(settings: Settings) -> None:

@@ -139,6 +139,7 @@ class _Form:
     fields: dict[str, bytearray] = field(default_factory=dict)
     parts: int = 0
     option_bytes: int = 0
+    complete: bool = False
     _header_field: bytearray = field(default_factory=bytearray)
     _header_value: bytearray = field(default_factory=bytearray)
     _disposition: bytes = b""
@@ -152,6 +153,7 @@ class _Form:
             "on_header_end": self._header,
             "on_headers_finished": self._headers,
             "on_part_data": self._data,
+            "on_end": self._end,
         }
 
     def _begin(self) -> None:
@@ -203,6 +205,9 @@ class _Form:
                 raise BodyTooLarge(MAX_OPTION_BYTES)
             self.fields[self._current] += data[start:end]
 
+    def _end(self) -> None:
+        self.complete = True
+
     def options(self) -> dict[str, object]:
         """Return the options: the JSON part, with plain parts beside it."""
         try:
@@ -230,6 +235,8 @@ async def _multipart(request: Request, sink: _Sink, boundary: bytes) -> Upload:
         parser.finalize()
     except FormParserError as error:
         raise ParameterInvalid("body", "the multipart body is damaged or ends too early") from error
+    if not form.complete:
+        raise ParameterInvalid("body", "the multipart body ends before its last boundary")
     if not form.seen_file:
         raise BodyMissing("file", "the part named `file` is missing")
     await sink.settle(at_end=True)

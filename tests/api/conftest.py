@@ -13,6 +13,7 @@ import uvicorn
 
 from api import first_run
 from api.app import create_app
+from api.process import http_config
 from api.settings import Settings
 from api.wiring import Wiring, build
 from hsm.secret import Secret
@@ -42,8 +43,7 @@ def served(wiring: Wiring) -> Iterator[str]:
     """Serve in a thread of this process, over real HTTP."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(create_app(wiring), log_config=None, access_log=False)
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(http_config(create_app(wiring)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()
         try:

@@ -2,7 +2,7 @@
 
 import io
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import httpx
 from cryptography import x509
@@ -19,6 +19,17 @@ from hsm.secret import Secret
 
 ADMINISTRATOR = "first-administrator-of-the-tests"
 Json = dict[str, Any]
+
+
+class Sending(TypedDict, total=False):
+    """What a request may be sent with, as httpx takes it."""
+
+    json: object
+    content: object
+    data: object
+    files: object
+    params: object
+    headers: dict[str, str]
 
 
 def empty_pdf(*, pages: int = 1) -> bytes:
@@ -61,7 +72,9 @@ class Office:
     second_token: str = ""
     _numbers: list[int] = field(default_factory=lambda: [0])
 
-    def call(self, method: str, path: str, *, token: str = ADMINISTRATOR, **more: Any) -> Any:
+    def call(
+        self, method: str, path: str, *, token: str = ADMINISTRATOR, **more: Unpack[Sending]
+    ) -> httpx.Response:
         """Send a request to /api/v1 with a token; the answer as it is."""
         headers = {"Authorization": f"Bearer {token}", **more.pop("headers", {})}
         return self.http.request(method, f"/api/v1{path}", headers=headers, **more)
@@ -106,7 +119,9 @@ class Office:
         path = f"/certificate-requests/{request['id']}/approve"
         return dict(self.made(path, {}, token=self.second())["certificate"])
 
-    def sign(self, pdf: bytes, *, key: str | None = None, token: str = ADMINISTRATOR, **options: Any) -> Any:
+    def sign(
+        self, pdf: bytes, *, key: str | None = None, token: str = ADMINISTRATOR, **options: object
+    ) -> httpx.Response:
         """POST a raw PDF to be signed."""
         headers = {"Content-Type": "application/pdf"}
         if key is not None:

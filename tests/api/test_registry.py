@@ -77,9 +77,7 @@ def test_a_bad_request_is_a_problem_and_stores_nothing(
 def test_ocsp_says_revoked_with_the_answer_to_the_revocation(office: Office) -> None:
     certificate = office.certificate()
     assert ocsp_status(office, certificate) == "GOOD"
-    revoked = office.made(
-        f"/certificates/{certificate['id']}/revoke", {"reason": "key_compromise"}
-    )
+    revoked = office.made(f"/certificates/{certificate['id']}/revoke", {"reason": "key_compromise"})
     assert (revoked["status"], revoked["revocation_reason"]) == ("revoked", "key_compromise")
     assert ocsp_status(office, certificate) == "REVOKED"
     again = office.call("POST", f"/certificates/{certificate['id']}/revoke", json={})
