@@ -16,6 +16,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
+TEST_TOOLS = (
+    *("softhsm2-util", "pkcs11-tool", "pdfsig", "qpdf", "openssl", "curl"),
+    *("vpcd-config", "p11-kit", "pkcsslotd"),
+)
+
 STAND_IN_UV = """\
 #!/bin/sh
 echo "$* | index=${UV_DEFAULT_INDEX-} links=${UV_FIND_LINKS-}" \\
@@ -131,7 +136,7 @@ def test_a_changed_lock_file_is_installed(machine: Machine) -> None:
 
 
 def test_a_tree_ready_for_tests_is_ready_to_run_but_not_the_other_way(machine: Machine) -> None:
-    for command in ("softhsm2-util", "pkcs11-tool", "pdfsig", "qpdf", "openssl", "curl"):
+    for command in TEST_TOOLS:
         machine.add_program(command, "#!/bin/sh\n")
     machine.bootstrap("run")
     machine.calls()
