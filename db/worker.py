@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 import psycopg
@@ -213,7 +212,7 @@ class _Retry(BaseRetryStrategy):
         if isinstance(exception, JobFailure) or job.attempts + 1 >= self._options.max_attempts:
             return None
         wait = min(self._options.first_wait_s * 2**job.attempts, _LONGEST_WAIT_S)
-        return RetryDecision(retry_at=datetime.now(UTC) + timedelta(seconds=wait))
+        return RetryDecision(retry_in={"milliseconds": round(wait * 1000)})
 
 
 def _taking_keywords(handler: Handler) -> Callable[..., None]:
