@@ -1,6 +1,8 @@
 """The examples of the README do what the README says, in the order it shows them."""
 
 import datetime as dt
+import json
+import os
 import re
 import subprocess
 import sys
@@ -13,11 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 from cryptography.x509.oid import NameOID
 
+from tests.bench.http_service import service
+
 ROOT = Path(__file__).parents[2]
 PIN = "một-mật-khẩu"
 NOW = dt.datetime.now(dt.UTC)
 
-SIGN, VERIFY = (
+SIGN, VERIFY, OVER_HTTP = (
     next(
         block
         for block in re.findall(
@@ -25,9 +29,9 @@ SIGN, VERIFY = (
             (ROOT / "README.md").read_text(encoding="utf-8"),
             re.MULTILINE | re.DOTALL,
         )
-        if f"antin {command} " in block
+        if command in block
     )
-    for command in ("sign", "verify")
+    for command in ("antin sign ", "antin verify ", "curl ")
 )
 
 
@@ -112,9 +116,14 @@ def officers_desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return desk
 
 
-def run(example: str, desk: Path) -> subprocess.CompletedProcess[str]:
+def run(example: str, desk: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["sh", "-eu", "-c", example], cwd=desk, capture_output=True, text=True, check=False
+        ["sh", "-eu", "-c", example],
+        cwd=desk,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -136,3 +145,17 @@ def test_the_verifying_example_verifies(officers_desk: Path) -> None:
     # Indeterminate (2): the example's root publishes no revocation lists, and the report says so.
     assert outcome.returncode == 2, outcome.stdout + outcome.stderr
     assert "Nguyễn Thị Ánh" in outcome.stdout
+
+
+def test_the_http_example_gives_the_report(officers_desk: Path) -> None:
+    if not (officers_desk / "signed.pdf").exists():
+        assert run(SIGN, officers_desk).returncode == 0
+
+    with service() as running:
+        example = OVER_HTTP.replace(":8000/", f":{running.server.port}/")
+        outcome = run(example, officers_desk, ANTIN_TOKEN=running.token)
+
+    assert outcome.returncode == 0, outcome.stderr
+    report = json.loads(outcome.stdout)
+    assert report["indication"] == "INDETERMINATE"  # a root that the service was not told of
+    assert report["signatures"][0]["integrity"]["coverage"] == "WHOLE_FILE"
