@@ -6,10 +6,10 @@ in changes both together; changing the drawing alone shows people something that
 
 import re
 
-from pdf.document import View
 from pdf.errors import PdfError
 from pdf.signature_fields import text
 from pdf.syntax import Name, PdfObject, Stream, read_object
+from pdf.view import View
 
 _SHOW = re.compile(rb"(?<![A-Za-z])(Tj|TJ|Do|BI)(?![A-Za-z])|(?<![\w])(['\"])(?!\w)")
 _OPERAND = re.compile(rb"[\[(<]")

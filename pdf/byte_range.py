@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
-from pdf.document import Document, View
+from pdf.document import Document
 from pdf.signature_fields import FoundSignature, form_signatures
 from pdf.signature_math import Digest
 from pdf.syntax import Buffer, PdfObject, Ref
+from pdf.view import View
 from pdf.xref import PLAIN
 
 _MARK = b"%%EOF"
@@ -130,13 +131,13 @@ def _extent(
     if not tail.endswith(_MARK):
         return Coverage.PARTIAL, None, ["BYTE_RANGE_ENDS_INSIDE_REVISION"]
     revision = document.view_at(end)
-    if not _holds(revision, signature):
+    if not _holds(document, revision, signature):
         return Coverage.PARTIAL, revision, ["SIGNATURE_NOT_IN_ITS_REVISION"]
     return Coverage.WHOLE_FILE if whole else Coverage.WHOLE_REVISION, revision, []
 
 
-def _holds(revision: View, signature: FoundSignature) -> bool:
-    if revision is revision.document.latest and signature.reachable:
+def _holds(document: Document, revision: View, signature: FoundSignature) -> bool:
+    if revision is document.latest and signature.reachable:
         return True
     if signature.reachable and signature.number is not None:
         # That this revision's form reaches it too is seen in the comparison with the next one: a

@@ -8,11 +8,12 @@ explains is OTHER, and so is everything that a repairing reader might show diffe
 from pdf.appended import Appended
 from pdf.byte_range import ByteRange, Coverage
 from pdf.change_kinds import Change, ChangeLevel
-from pdf.document import Document, View
+from pdf.document import Document
 from pdf.errors import LimitExceeded, PdfError
 from pdf.permissions import Permissions
 from pdf.references import References
 from pdf.revision_diff import compare
+from pdf.view import View
 
 _SPACE = b"\x00\t\n\x0c\r "
 

@@ -6,10 +6,10 @@ what a field shows must follow from its value; a signed field stays as it was si
 
 from pdf.appearance_text import fonts as fonts_of
 from pdf.appearance_text import shows_value
-from pdf.errors import PdfError
-from pdf.revision_diff import FORM, LTA, OTHER, Comparison
+from pdf.comparison import FORM, LTA, OTHER, Comparison
+from pdf.field_visibility import HIDDEN, paints, visibility
 from pdf.signature_fields import fields, text
-from pdf.syntax import PdfDict, PdfObject, Ref, Stream, same
+from pdf.syntax import PdfDict, PdfObject, Ref, same
 
 _FORM_KEYS = frozenset({"Fields", "DR", "SigFlags", "DA", "Q", "NeedAppearances"})
 _VALUE_KEYS = frozenset({"V", "AP", "AS", "M", "F", "I", "RV", "DA", "Q", "Ff", "Type", "MK"})
@@ -17,8 +17,6 @@ _SIGNING_KEYS = frozenset(
     {"V", "AP", "AS", "M", "F", "DA", "Q", "Ff", "Type", "MK", "P", "StructParent"}
 )
 _TREE_KEYS = frozenset({"Kids", "Parent"})
-_HIDDEN = 2 | 32  # annotation flags Hidden and NoView
-_LARGE_SHARE = 0.35  # of the page: no stamp of an office is that large
 _MAX_DEPTH = 60
 
 
@@ -237,7 +235,7 @@ class _Forms:
         """Whether what the field shows still follows from its value."""
         c = self.c
         before, after = c.old.resolve(old.get("F")), c.new.resolve(new.get("F"))
-        hidden = [flags & _HIDDEN if isinstance(flags, int) else 0 for flags in (before, after)]
+        hidden = [flags & HIDDEN if isinstance(flags, int) else 0 for flags in (before, after)]
         if hidden[0] != hidden[1]:
             return False
         value = c.new.resolve(new["V"]) if "V" in new else _inherited_value(c, new)
@@ -296,8 +294,8 @@ class _Forms:
             if isinstance(kid, Ref):
                 self.widgets.add(kid.number)
         if c.new.resolve(node.get("V")) is None:
-            visible, large = self._visibility(node)
-            over = large or (visible and (self.certified or self._draws(node)))
+            visible, large = visibility(c.new, node)
+            over = large or (visible and (self.certified or paints(c.new, node)))
             what = "signature_field_over_content" if over else "signature_field_added"
             c.add(what, name, OTHER if over else FORM, name)
         else:
@@ -315,57 +313,11 @@ class _Forms:
             return
         signature = c.new.dictionary(value) or PdfDict()
         stamp = c.new.name(signature.get("SubFilter")) == "ETSI.RFC3161"
-        visible, large = self._visibility(node)
+        visible, large = visibility(c.new, node)
         if created and (large or (visible and self.certified)):
             c.add("signature_field_over_content", name, OTHER, name)
         level = LTA if stamp and not visible else FORM
         c.add("timestamp_added" if stamp else "signature_added", name, level, name)
-
-    def _draws(self, node: PdfDict) -> bool:
-        """Tell whether an unsigned field already paints something."""
-        for widget in (node, *map(self.c.new.dictionary, self.c.new.array(node.get("Kids")))):
-            appearance = self.c.new.dictionary(widget.get("AP")) if widget else None
-            for value in appearance.values() if appearance else ():
-                stream = self.c.new.resolve(value)
-                try:
-                    if not isinstance(stream, Stream) or self.c.new.decoded(stream).strip():
-                        return True
-                except PdfError:
-                    return True
-        return False
-
-    def _visibility(self, node: PdfDict) -> tuple[bool, bool]:
-        """Whether a field shows anything, and whether it covers much of a page."""
-        c = self.c
-        widgets = [node, *(c.new.dictionary(kid) for kid in c.new.array(node.get("Kids")))]
-        visible = large = False
-        for widget in widgets:
-            if widget is None:
-                continue
-            box = [c.new.resolve(item) for item in c.new.array(widget.get("Rect"))]
-            sides = [float(item) for item in box if isinstance(item, (int, float))]
-            flags = c.new.resolve(widget.get("F"))
-            if len(sides) != 4 or (isinstance(flags, int) and flags & _HIDDEN):  # noqa: PLR2004
-                continue
-            area = abs((sides[2] - sides[0]) * (sides[3] - sides[1]))
-            if area <= 1 or c.new.dictionary(widget.get("AP")) is None:
-                continue
-            visible = True
-            large = large or area > _LARGE_SHARE * self._page_area(widget)
-        return visible, large
-
-    def _page_area(self, widget: PdfDict) -> float:
-        c = self.c
-        node = c.new.dictionary(widget.get("P"))
-        for _ in range(_MAX_DEPTH):
-            if node is None:
-                break
-            box = [c.new.resolve(item) for item in c.new.array(node.get("MediaBox"))]
-            sides = [float(item) for item in box if isinstance(item, (int, float))]
-            if len(sides) == 4:  # noqa: PLR2004 (a rectangle)
-                return abs((sides[2] - sides[0]) * (sides[3] - sides[1])) or 1.0
-            node = c.new.dictionary(node.get("Parent"))
-        return 595.0 * 842.0
 
 
 def _number(value: PdfObject) -> int:

@@ -6,8 +6,8 @@ paint (free text, stamps, drawings, anything with an appearance of its own) are 
 """
 
 from pdf.change_kinds import ChangeLevel
+from pdf.comparison import LTA, OTHER, Comparison
 from pdf.errors import PdfError
-from pdf.revision_diff import LTA, OTHER, Comparison
 from pdf.syntax import PdfDict, PdfObject, Ref, Stream, same
 
 _PAGE_KEYS = frozenset({"Annots", "Tabs", "LastModified", "PieceInfo", "StructParents"})

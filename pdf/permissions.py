@@ -7,9 +7,9 @@ Read from the revision that the signature covers: later revisions cannot widen i
 from dataclasses import dataclass, replace
 
 from pdf.change_kinds import Change, ChangeLevel
-from pdf.document import View
 from pdf.signature_fields import FoundSignature, fields, text
 from pdf.syntax import PdfDict, PdfObject
+from pdf.view import View
 
 _LEVELS = {
     1: ChangeLevel.LTA_UPDATES,

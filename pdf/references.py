@@ -8,8 +8,9 @@ the raw bytes with one regular expression, so it may name a few referrers too ma
 import re
 from collections import defaultdict
 
-from pdf.document import Document, View
+from pdf.document import Document
 from pdf.syntax import REGULAR, WHITESPACE, PdfDict, PdfObject, Ref, Stream
+from pdf.view import View
 from pdf.xref import FREE, PACKED, PLAIN
 
 _SPACE = rb"(?:[" + WHITESPACE + rb"]|%[^\r\n]*[\r\n])+"

@@ -6,9 +6,9 @@ the validator judges it like evidence from anywhere else.
 
 from dataclasses import dataclass, field
 
-from pdf.document import View
 from pdf.errors import LimitExceeded, PdfError
 from pdf.syntax import PdfDict, Ref, Stream
+from pdf.view import View
 
 
 @dataclass(kw_only=True)

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pdf.document import Document, View
+from pdf.document import Document
 from pdf.errors import DamagedPdf
 from pdf.limits import within
 from pdf.syntax import PdfDict, PdfObject, Ref, Stream
+from pdf.view import View
 from pdf.xref import FREE, PLAIN
 
 _TRACE = re.compile(rb"/(?:ByteRange|SubFilter)(?![A-Za-z0-9])")

@@ -5,10 +5,10 @@ Level, criteria C1.1 to C2.4, messages. Decides nothing: indications come from `
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from pdf.cms_check import CmsFacts
 from pdf.conclusions import Conclusion
+from pdf.examined import Examined
 from pdf.report import (
     Criterion,
     Indication,
@@ -22,19 +22,16 @@ from pdf.report import (
 )
 from pdf.security_store import SecurityStore
 
-if TYPE_CHECKING:
-    from pdf.verify import Examined
-
 _LIFTED = frozenset({"GOOD"})
 _WITHDRAWN = frozenset({"REVOKED", "SUSPENDED"})
 
 
 def render_signature(
-    item: "Examined",
+    item: Examined,
     *,
     index: int,
     store: SecurityStore,
-    examined: Sequence["Examined"],
+    examined: Sequence[Examined],
     at: datetime,
 ) -> SignatureReport:
     """Give the report of one signature; `examined` are all, for time-stamps that cover it."""
@@ -98,7 +95,7 @@ def _revocation(conclusion: Conclusion) -> RevocationReport:
     )
 
 
-def _timestamps(item: "Examined", examined: Sequence["Examined"]) -> tuple[TimestampReport, ...]:
+def _timestamps(item: Examined, examined: Sequence[Examined]) -> tuple[TimestampReport, ...]:
     own = [_stamp("signature", facts, verdict) for facts, verdict in item.tokens]
     covering = [
         _stamp("document", later.facts, later.conclusion)
@@ -123,7 +120,7 @@ def _stamp(kind: str, facts: CmsFacts, verdict: Conclusion) -> TimestampReport:
     )
 
 
-def _level(item: "Examined", store: SecurityStore, examined: Sequence["Examined"]) -> str:
+def _level(item: Examined, store: SecurityStore, examined: Sequence[Examined]) -> str:
     """Give the PAdES level the structure reaches (EN 319 142-1 clause 6), trusted or not."""
     if not item.is_timestamp and item.sub_filter != "ETSI.CAdES.detached":
         return "PKCS7"
@@ -145,7 +142,7 @@ def _level(item: "Examined", store: SecurityStore, examined: Sequence["Examined"
     return "B-LTA" if stamps else "B-LT"
 
 
-def _criteria(item: "Examined", conclusion: Conclusion, at: datetime) -> dict[str, Criterion]:
+def _criteria(item: Examined, conclusion: Conclusion, at: datetime) -> dict[str, Criterion]:
     """Give the nine criteria of the circular's annex, as far as this room can see them."""
     certificate = item.facts.signer
     path = conclusion.path
@@ -188,7 +185,7 @@ def _criteria(item: "Examined", conclusion: Conclusion, at: datetime) -> dict[st
 
 
 def _codes(
-    item: "Examined", conclusion: Conclusion, stamps: tuple[TimestampReport, ...]
+    item: Examined, conclusion: Conclusion, stamps: tuple[TimestampReport, ...]
 ) -> list[str]:
     codes = [*item.problems, *item.facts.problems, *conclusion.codes]
     if conclusion.sub_indication == "HASH_FAILURE":

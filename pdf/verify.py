@@ -5,7 +5,7 @@ The walk: open (`document`), find signatures (`signature_fields`), check each By
 with certificates and time-stamps (`conclusions`) into the report (`report`).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from typing import BinaryIO
@@ -15,9 +15,10 @@ from pdf.byte_range import ByteRange, Coverage, check_byte_range, covered_bytes,
 from pdf.change_kinds import Change, ChangeLevel
 from pdf.changes import ChangeHistory
 from pdf.cms_check import CmsFacts, Covered
-from pdf.conclusions import Conclusion, Evidence, conclude
+from pdf.conclusions import Evidence, conclude
 from pdf.document import Document, load
 from pdf.errors import EncryptedPdf, LimitExceeded, NotAPdf, PdfError
+from pdf.examined import Examined
 from pdf.limits import DEFAULT_LIMITS, Limits
 from pdf.permissions import Permissions
 from pdf.report import (
@@ -36,29 +37,6 @@ from pdf.validator import CertificateValidator, PathVerdict, RevocationFact
 __all__ = ["CertificateValidator", "PathVerdict", "RevocationFact", "verify"]
 
 _HASH_CHUNK = 4 * 1024 * 1024
-
-
-@dataclass(kw_only=True, eq=False)
-class Examined:
-    """Everything found out about one signature before certificates are judged."""
-
-    found: FoundSignature
-    byte_range: ByteRange
-    facts: CmsFacts
-    sub_filter: str | None
-    is_timestamp: bool
-    problems: list[str] = field(default_factory=list)
-    level: ChangeLevel = ChangeLevel.NONE
-    changes: tuple[Change, ...] = ()
-    tokens: list[tuple[CmsFacts, Conclusion]] = field(default_factory=list)
-    conclusion: Conclusion | None = None
-    proven: datetime | None = None
-    proven_by: str | None = None
-
-    @property
-    def intact(self) -> bool:
-        """Digest and signature hold over a sound ByteRange."""
-        return self.facts.digest_match and self.facts.signature_match and self.byte_range.sound
 
 
 def verify(  # noqa: PLR0913 (the walk's inputs; each is a fact of its own kind)
