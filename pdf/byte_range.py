@@ -10,6 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from pdf.document import Document
+from pdf.passes import pieces
 from pdf.signature_fields import FoundSignature, form_signatures
 from pdf.signature_math import Digest
 from pdf.syntax import Buffer, PdfObject, Ref
@@ -18,7 +19,6 @@ from pdf.xref import PLAIN
 
 _MARK = b"%%EOF"
 _SPACE = b"\x00\t\n\x0c\r "
-_CHUNK = 4 * 1024 * 1024
 _TAIL_WINDOW = 64
 
 
@@ -150,11 +150,9 @@ def _holds(document: Document, revision: View, signature: FoundSignature) -> boo
 def digest_ranges(buffer: Buffer, ranges: tuple[tuple[int, int], ...], name: str) -> bytes:
     """Digest the covered bytes; raises ValueError for an unknown digest name."""
     engine = Digest(name)
-    with memoryview(buffer) as view:
-        for start, length in ranges:
-            for position in range(start, start + length, _CHUNK):
-                with view[position : min(start + length, position + _CHUNK)] as part:
-                    engine.update(part)
+    for start, length in ranges:
+        for piece in pieces(buffer, start, length):
+            engine.update(piece)
     return engine.finish()
 
 

@@ -13,11 +13,14 @@ from typing import NamedTuple
 from pdf.document import Document
 from pdf.errors import DamagedPdf
 from pdf.limits import within
+from pdf.passes import windows
 from pdf.syntax import PdfDict, PdfObject, Ref, Stream
 from pdf.view import View
 from pdf.xref import FREE, PLAIN
 
 _TRACE = re.compile(rb"/(?:ByteRange|SubFilter)(?![A-Za-z0-9])")
+
+_TRACE_LENGTH = 16
 
 
 class Field(NamedTuple):
@@ -167,15 +170,19 @@ def find_signatures(document: Document) -> list[FoundSignature]:
             known.add(key)
             found.append(signature)
     extents = _extents(document, found)
-    traces = [
-        match.start()
-        for match in _TRACE.finditer(document.buffer)
-        if not _inside(match.start(), extents)
-    ]
+    traces = [place for place in _traces(document) if not _inside(place, extents)]
     if traces:
         found.extend(_orphans(document, traces, {s.holder for s in found}))
     within(len(found), document.limits.signatures, "too many signatures")
     return found
+
+
+def _traces(document: Document) -> list[int]:
+    """Where the words of a signature dictionary stand in the file."""
+    found: set[int] = set()
+    for offset, window in windows(document.buffer, overlap=_TRACE_LENGTH):
+        found.update(offset + match.start() for match in _TRACE.finditer(window))
+    return sorted(found)
 
 
 def _extents(document: Document, found: list[FoundSignature]) -> list[tuple[int, int]]:

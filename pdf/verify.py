@@ -20,6 +20,7 @@ from pdf.document import Document, load
 from pdf.errors import EncryptedPdf, LimitExceeded, NotAPdf, PdfError
 from pdf.examined import Examined
 from pdf.limits import DEFAULT_LIMITS, Limits
+from pdf.passes import pieces
 from pdf.permissions import Permissions
 from pdf.report import (
     DocumentReport,
@@ -35,8 +36,6 @@ from pdf.syntax import Buffer, PdfDict, PdfObject
 from pdf.validator import CertificateValidator, PathVerdict, RevocationFact
 
 __all__ = ["CertificateValidator", "PathVerdict", "RevocationFact", "verify"]
-
-_HASH_CHUNK = 4 * 1024 * 1024
 
 
 def verify(  # noqa: PLR0913 (the walk's inputs; each is a fact of its own kind)
@@ -82,10 +81,8 @@ def verify(  # noqa: PLR0913 (the walk's inputs; each is a fact of its own kind)
 
 def _fingerprint(buffer: Buffer) -> str:
     engine = sha256()
-    with memoryview(buffer) as view:
-        for start in range(0, len(buffer), _HASH_CHUNK):
-            with view[start : start + _HASH_CHUNK] as part:
-                engine.update(part)
+    for piece in pieces(buffer, 0, len(buffer)):
+        engine.update(piece)
     return engine.hexdigest()
 
 
