@@ -311,10 +311,11 @@ def test_an_ordinary_user_runs_it_as_himself(tmp_path: Path) -> None:
     os.chown(directory, nobody.pw_uid, nobody.pw_gid)
     identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     quiet = {**identity, "env": {"PYTHONDONTWRITEBYTECODE": "1"}}
-    probe = subprocess.run(
-        [sys.executable, "-c", "import db.embedded"], cwd=REPOSITORY, check=False, **quiet
-    )
-    if probe.returncode != 0:
+    try:
+        subprocess.run(
+            [sys.executable, "-c", "import db.embedded"], cwd=REPOSITORY, check=True, **quiet
+        )
+    except (OSError, subprocess.CalledProcessError):
         pytest.skip("another user cannot reach this Python")
     with another_process(directory / "postgres", **quiet) as process:
         url, owned = told(process)
