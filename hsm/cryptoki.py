@@ -1,7 +1,7 @@
 """The few PKCS#11 calls that the binding has no method for, made straight through the C interface.
 
 They are: initialising a module so that it locks (``CKF_OS_LOCKING_OK``), logging in and out on a
-session that is already open, and initialising a token and its user PIN. Structures and numbers are
+session that is already open, initialising a token, and setting PINs. Structures and numbers are
 those of PKCS#11 2.40, sections 3 and 5. Every call releases the interpreter lock and gives back the
 return code; 0 is success.
 """
@@ -20,6 +20,10 @@ CKU_SO: Final = 0
 CKU_USER: Final = 1
 
 _CKF_OS_LOCKING_OK: Final = 0x2
+_CKF_RW_SESSION: Final = 0x2
+_CKF_SERIAL_SESSION: Final = 0x4
+_MAX_SLOTS: Final = 256
+"""More slots than any module shows; the list is asked for once, with this much room."""
 _LABEL_LENGTH: Final = 32
 _INFO_SPACE: Final = 256
 """Room for a CK_INFO, which is never read: the call is made for its return code."""
@@ -78,6 +82,20 @@ class _InitializeArgs(ctypes.Structure):
     )
 
 
+class _TokenInfo(ctypes.Structure):
+    """The beginning of CK_TOKEN_INFO, and room for the rest."""
+
+    if _PACK:
+        _pack_ = _PACK
+    _fields_ = (
+        ("label", ctypes.c_char * 32),
+        ("manufacturer", ctypes.c_char * 32),
+        ("model", ctypes.c_char * 16),
+        ("serial", ctypes.c_char * 16),
+        ("rest", ctypes.c_char * _INFO_SPACE),
+    )
+
+
 class Cryptoki:
     """The C interface of one loaded module. Loading the same file twice gives the same library."""
 
@@ -116,6 +134,44 @@ class Cryptoki:
         """C_Finalize."""
         return self._call("C_Finalize", ctypes.c_void_p(None))
 
+    def slot_of(self, serial: bytes) -> int | None:
+        """Find the slot whose token has this serial number (blanks at its end do not count)."""
+        slots = (ctypes.c_ulong * _MAX_SLOTS)()
+        count = ctypes.c_ulong(_MAX_SLOTS)
+        found = self._call(
+            "C_GetSlotList",
+            ctypes.c_ubyte(1),
+            ctypes.cast(slots, ctypes.c_void_p),
+            ctypes.cast(ctypes.byref(count), ctypes.c_void_p),
+        )
+        for slot in slots[: count.value] if found == CKR_OK else ():
+            info = _TokenInfo()
+            answer = self._call(
+                "C_GetTokenInfo",
+                ctypes.c_ulong(slot),
+                ctypes.cast(ctypes.byref(info), ctypes.c_void_p),
+            )
+            if answer == CKR_OK and bytes(info.serial).rstrip(b"\0 ") == serial:
+                return int(slot)
+        return None
+
+    def open_session(self, slot: int, *, writable: bool) -> tuple[int, int]:
+        """C_OpenSession; gives the return code and the session's handle."""
+        handle = ctypes.c_ulong(0)
+        answer = self._call(
+            "C_OpenSession",
+            ctypes.c_ulong(slot),
+            ctypes.c_ulong(_CKF_SERIAL_SESSION | (_CKF_RW_SESSION if writable else 0)),
+            ctypes.c_void_p(None),
+            ctypes.c_void_p(None),
+            ctypes.cast(ctypes.byref(handle), ctypes.c_void_p),
+        )
+        return answer, handle.value
+
+    def close_session(self, session: int) -> int:
+        """C_CloseSession."""
+        return self._call("C_CloseSession", ctypes.c_ulong(session))
+
     def login(self, session: int, user: int, pin: bytes | None) -> int:
         """C_Login; None asks the reader's own PIN pad."""
         return self._call(
@@ -148,4 +204,15 @@ class Cryptoki:
             ctypes.c_ulong(session),
             ctypes.c_char_p(pin),
             ctypes.c_ulong(len(pin)),
+        )
+
+    def set_pin(self, session: int, old: bytes, new: bytes) -> int:
+        """C_SetPIN: the PIN of whoever is logged in, or the user's when nobody is."""
+        return self._call(
+            "C_SetPIN",
+            ctypes.c_ulong(session),
+            ctypes.c_char_p(old),
+            ctypes.c_ulong(len(old)),
+            ctypes.c_char_p(new),
+            ctypes.c_ulong(len(new)),
         )

@@ -8,7 +8,8 @@
     │   └── SeveralTokensMatch
     ├── TokenRemoved           it was there, and was pulled out
     ├── KeyNotFound
-    │   └── SeveralKeysMatch
+    │   ├── SeveralKeysMatch
+    │   └── KeyCopiesDiffer    URIs of one key lead to different keys
     ├── PinRequired            nobody gave a PIN or passphrase
     ├── PinIncorrect           the token or file refused the PIN (``tries_left``)
     ├── PinLocked              no tries left
@@ -122,6 +123,16 @@ class SeveralKeysMatch(KeyNotFound):
     def diagnostics(self) -> str:
         """Ask for the unambiguous name."""
         return "Name the key by its id: labels may repeat."
+
+
+class KeyCopiesDiffer(KeyNotFound):
+    """The URIs that are to name one key on several tokens lead to different keys."""
+
+    code = "key_copies_differ"
+
+    def diagnostics(self) -> str:
+        """Say what copies are."""
+        return "Name only tokens that hold the same key pair, made as a copy by the HSM's own tool."
 
 
 class PinRequired(HsmError):

@@ -54,8 +54,13 @@ _STALE: Final = (
     p11.KeyTypeInconsistent,
     p11.UserNotLoggedIn,
 )
+_LOST: Final = (p11.DeviceError, p11.HostMemory)
+_NOT_INITIALIZED: Final = "0x190"
+"""CKR_CRYPTOKI_NOT_INITIALIZED, for which the binding has a text and no class."""
 _LOGIN_CODES: Final[dict[int, type[p11.PKCS11Error]]] = {
+    0x2: p11.HostMemory,
     0x5: p11.GeneralError,
+    0x7: p11.ArgumentsBad,
     0x30: p11.DeviceError,
     0x32: p11.DeviceRemoved,
     0xA0: p11.PinIncorrect,
@@ -64,6 +69,7 @@ _LOGIN_CODES: Final[dict[int, type[p11.PKCS11Error]]] = {
     0xA3: p11.PinExpired,
     0xA4: p11.PinLocked,
     0xB3: p11.SessionHandleInvalid,
+    0x54: p11.FunctionNotSupported,
     0xE0: p11.TokenNotPresent,
     0x102: p11.UserPinNotInitialized,
     0x104: p11.AnotherUserAlreadyLoggedIn,
@@ -76,7 +82,7 @@ class StaleSession(Exception):
 
 def a_fresh_session_may_help(error: Exception) -> bool:
     """Whether dropping the session and opening another, once, is worth it."""
-    return isinstance(error, (*_STALE, StaleSession))
+    return isinstance(error, (*_STALE, StaleSession)) or _not_initialized(error)
 
 
 def a_pin_was_refused(error: Exception) -> bool:
@@ -85,8 +91,12 @@ def a_pin_was_refused(error: Exception) -> bool:
 
 
 def the_module_must_restart(error: Exception) -> bool:
-    """Whether the module lost its device for good (remote end died)."""
-    return isinstance(error, p11.DeviceError)
+    """Whether the module lost what it talks to for good: its remote end or its daemon died."""
+    return isinstance(error, _LOST) or _not_initialized(error)
+
+
+def _not_initialized(error: Exception) -> bool:
+    return type(error) is p11.PKCS11Error and _NOT_INITIALIZED in str(error)
 
 
 def login_error(code: int) -> p11.PKCS11Error:

@@ -10,7 +10,7 @@ are unknown or repeated attributes and a ``pin-source`` that would run a program
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +21,9 @@ from hsm.errors import KeyUriInvalid
 
 MAX_URI_LENGTH: Final = 4096
 """Longer text is refused before it is parsed; a full URI of every attribute stays below 1 kB."""
+
+MAX_COPIES: Final = 8
+"""Tokens that one key may lie on; pairs are usual, and every one more has to be kept alike."""
 
 _PATH_ATTRIBUTES: Final = (
     "library-manufacturer",
@@ -43,6 +46,7 @@ _TYPES: Final = frozenset({"public", "private", "cert", "secret-key", "data"})
 _SAFE_IN_PATH: Final = ":[]@!$'()*+,=&"
 _SAFE_IN_QUERY: Final = ":[]@!$'()*+,=/?|"
 _SAFE_IN_FILE: Final = "/:@!$'()*+,;=&"
+_BETWEEN_COPIES: Final = re.compile(r" +(?=pkcs11:)")
 _LITERAL: Final = re.compile(r"(?:[A-Za-z0-9._~:/?\[\]@!$'()*+,;=&|-]|%[0-9A-Fa-f]{2})*\Z")
 
 
@@ -61,7 +65,8 @@ class KeyURI:
     """A parsed key URI.
 
     *attributes* holds the path attributes of a ``pkcs11:`` URI except ``id``, decoded; *id* is the
-    CKA_ID as bytes; *location* is the file of ``soft:`` or the reference of the other schemes.
+    CKA_ID as bytes; *location* is the file of ``soft:`` or the reference of the other schemes;
+    *others* are the URIs of the same key on other tokens.
     Build one with :meth:`parse`, :meth:`for_token` or :meth:`for_file`.
     """
 
@@ -72,12 +77,15 @@ class KeyURI:
     module_name: str | None = None
     module_path: str | None = None
     pin_source: str | None = None
+    others: "tuple[KeyURI, ...]" = ()
 
     @classmethod
     def parse(cls, text: str) -> "KeyURI":
         """Read a URI; raises KeyUriInvalid with the reason, quoting no attribute's value."""
         if len(text) > MAX_URI_LENGTH:
             raise KeyUriInvalid(f"the key URI is longer than {MAX_URI_LENGTH} characters")
+        if len(parts := _BETWEEN_COPIES.split(text)) > 1:
+            return cls.of_copies([cls.parse(part) for part in parts])
         scheme_text, colon, rest = text.partition(":")
         try:
             scheme = KeyScheme(scheme_text.lower())
@@ -97,6 +105,21 @@ class KeyURI:
         if not location or "\0" in location:
             raise KeyUriInvalid(f"the {scheme}: URI does not say which key")
         return cls(scheme=scheme, location=location, pin_source=options.get("pin-source"))
+
+    @classmethod
+    def of_copies(cls, uris: "Sequence[KeyURI]") -> "KeyURI":
+        """Name one key by its places on several tokens, the preferred one first."""
+        copies = tuple(copy for uri in uris for copy in uri.copies)
+        if not 0 < len(copies) <= MAX_COPIES or len(set(copies)) < len(copies):
+            raise KeyUriInvalid(f"a key has 1 to {MAX_COPIES} different URIs")
+        if len(copies) > 1 and any(uri.scheme is not KeyScheme.PKCS11 for uri in copies):
+            raise KeyUriInvalid("only pkcs11: URIs may name copies of one key")
+        return replace(copies[0], others=copies[1:])
+
+    @property
+    def copies(self) -> "tuple[KeyURI, ...]":
+        """The places of the key, one URI each."""
+        return (replace(self, others=()), *self.others)
 
     @classmethod
     def for_file(cls, path: Path, *, pin_source: str | None = None) -> "KeyURI":
@@ -122,17 +145,18 @@ class KeyURI:
         )
 
     def with_key(self, *, key_id: bytes | None = None, label: str | None = None) -> "KeyURI":
-        """Name the private key with this CKA_ID and CKA_LABEL on the same token."""
+        """Name the private key with this CKA_ID and CKA_LABEL on the same token or tokens."""
         attributes = {k: v for k, v in self.attributes.items() if k not in {"object", "type"}}
         if label is not None:
             attributes["object"] = label
         attributes["type"] = "private"
-        return replace(self, attributes=attributes, id=key_id)
+        others = tuple(uri.with_key(key_id=key_id, label=label) for uri in self.others)
+        return replace(self, attributes=attributes, id=key_id, others=others)
 
     def token_only(self) -> "KeyURI":
-        """Drop what names an object, keep the token and how to reach it."""
+        """Drop what names an object, keep the (preferred) token and how to reach it."""
         attributes = {k: v for k, v in self.attributes.items() if k not in {"object", "type"}}
-        return replace(self, attributes=attributes, id=None)
+        return replace(self, attributes=attributes, id=None, others=())
 
     @property
     def serial(self) -> str | None:
@@ -168,7 +192,8 @@ class KeyURI:
             for name, value in options.items()
             if value is not None
         )
-        return f"{self.scheme}:{self._path()}{'?' if query else ''}{query}"
+        text = f"{self.scheme}:{self._path()}{'?' if query else ''}{query}"
+        return " ".join((text, *map(str, self.others)))
 
     def _path(self) -> str:
         if self.scheme is not KeyScheme.PKCS11:

@@ -25,7 +25,7 @@ from pkcs11.exceptions import PKCS11Error, TokenNotPresent, TokenNotRecognised
 
 from hsm.cryptoki import CKR_CANT_LOCK, CKR_OK, Cryptoki
 from hsm.errors import ModuleUnavailable
-from hsm.faults import StaleSession, translate
+from hsm.faults import StaleSession, the_module_must_restart, translate
 from hsm.machine_lock import MachineLock
 
 if TYPE_CHECKING:
@@ -72,6 +72,10 @@ class Module:
 
     *generation* counts restarts: a session handle of an earlier generation must never be used,
     because numbers are given out again.
+
+    *native* is the C interface beside the binding. With *shares_state* both see the same sessions
+    and logins; without, the module gave each of them an instance of its own (proxies and remote
+    clients do), and *native* stands on its own feet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,7 +85,7 @@ class Module:
         self._gate = _Gate()
         self._machine = MachineLock(path) if "softhsm" in path.name.lower() else None
         with self.alone_on_machine():
-            self._library, self.native, locks = _load_locked(path)
+            self._library, self.native, self.shares_state, locks = _load_locked(path)
         names = f"{self.description} {path.name}".lower()
         self.parallel = locks and any(word in names for word in _SAFE_IN_PARALLEL)
         self._thread = (
@@ -137,13 +141,26 @@ class Module:
             self._gate.leave()
 
     def tokens(self) -> list[pkcs11.Token]:
-        """List the tokens that are present and initialised, in the module's slot order."""
+        """List the tokens that are present and initialised, in the module's slot order.
+
+        A module that lost what it talks to (its daemon, its remote end) is started again, once.
+        """
         self.check_process()
+        generation = self.generation
         try:
-            with self.alone_on_machine():
-                return self.call(_present_tokens, self._library)
+            return self._listed()
+        except PKCS11Error as error:
+            if not the_module_must_restart(error):
+                raise translate(error, token=f"of {self.path.name}") from error
+        self.restart(generation)
+        try:
+            return self._listed()
         except PKCS11Error as error:
             raise translate(error, token=f"of {self.path.name}") from error
+
+    def _listed(self) -> list[pkcs11.Token]:
+        with self.alone_on_machine():
+            return self.call(_present_tokens, self._library)
 
     def blank_slot(self) -> pkcs11.Slot | None:
         """Find the first slot whose token is present but not yet initialised."""
@@ -161,16 +178,22 @@ class Module:
             self._start_again()
 
     def _start_again(self) -> None:
-        if self.native is None:
-            self._library.reinitialize()
-            return
+        try:
+            if not self.shares_state:
+                self._library.reinitialize()
+        except PKCS11Error as error:
+            raise ModuleUnavailable(f"{self.path.name} does not start again") from error
         self.native.finalize()
         if self.native.initialize_locking() != CKR_OK:
             raise ModuleUnavailable(f"{self.path.name} does not start again")
 
 
-def _load_locked(path: Path) -> "tuple[Library, Cryptoki | None, bool]":
-    """Load, and initialise again with locking. The flag says whether threads may use it."""
+def _load_locked(path: Path) -> "tuple[Library, Cryptoki, bool, bool]":
+    """Load, and initialise again with locking.
+
+    The first flag says whether binding and C interface share their state, the second whether
+    threads may use the module.
+    """
     if not path.is_file():
         raise ModuleUnavailable(f"there is no PKCS#11 module at {path}")
     try:
@@ -178,17 +201,15 @@ def _load_locked(path: Path) -> "tuple[Library, Cryptoki | None, bool]":
         native = Cryptoki(path)
     except (PKCS11Error, OSError, AttributeError) as error:
         raise ModuleUnavailable(f"{path.name} cannot be loaded as a PKCS#11 module") from error
-    if not native.shares_state():
-        return library, None, True
-    native.finalize()
-    answer = native.initialize_locking()
+    shares_state = native.shares_state()
+    if shares_state:
+        native.finalize()
+    answer, locks = native.initialize_locking(), True
     if answer == CKR_CANT_LOCK:
-        answer = native.initialize_plain()
-        if answer == CKR_OK:
-            return library, native, False
+        answer, locks = native.initialize_plain(), False
     if answer != CKR_OK:
         raise ModuleUnavailable(f"{path.name} does not initialise (return code 0x{answer:x})")
-    return library, native, True
+    return library, native, shares_state, locks
 
 
 def _present_tokens(library: "Library") -> list[pkcs11.Token]:

@@ -10,7 +10,7 @@ import pkcs11
 from asn1crypto import core as asn1
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pkcs11.constants import Attribute, CertificateType, ObjectClass
 from pkcs11.exceptions import PKCS11Error
 from pkcs11.mechanisms import KeyType, Mechanism
@@ -24,7 +24,7 @@ CURVES: Final[dict[str, type[ec.EllipticCurve]]] = {
 }
 """Named curves by object identifier (RFC 5480 2.1.1.1)."""
 
-_TokenPublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+TokenPublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 _Template = dict[Attribute, object]
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class KeyOnToken:
     """A private key that was found: its full name, its public half, how it wants to be used."""
 
     reference: KeyReference
-    public_key: _TokenPublicKey
+    public_key: TokenPublicKey
     always_authenticate: bool
 
 
@@ -183,7 +183,7 @@ def _attribute(item: pkcs11.Object | SigningHandle, attribute: Attribute, defaul
 
 def _public_half(
     session: pkcs11.Session, key: SigningHandle, reference: KeyReference
-) -> _TokenPublicKey:
+) -> TokenPublicKey:
     """Read the public key from its object, the private key's attributes or a certificate."""
     kind = _key_type(key)
     name = KeyReference(reference.id, None) if reference.id else reference
@@ -200,14 +200,14 @@ def _public_half(
             public_key = x509.load_der_x509_certificate(der).public_key()
         except (ValueError, UnsupportedAlgorithm):
             continue
-        if isinstance(public_key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)):
+        if isinstance(public_key, TokenPublicKey):
             return public_key
     raise MechanismUnavailable(f"the public half of the key with {reference} cannot be read")
 
 
 def _read_public(
     item: pkcs11.Object | SigningHandle, kind: KeyType | None
-) -> _TokenPublicKey | None:
+) -> TokenPublicKey | None:
     try:
         if kind == KeyType.RSA:
             return rsa.RSAPublicNumbers(
@@ -218,6 +218,10 @@ def _read_public(
             oid = asn1.ObjectIdentifier.load(_attribute(item, Attribute.EC_PARAMS, b"")).dotted
             point = _attribute(item, Attribute.EC_POINT, b"")
             return ec.EllipticCurvePublicKey.from_encoded_point(CURVES[oid](), _unwrapped(point))
+        if kind == KeyType.EC_EDWARDS:
+            # Ed448 has the same type of key; its point is longer and refused here.
+            point = _attribute(item, Attribute.EC_POINT, b"")
+            return ed25519.Ed25519PublicKey.from_public_bytes(_unwrapped(point))
     except (ValueError, KeyError):
         return None
     return None

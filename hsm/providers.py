@@ -20,9 +20,11 @@ from hsm.errors import (
     TokenNotFound,
 )
 from hsm.key_uri import KeyScheme, KeyURI
-from hsm.login import serial_text
+from hsm.login import AtDevice, TokenLogin, serial_text
 from hsm.objects import KeyOnToken, KeyReference, TokenObject, certificates, describe_key
 from hsm.pins import PinSources
+from hsm.policy import LoginPolicy, policy_of
+from hsm.raw_signing import CopiesSigner, TokenSigner
 from hsm.secret import Secret
 from hsm.sessions import PooledSession, TokenSessions, sessions_of
 from hsm.software import KeyFiles
@@ -92,6 +94,9 @@ class TokenHealth:
     reopened: int
     seconds_per_operation: float
     last_error: str | None
+    policy: LoginPolicy
+    logins: int
+    pins_refused: int
 
 
 class KeyStore:
@@ -101,7 +106,8 @@ class KeyStore:
     name one of them by path or by file name. *trust_module_paths* lets a URI name any other module,
     which means running its code: for a person at a command line only. *pin_prompt* asks a person
     when a URI has no pin-source; *pin_sources* reads the kinds of pin-source beside ``file:``
-    (``{"env": …}`` serves ``pin-source=env:NAME``).
+    (``{"env": …}`` serves ``pin-source=env:NAME``). *policies* says by serial number how long the
+    login on a token lasts, where the kind of its slot is not to decide.
     """
 
     def __init__(
@@ -111,9 +117,11 @@ class KeyStore:
         pin_prompt: Callable[[KeyURI], Secret | None] | None = None,
         pin_sources: Mapping[str, Callable[[str], Secret]] | None = None,
         trust_module_paths: bool = False,
+        policies: Mapping[str, LoginPolicy] | None = None,
     ) -> None:
         self._modules = tuple(dict.fromkeys(Path(path).resolve() for path in modules))
         self._trust_module_paths = trust_module_paths
+        self._policies = dict(policies or {})
         self._pins = PinSources(prompt=pin_prompt, named=pin_sources or {})
         self._lock = threading.Lock()
         self._pid = os.getpid()
@@ -134,6 +142,10 @@ class KeyStore:
         The PIN is *pin*, else what the URI's pin-source gives, else asked for when the key is not
         open yet. A key that is open is given again without asking, unless *pin* is given: then it
         is checked.
+
+        A URI with copies opens when one of its tokens is there; the others are used when that one
+        fails (:class:`hsm.raw_signing.CopiesSigner`). *pin* then goes to those without a
+        pin-source.
         """
         uri = self._checked(uri)
         if pin is None and uri.scheme is KeyScheme.PKCS11:
@@ -143,6 +155,23 @@ class KeyStore:
         if uri.scheme is KeyScheme.SOFT:
             path = Path(uri.location)
             return self._files.open(path, self._passphrase(uri, path, pin)).key
+        key = self._on_token(uri, pin)
+        with self._lock:
+            self._keys[uri] = key
+        return key
+
+    def _on_token(self, uri: KeyURI, pin: Secret | None) -> PrivateKey:
+        if not uri.others:
+            signer = self._signer(uri, pin)
+            return token_key(signer, signer.public_key)
+
+        def opened(copy: KeyURI) -> TokenSigner:
+            return self._signer(copy, pin if copy.pin_source is None else None)
+
+        copies = CopiesSigner(uri, opened)
+        return token_key(copies, copies.public_key)
+
+    def _signer(self, uri: KeyURI, pin: Secret | None) -> TokenSigner:
         sessions = self.token(uri, pin=pin)
         reference = KeyReference(uri.id, uri.object)
 
@@ -151,10 +180,7 @@ class KeyStore:
             pooled.key(found.reference)
             return found
 
-        key = token_key(sessions, sessions.run(look))
-        with self._lock:
-            self._keys[uri] = key
-        return key
+        return TokenSigner(sessions, sessions.run(look))
 
     def certificates(self, uri: KeyURI | str) -> list[bytes]:
         """Read the DER certificates stored beside the key; a key file's own comes first.
@@ -166,9 +192,16 @@ class KeyStore:
         if uri.scheme is KeyScheme.SOFT:
             path = Path(uri.location)
             return list(self._files.open(path, self._passphrase(uri, path, None)).certificates)
-        reference = KeyReference(uri.id, uri.object)
-        sessions = self._unlocked(uri, None, ask=False)
-        return sessions.run(lambda pooled: certificates(pooled.session, reference))
+        failed: HsmError | None = None
+        for copy in uri.copies:
+            reference = KeyReference(copy.id, copy.object)
+            try:
+                return self._unlocked(copy, None, ask=False).run(
+                    lambda pooled, wanted=reference: certificates(pooled.session, wanted)  # type: ignore[misc]  # a default binds the loop's value
+                )
+            except HsmError as error:
+                failed = failed or error
+        raise failed or TokenNotFound("the URI names no token")
 
     def token(self, uri: KeyURI, *, pin: Secret | None = None) -> TokenSessions:
         """Give the opened token that *uri* names, logged in. For the token tools of this room."""
@@ -182,13 +215,18 @@ class KeyStore:
         sessions = self._sessions(uri)
         login = sessions.login
         place = (sessions.module.path, login.serial)
-        given = pin or self._pins.from_source(uri)
+        given: Secret | AtDevice | None = pin or self._pins.from_source(uri)
         if given is None and ask and not (place in self._proven and login.is_open):
-            given = self._pins.ask(uri) if login.needs_pin() else None
+            given = self._asked(uri, login)
         if given is not None:
             login.open(given)
             self._proven.add(place)
         return sessions
+
+    def _asked(self, uri: KeyURI, login: TokenLogin) -> Secret | AtDevice | None:
+        if not login.needs_pin():
+            return None
+        return AtDevice.PIN_PAD if login.has_pin_pad() else self._pins.ask(uri)
 
     def _checked(self, uri: KeyURI | str) -> KeyURI:
         """Parse, and keep an open store from being used on the other side of a fork."""
@@ -205,7 +243,8 @@ class KeyStore:
                     return sessions
             module, token = choose(self._candidates(uri), uri)
             serial = serial_text(token)
-            sessions = sessions_of(module, serial=serial, label=token.label)
+            policy = self._policies.get(serial) or policy_of(token)
+            sessions = sessions_of(module, serial=serial, label=token.label, policy=policy)
             sessions.attach(self)
             self._tokens[module.path, serial] = sessions
             return sessions
@@ -273,4 +312,7 @@ def _health(sessions: TokenSessions) -> TokenHealth:
         reopened=figures.reopened,
         seconds_per_operation=figures.seconds,
         last_error=figures.last_error,
+        policy=sessions.login.policy,
+        logins=sessions.login.logins,
+        pins_refused=sessions.login.refusals,
     )

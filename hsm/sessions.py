@@ -27,6 +27,7 @@ from hsm.faults import (
 from hsm.login import TokenLogin, close_quietly
 from hsm.modules import Module
 from hsm.objects import KeyReference, SigningHandle, find_key
+from hsm.policy import LoginPolicy
 
 T = TypeVar("T")
 
@@ -83,9 +84,9 @@ class TokenFigures:
 class TokenSessions:
     """Login and sessions of one token. :func:`sessions_of` gives the process's only one."""
 
-    def __init__(self, module: Module, serial: str, label: str) -> None:
+    def __init__(self, module: Module, serial: str, label: str, policy: LoginPolicy) -> None:
         self.module = module
-        self.login = TokenLogin(module, serial, label)
+        self.login = TokenLogin(module, serial, label, policy)
         self.figures = TokenFigures()
         self._renewing = threading.Lock()
         self._pool = threading.Condition(threading.Lock())
@@ -128,21 +129,28 @@ class TokenSessions:
 
     def run_writable(self, operation: Callable[[pkcs11.Session], T]) -> T:
         """Run *operation* on a read-write session of its own, once: it may leave objects behind."""
-        token = self.login.token()
-        generation = self.module.generation
         try:
-            session = self.module.call(
-                lambda chosen: chosen.open(rw=True), token, generation=generation
-            )
-            try:
-                return self.module.call(operation, session, generation=generation)
-            finally:
-                close_quietly(self.module, session, generation)
+            if self.login.policy is LoginPolicy.EACH_TIME:
+                with self.login.once() as anchor:
+                    return self._written(anchor.token, operation)
+            return self._written(self.login.token(), operation)
         except (PKCS11Error, StaleSession) as error:
             self._note(error)
             raise translate(error, token=self.login.name) from error
 
+    def _written(self, token: pkcs11.Token, operation: Callable[[pkcs11.Session], T]) -> T:
+        generation = self.module.generation
+        session = self.module.call(
+            lambda chosen: chosen.open(rw=True), token, generation=generation
+        )
+        try:
+            return self.module.call(operation, session, generation=generation)
+        finally:
+            close_quietly(self.module, session, generation)
+
     def _attempt(self, operation: Callable[[PooledSession], T]) -> T:
+        if self.login.policy is LoginPolicy.EACH_TIME:
+            return self._attempt_once(operation)
         pooled = self._borrow()
         started = time.perf_counter()
         try:
@@ -156,6 +164,15 @@ class TokenSessions:
         self.figures.took(time.perf_counter() - started)
         self._give_back(pooled)
         return result
+
+    def _attempt_once(self, operation: Callable[[PooledSession], T]) -> T:
+        with self.login.once() as session:
+            generation = self.module.generation
+            pooled = PooledSession(session, generation, self._life)
+            started = time.perf_counter()
+            result = self.module.call(operation, pooled, generation=generation)
+            self.figures.took(time.perf_counter() - started)
+            return result
 
     def _borrow(self) -> PooledSession:
         deadline = time.monotonic() + WAIT_SECONDS
@@ -254,11 +271,14 @@ _registry_lock = threading.Lock()
 _registry: dict[tuple[Path, str], TokenSessions] = {}
 
 
-def sessions_of(module: Module, *, serial: str, label: str) -> TokenSessions:
-    """Give the one pool of this process for that token; a login could not be shared otherwise."""
+def sessions_of(module: Module, *, serial: str, label: str, policy: LoginPolicy) -> TokenSessions:
+    """Give the one pool of this process for that token; a login could not be shared otherwise.
+
+    The first caller's *policy* stays, for the same reason.
+    """
     with _registry_lock:
         key = (module.path, serial)
         found = _registry.get(key)
         if found is None:
-            found = _registry[key] = TokenSessions(module, serial, label)
+            found = _registry[key] = TokenSessions(module, serial, label, policy)
         return found

@@ -171,7 +171,7 @@ def create_softhsm_token(home: SoftHSMHome, *, label: str) -> SoftHSMToken:
 
 def _initialise(module: Module, label: str, so_pin: Secret) -> str:
     native, slot = module.native, module.blank_slot()
-    if native is None or slot is None:
+    if slot is None:
         raise DeviceFailure("the module offers no blank token")
     before = {serial_text(token) for token in module.tokens()}
     answer = module.call(
@@ -188,8 +188,6 @@ def _initialise(module: Module, label: str, so_pin: Secret) -> str:
 def _set_user_pin(module: Module, serial: str, so_pin: Secret, pin: Secret) -> None:
     native = module.native
     token = next(token for token in module.tokens() if serial_text(token) == serial)
-    if native is None:
-        raise DeviceFailure("the module cannot set PINs")
     session = module.call(lambda chosen: chosen.open(rw=True), token)
     handle = handle_of(session)
     try:

@@ -1,6 +1,6 @@
 """Private keys on a token, as ``cryptography`` private keys.
 
-They subclass ``rsa.RSAPrivateKey`` and ``ec.EllipticCurvePrivateKey``, so the certificate, CRL,
+They subclass ``rsa.RSAPrivateKey`` and its like, so the certificate, CRL,
 CSR and OCSP builders take them like any key. The message is hashed here and only raw mechanisms go
 to the token, because they are the ones every module has: ``CKM_RSA_PKCS`` over a DigestInfo,
 ``CKM_RSA_PKCS_PSS`` with MGF1 of the same hash and a salt as long as the hash, ``CKM_ECDSA`` over
@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import (
     AsymmetricPadding,
     PKCS1v15,
@@ -31,54 +31,32 @@ from cryptography.hazmat.primitives.serialization import (
     KeySerializationEncryption,
     PrivateFormat,
 )
-from pkcs11.mechanisms import MGF, Mechanism
+from pkcs11.mechanisms import Mechanism
 
 from hsm.digests import Buffer, checked_pss, digest_of
-from hsm.errors import DeviceFailure, MechanismUnavailable, PinRequired, SignatureMismatch
-from hsm.objects import KeyOnToken
-from hsm.sessions import PooledSession, TokenSessions
+from hsm.errors import DeviceFailure, MechanismUnavailable, SignatureMismatch
+from hsm.objects import TokenPublicKey
+from hsm.raw_signing import RawSignature, RawSigner
 
 
 class _TokenKey:
-    """What both kinds of token key share: where the key is, and how to reach it."""
+    """What all kinds of token key share: who makes the raw signature."""
 
-    def __init__(self, sessions: TokenSessions, found: KeyOnToken) -> None:
-        self._sessions = sessions
-        self._reference = found.reference
-        self._always_authenticate = found.always_authenticate
-        self._behind_login = sessions.login.is_open
-
-    def _raw(
-        self,
-        mechanism: Mechanism,
-        data: bytes,
-        parameter: tuple[Mechanism, MGF, int] | None = None,
-    ) -> bytes:
-        login, reference = self._sessions.login, self._reference
-        if self._behind_login and not login.is_open:
-            raise PinRequired(f"token {login.name} was closed and wants its PIN again")
-
-        def operation(pooled: PooledSession) -> bytes:
-            return pooled.key(reference).sign(
-                data,
-                mechanism=mechanism,
-                mechanism_param=parameter,
-                pin=login.pin.reveal_text() if self._always_authenticate else None,
-            )
-
-        return self._sessions.run(operation)
-
-    def _mismatch(self, error: Exception) -> NoReturn:
-        self._sessions.figures.wrong_signatures += 1
-        raise SignatureMismatch(
-            f"token {self._sessions.login.name} returned a signature that is not of its key"
-        ) from error
+    def __init__(self, signer: RawSigner) -> None:
+        self._signer = signer
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._reference} on {self._sessions.login.name})"
+        return f"{type(self).__name__}({self._signer.name})"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a key on a token cannot be serialised")
+
+
+def _mismatch(made: RawSignature, error: Exception) -> NoReturn:
+    made.made_by.count_wrong()
+    raise SignatureMismatch(
+        f"token {made.made_by.token} returned a signature that is not of its key"
+    ) from error
 
 
 _STAYS: Final = "the private key never leaves its token"
@@ -87,10 +65,8 @@ _STAYS: Final = "the private key never leaves its token"
 class TokenRSAPrivateKey(_TokenKey, rsa.RSAPrivateKey):
     """An RSA private key on a token. Thread-safe; made by the key store."""
 
-    def __init__(
-        self, sessions: TokenSessions, found: KeyOnToken, public_key: rsa.RSAPublicKey
-    ) -> None:
-        super().__init__(sessions, found)
+    def __init__(self, signer: RawSigner, public_key: rsa.RSAPublicKey) -> None:
+        super().__init__(signer)
         self._public_key = public_key
 
     def sign(
@@ -102,15 +78,15 @@ class TokenRSAPrivateKey(_TokenKey, rsa.RSAPrivateKey):
         """Sign with PKCS#1 v1.5, or with PSS and a salt as long as the hash."""
         digest, known = digest_of(data, algorithm)
         if isinstance(padding, PKCS1v15):
-            signature = self._raw(Mechanism.RSA_PKCS, known.prefix + digest)
+            made = self._signer.raw(Mechanism.RSA_PKCS, known.prefix + digest)
         else:
             padding = checked_pss(padding, known)
-            signature = self._raw(Mechanism.RSA_PKCS_PSS, digest, known.pss)
+            made = self._signer.raw(Mechanism.RSA_PKCS_PSS, digest, known.pss)
         try:
-            self._public_key.verify(signature, digest, padding, known.prehashed)
+            self._public_key.verify(made.value, digest, padding, known.prehashed)
         except InvalidSignature as error:
-            self._mismatch(error)
-        return signature
+            _mismatch(made, error)
+        return made.value
 
     def public_key(self) -> rsa.RSAPublicKey:
         """Give the public half."""
@@ -148,10 +124,8 @@ class TokenRSAPrivateKey(_TokenKey, rsa.RSAPrivateKey):
 class TokenECPrivateKey(_TokenKey, ec.EllipticCurvePrivateKey):
     """An elliptic-curve private key on a token. Thread-safe; made by the key store."""
 
-    def __init__(
-        self, sessions: TokenSessions, found: KeyOnToken, public_key: ec.EllipticCurvePublicKey
-    ) -> None:
-        super().__init__(sessions, found)
+    def __init__(self, signer: RawSigner, public_key: ec.EllipticCurvePublicKey) -> None:
+        super().__init__(signer)
         self._public_key = public_key
         self._width = (public_key.curve.key_size + 7) // 8
 
@@ -161,7 +135,8 @@ class TokenECPrivateKey(_TokenKey, ec.EllipticCurvePrivateKey):
             raise MechanismUnavailable("keys on tokens sign with ECDSA")
         digest, known = digest_of(data, signature_algorithm.algorithm)
         # FIPS 186-5 6.4.1 takes the leftmost bits; some modules refuse more than the curve's size.
-        raw = self._raw(Mechanism.ECDSA, digest[: self._width])
+        made = self._signer.raw(Mechanism.ECDSA, digest[: self._width])
+        raw = made.value
         half = len(raw) // 2
         if half != self._width or len(raw) != 2 * half:
             raise DeviceFailure(f"the token returned {len(raw)} bytes instead of r and s")
@@ -171,7 +146,7 @@ class TokenECPrivateKey(_TokenKey, ec.EllipticCurvePrivateKey):
         try:
             self._public_key.verify(signature, digest, known.ecdsa)
         except InvalidSignature as error:
-            self._mismatch(error)
+            _mismatch(made, error)
         return signature
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
@@ -212,11 +187,54 @@ class TokenECPrivateKey(_TokenKey, ec.EllipticCurvePrivateKey):
         return self
 
 
-TokenKey = TokenRSAPrivateKey | TokenECPrivateKey
+class TokenEd25519PrivateKey(_TokenKey, ed25519.Ed25519PrivateKey):
+    """An Ed25519 private key on a token (PKCS#11 3.0, CKM_EDDSA). Made by the key store."""
+
+    def __init__(self, signer: RawSigner, public_key: ed25519.Ed25519PublicKey) -> None:
+        super().__init__(signer)
+        self._public_key = public_key
+
+    def sign(self, data: Buffer) -> bytes:
+        """Sign the whole message: Ed25519 hashes by itself (RFC 8032 5.1.6)."""
+        message = bytes(data)
+        made = self._signer.raw(Mechanism.EDDSA, message)
+        try:
+            self._public_key.verify(made.value, message)
+        except InvalidSignature as error:
+            _mismatch(made, error)
+        return made.value
+
+    def public_key(self) -> ed25519.Ed25519PublicKey:
+        """Give the public half."""
+        return self._public_key
+
+    def private_bytes_raw(self) -> NoReturn:
+        """Refuse."""
+        raise MechanismUnavailable(_STAYS)
+
+    def private_bytes(
+        self,
+        encoding: Encoding,
+        format: PrivateFormat,  # noqa: A002 - the name that callers pass by
+        encryption_algorithm: KeySerializationEncryption,
+    ) -> NoReturn:
+        """Refuse."""
+        raise MechanismUnavailable(_STAYS)
+
+    def __copy__(self) -> "TokenEd25519PrivateKey":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "TokenEd25519PrivateKey":
+        return self
 
 
-def token_key(sessions: TokenSessions, found: KeyOnToken) -> TokenKey:
-    """Make the private key object for a key that was found on a token."""
-    if isinstance(found.public_key, rsa.RSAPublicKey):
-        return TokenRSAPrivateKey(sessions, found, found.public_key)
-    return TokenECPrivateKey(sessions, found, found.public_key)
+TokenKey = TokenRSAPrivateKey | TokenECPrivateKey | TokenEd25519PrivateKey
+
+
+def token_key(signer: RawSigner, public_key: TokenPublicKey) -> TokenKey:
+    """Make the private key object of the kind that *public_key* is."""
+    if isinstance(public_key, rsa.RSAPublicKey):
+        return TokenRSAPrivateKey(signer, public_key)
+    if isinstance(public_key, ed25519.Ed25519PublicKey):
+        return TokenEd25519PrivateKey(signer, public_key)
+    return TokenECPrivateKey(signer, public_key)

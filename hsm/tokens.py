@@ -41,7 +41,9 @@ _MODULUS: Final = {
 _CURVES: Final = {
     KeyAlgorithm.P_256: "1.2.840.10045.3.1.7",
     KeyAlgorithm.P_384: "1.3.132.0.34",
+    KeyAlgorithm.ED25519: "1.3.101.112",
 }
+"""Curves by object identifier (RFC 5480 2.1.1.1, RFC 8410 3)."""
 
 
 def generate_key(
@@ -57,8 +59,6 @@ def generate_key(
     With *always_authenticate* the token wants the PIN at every signature. Raises
     MechanismUnavailable when the token has no such key or does not protect it.
     """
-    if algorithm not in _MODULUS and algorithm not in _CURVES:
-        raise MechanismUnavailable(f"{algorithm} keys are not made on tokens")
     sessions = store.token(token_uri)
     key_id = secrets.token_bytes(ID_BYTES)
     private = _private_template()
@@ -115,8 +115,9 @@ def _key_pair(
             mechanism=Mechanism.RSA_PKCS_KEY_PAIR_GEN,
             private_template=private,
         )
+    edwards = algorithm is KeyAlgorithm.ED25519
     curve = session.create_domain_parameters(
-        KeyType.EC,
+        KeyType.EC_EDWARDS if edwards else KeyType.EC,
         {Attribute.EC_PARAMS: asn1.ObjectIdentifier(_CURVES[algorithm]).dump()},
         local=True,
     )
@@ -125,7 +126,7 @@ def _key_pair(
         label=label,
         store=True,
         capabilities=capabilities,
-        mechanism=Mechanism.EC_KEY_PAIR_GEN,
+        mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN if edwards else Mechanism.EC_KEY_PAIR_GEN,
         private_template=private,
     )
 

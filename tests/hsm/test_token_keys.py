@@ -268,7 +268,7 @@ def test_attack_a_signature_of_another_key_does_not_leave_the_room(kind: KeyAlgo
         theirs = store.open(generate_key(store, token.uri, label="theirs", algorithm=kind))
         algorithm = default_for(mine.public_key())
         # As if the module answered one thread with what another one asked for.
-        mine._reference = theirs._reference  # type: ignore[union-attr]
+        mine._signer = theirs._signer  # type: ignore[union-attr]
 
         with pytest.raises(SignatureMismatch, match="not of its key"):
             sign(mine, algorithm, DATA)
