@@ -57,7 +57,6 @@ __all__ = [
 _ESTABLISH_LOCK = 0x414E54494E
 """Key of the advisory lock that lets one process at a time make authorities."""
 _YEAR = timedelta(days=365)
-_MAX_COMMON_NAME = 64  # ub-common-name, RFC 5280 appendix A.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,11 @@ class AuthorityName:
     country: str = "VN"
 
     def with_common_name(self, common_name: str) -> x509.Name:
-        """Build the distinguished name, from the country down to the common name."""
+        """Build the distinguished name, from the country down to the common name.
+
+        AuthorityPlanInvalid where a part is longer than its bound: 64 octets of UTF-8 for most, so
+        Vietnamese letters count up to three times.
+        """
         attributes = [
             (NameOID.COUNTRY_NAME, self.country),
             (NameOID.LOCALITY_NAME, self.locality),
@@ -81,7 +84,10 @@ class AuthorityName:
             (NameOID.ORGANIZATION_IDENTIFIER, self.organization_identifier),
             (NameOID.COMMON_NAME, common_name),
         ]
-        return x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes if value])
+        try:
+            return x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes if value])
+        except ValueError as error:
+            raise AuthorityPlanInvalid(f"{common_name}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +157,7 @@ def _check(plan: AuthorityPlan) -> None:
     for spec in specs:
         if not spec.slug.replace("-", "").isalnum() or not spec.slug.isascii():
             raise AuthorityPlanInvalid(f"{spec.slug!r} does not fit into an address")
-        if not 0 < len(spec.common_name) <= _MAX_COMMON_NAME:
-            raise AuthorityPlanInvalid(f"{spec.slug}: a common name has 1 to 64 characters")
+        plan.name.with_common_name(spec.common_name)
         if spec.lifetime <= timedelta():
             raise AuthorityPlanInvalid(f"{spec.slug}: a lifetime is positive")
 

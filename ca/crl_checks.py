@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
-from ca import signature_checks
-from ca.parsed_certificates import UNREADABLE, canonical_name
+from ca import der, signature_checks
+from ca.certificate_fields import canonical_name
+from ca.parsed_certificates import UNREADABLE
 from ca.revocation import RevocationFact, RevocationStatus
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ca.algorithm_policy import AlgorithmPolicy
-    from ca.parsed_certificates import CanonicalName, ParsedCertificate
+    from ca.certificate_fields import CanonicalName
+    from ca.parsed_certificates import ParsedCertificate
 
 MAX_CRL_BYTES: Final = 128 * 1024 * 1024
 """About 2.5 million entries; the largest public ones have a few MB."""
@@ -103,7 +105,7 @@ def load(data: bytes) -> LoadedCrl | None:
         ]
         return LoadedCrl(
             crl=crl,
-            issuer=canonical_name(crl.issuer),
+            issuer=canonical_name(_issuer_of(crl)),
             scope=scope.value
             if scope and isinstance(scope.value, x509.IssuingDistributionPoint)
             else None,
@@ -113,6 +115,16 @@ def load(data: bytes) -> LoadedCrl | None:
         )
     except UNREADABLE:
         return None
+
+
+def _issuer_of(crl: x509.CertificateRevocationList) -> bytes:
+    """Take the encoded issuer from TBSCertList: version OPTIONAL, signature, issuer."""
+    element, offset = der.read(crl.tbs_certlist_bytes)
+    content = element.content
+    element, offset = der.read(content)
+    if element.tag == der.INTEGER:
+        element, offset = der.read(content, offset)
+    return der.read(content, offset)[0].encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +240,11 @@ def _point_names(
     found: set[object] = set()
     for name in full_name or ():
         if isinstance(name, x509.DirectoryName):
-            found.add(canonical_name(name.value))
+            found.add(canonical_name(name.value.public_bytes()))
         else:
             found.add((type(name), name.value))
     if relative_name is not None:
-        found.add((*crl_issuer, *canonical_name(x509.Name([relative_name]))))
+        found.add((*crl_issuer, *canonical_name(x509.Name([relative_name]).public_bytes())))
     return found
 
 
@@ -246,7 +258,9 @@ def names_crl_issuer(certificate: ParsedCertificate, issuer: CanonicalName) -> b
 
 def _directory_names(names: Sequence[x509.GeneralName] | None) -> set[CanonicalName]:
     return {
-        canonical_name(name.value) for name in names or () if isinstance(name, x509.DirectoryName)
+        canonical_name(name.value.public_bytes())
+        for name in names or ()
+        if isinstance(name, x509.DirectoryName)
     }
 
 

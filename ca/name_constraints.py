@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 
-from ca.parsed_certificates import canonical_name
+from ca.certificate_fields import canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from ca.certificate_fields import CanonicalName
     from ca.parsed_certificates import ParsedCertificate
 
+_EMAIL_ADDRESS = "1.2.840.113549.1.9.1"
 _UNDERSTOOD = (
     x509.DirectoryName,
     x509.RFC822Name,
@@ -48,7 +49,20 @@ class NameConstraintState:
         """Say whether all names of a certificate are inside (RFC 5280 6.1.3 (b), (c))."""
         if not self.permitted and not self.excluded:
             return True
-        return all(self._allows_name(name) for name in _names_of(link))
+        return self._allows_subject(link.subject) and all(
+            self._allows_name(name) for name in _names_of(link)
+        )
+
+    def _allows_subject(self, subject: CanonicalName) -> bool:
+        if not subject:
+            return True
+        if any(_is_below(subject, base) for base in self.excluded):
+            return False
+        groups = [
+            [base for base in group if isinstance(base, x509.DirectoryName)]
+            for group in self.permitted
+        ]
+        return all(not group or any(_is_below(subject, base) for base in group) for group in groups)
 
     def _allows_name(self, name: x509.GeneralName) -> bool:
         if not isinstance(name, _UNDERSTOOD):
@@ -66,24 +80,19 @@ def _permitted_by(name: x509.GeneralName, group: Sequence[x509.GeneralName]) -> 
 
 
 def _names_of(link: ParsedCertificate) -> Iterable[x509.GeneralName]:
-    subject = link.certificate.subject
-    if subject.rdns:
-        yield x509.DirectoryName(subject)
     alternative = link.extension(x509.SubjectAlternativeName)
     if alternative is not None:
         yield from alternative
     if alternative is None or not alternative.get_values_for_type(x509.RFC822Name):
-        for attribute in subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS):
-            value = attribute.value
-            if isinstance(value, str) and value.isascii():
+        for oid, value in (attribute for part in link.subject for attribute in part):
+            if oid == _EMAIL_ADDRESS and isinstance(value, str) and value.isascii():
                 yield x509.RFC822Name(value)
 
 
 def _within(name: x509.GeneralName, base: x509.GeneralName) -> bool:
     match name, base:
         case x509.DirectoryName(), x509.DirectoryName():
-            inside, outside = canonical_name(name.value), canonical_name(base.value)
-            return inside[: len(outside)] == outside
+            return _is_below(canonical_name(name.value.public_bytes()), base)
         case x509.RFC822Name(), x509.RFC822Name():
             return _mailbox_within(name.value, base.value)
         case x509.DNSName(), x509.DNSName():
@@ -95,11 +104,18 @@ def _within(name: x509.GeneralName, base: x509.GeneralName) -> bool:
     return False
 
 
+def _is_below(name: CanonicalName, base: x509.GeneralName) -> bool:
+    if not isinstance(base, x509.DirectoryName):
+        return False
+    above = canonical_name(base.value.public_bytes())
+    return name[: len(above)] == above
+
+
 def _mailbox_within(mailbox: str, base: str) -> bool:
     local, _, host = mailbox.rpartition("@")
     if "@" in base:
         base_local, _, base_host = base.rpartition("@")
-        return local == base_local and host.lower() == base_host.lower()
+        return local.lower() == base_local.lower() and host.lower() == base_host.lower()
     if base.startswith("."):
         return host.lower().endswith(base.lower())
     return not base or host.lower() == base.lower()

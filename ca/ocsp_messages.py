@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from ca import der
 from ca.algorithm_identifiers import DIGEST_NAMES, DIGEST_SIZES
+from ca.certificate_fields import read_fields
 from ca.crl import REASON_CODES
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ class Responder:
 
     def __init__(self, signer: AuthoritySigner, issuer: x509.Certificate) -> None:
         self._signer = signer
-        key = _public_key_octets(signer.certificate)
+        key = read_fields(signer.certificate.tbs_certificate_bytes).subject_public_key
         self._name = der.explicit(2, der.octet_string(_sha1(key)))
         self._head = signer.algorithm_identifier
         self._tail = der.explicit(0, der.sequence(signer.certificate_der))
@@ -221,20 +220,15 @@ def certificate_id(issuer: x509.Certificate, serial: int, *, digest: str = "sha1
 
 def issuer_hashes(issuer: x509.Certificate, *, digest: str) -> tuple[bytes, bytes]:
     """Hash the issuer's name and the bits of its public key (RFC 6960 4.1.1)."""
-    name = hashlib.new(digest, issuer.subject.public_bytes(), usedforsecurity=False).digest()
-    key = hashlib.new(digest, _public_key_octets(issuer), usedforsecurity=False).digest()
+    fields = read_fields(issuer.tbs_certificate_bytes)
+    name = hashlib.new(digest, fields.subject, usedforsecurity=False).digest()
+    key = hashlib.new(digest, fields.subject_public_key, usedforsecurity=False).digest()
     return name, key
 
 
 def _digest_with_null(digest: str) -> bytes:
     oid = {name: oid for oid, name in DIGEST_NAMES.items()}[digest]
     return der.sequence(der.object_identifier(oid), der.NULL)
-
-
-def _public_key_octets(certificate: x509.Certificate) -> bytes:
-    """Return the content of subjectPublicKey, without tag, length and unused-bits octet."""
-    info = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return der.children(der.whole(info))[1].content[1:]
 
 
 def _sha1(data: bytes) -> bytes:

@@ -7,7 +7,6 @@ CertificateUnreadable here, and never later.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -17,12 +16,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca import der
+from ca.certificate_fields import CanonicalName, canonical_name, read_fields
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-
-CanonicalName = tuple[frozenset[tuple[str, str | bytes]], ...]
-"""A distinguished name in the form in which two equal names are equal (RFC 5280 7.1)."""
 
 MAX_CERTIFICATE_BYTES: Final = 64 * 1024
 """Ordinary ones have 1 to 4 kB; post-quantum ones stay under 20 kB."""
@@ -39,7 +36,6 @@ UNREADABLE: Final = (
 )
 """What `cryptography` and our own reader raise for bytes that are not what they should be."""
 
-_VERSION: Final = 0xA0
 _POLICY_MAPPINGS: Final = "2.5.29.33"
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -112,30 +108,22 @@ def parse(data: bytes) -> ParsedCertificate:
     if len(data) > MAX_CERTIFICATE_BYTES:
         raise CertificateUnreadable("too large")
     try:
-        serial_number = _serial_number(data)
-        certificate = _load(data, quietly=serial_number <= 0)
+        fields = read_fields(der.children(der.whole(data))[0].encoded)
+        certificate = _load(data, quietly=fields.serial_number <= 0)
         extensions = {found.oid: found for found in certificate.extensions}
         return ParsedCertificate(
             der=data,
             certificate=certificate,
-            serial_number=serial_number,
+            serial_number=fields.serial_number,
             fingerprint=hashlib.sha256(data).digest(),
-            subject=canonical_name(certificate.subject),
-            issuer=canonical_name(certificate.issuer),
+            subject=canonical_name(fields.subject),
+            issuer=canonical_name(fields.issuer),
             public_key=(key := _public_key(certificate)),
             key_bytes=_key_bytes(key),
             extensions=extensions,
         )
     except UNREADABLE as error:
         raise CertificateUnreadable(str(error)) from error
-
-
-def _serial_number(data: bytes) -> int:
-    """Read the serial number, which in old certificates may be zero or negative."""
-    fields = der.children(der.children(der.whole(data))[0])
-    if not fields:
-        raise CertificateUnreadable("empty")
-    return der.read_integer(fields[1 if fields[0].tag == _VERSION else 0])
 
 
 def _load(data: bytes, *, quietly: bool) -> x509.Certificate:
@@ -145,22 +133,6 @@ def _load(data: bytes, *, quietly: bool) -> x509.Certificate:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return x509.load_der_x509_certificate(data)
-
-
-def canonical_name(name: x509.Name) -> CanonicalName:
-    """Fold case, width and white space of every attribute (RFC 5280 7.1, RFC 4518)."""
-    return tuple(
-        frozenset((attribute.oid.dotted_string, _folded(attribute.value)) for attribute in part)
-        for part in name.rdns
-    )
-
-
-def _folded(value: str | bytes) -> str | bytes:
-    if isinstance(value, bytes):
-        return value
-    if value.isascii():
-        return " ".join(value.lower().split())
-    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
 
 
 def _public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes | None:

@@ -17,7 +17,7 @@ from ca.parsed_certificates import ParsedCertificate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ca.parsed_certificates import CanonicalName
+    from ca.certificate_fields import CanonicalName
 
 MAX_PATH_SECONDS: Final = 2.0
 """For one certificate, its revocation included; an ordinary path takes a few milliseconds."""

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -152,26 +153,23 @@ def test_names_are_those_of_the_plan(
     assert certificate(house, "root").public_key().key_size == 3072  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"public_url": "ftp://x"},
-        {"public_url": "http://x/"},
-        {"crl": None},
-    ],
-)
+MISTAKES: dict[str, Callable[[AuthorityPlan], AuthorityPlan]] = {
+    "not http": lambda plan: replace(plan, public_url="ftp://x"),
+    "slash at the end": lambda plan: replace(plan, public_url="http://x/"),
+    "one slug twice": lambda plan: replace(plan, tsa=replace(plan.tsa, slug="ocsp")),
+    "slug with a slash": lambda plan: replace(plan, tsa=replace(plan.tsa, slug="../tsa")),
+    "name too long": lambda plan: replace(plan, root=replace(plan.root, common_name="Ủ" * 22)),
+    "no country": lambda plan: replace(plan, name=AuthorityName(country="Việt Nam")),
+    "no life": lambda plan: replace(plan, tsa=replace(plan.tsa, lifetime=timedelta())),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_plan_that_contradicts_itself_is_refused(
-    sessions: sessionmaker[Session],
-    keys: KeyStore,
-    tmp_path: Path,
-    change: dict[str, str],
+    sessions: sessionmaker[Session], keys: KeyStore, tmp_path: Path, mistake: str
 ) -> None:
     house = House(sessions, keys, tmp_path)
-    plan = AuthorityPlan(public_url=PUBLIC_URL, make_key=house.make_key)
-    if "crl" in change:
-        plan = replace(plan, tsa=replace(plan.tsa, slug="ocsp"))
-    else:
-        plan = replace(plan, **change)  # type: ignore[arg-type]
+    plan = MISTAKES[mistake](AuthorityPlan(public_url=PUBLIC_URL, make_key=house.make_key))
     with sessions() as session, pytest.raises(AuthorityPlanInvalid):
         authorities.establish(session, keys=keys, plan=plan, at=AT, actor="setup")
 

@@ -1,4 +1,5 @@
 import time
+import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -454,3 +455,12 @@ def test_damaged_evidence_never_says_good_and_never_raises(data: st.DataObject) 
     )
     # What lies outside the signed part (a responder's own certificate) may change unnoticed.
     assert not is_crl or verdict.revocation.status is not RevocationStatus.GOOD
+
+
+def test_a_country_code_of_three_letters_is_no_reason_to_complain() -> None:
+    top = root()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        odd = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "VNM", _validate=False)])
+    middle = top.issue(odd, extensions=CA_EXTENSIONS)
+    assert judge(middle.issue("A"), middle, top=top).trusted
