@@ -282,7 +282,7 @@ class CertificateNotUsable(CaError):
     """The certificate exists and must not be used at this time.
 
     `reason` is one of: issuing, abandoned, suspended, revoked, expired, not_yet_valid,
-    issuer_not_usable.
+    issuer_not_usable, not_held.
     """
 
     code = "certificate_not_usable"

@@ -165,7 +165,7 @@ def _record_intent(
         certificate.id, certificate.key_uri = certificate_id, str(key_uri) if key_uri else None
         public_keys.claim(
             session,
-            spki_sha256=certificate.spki_sha256,
+            spki_sha256=public_keys.fingerprint(facts.public_key),
             subscriber_id=request.subscriber_id,
             at=context.at,
         )

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from ca.models_issuers import KnownIssuer
 from db.base import Base, UtcDateTime, uuid7
 
 
@@ -208,7 +209,13 @@ class Certificate(Base):
     __tablename__ = "certificates"
     __table_args__ = (
         UniqueConstraint("serial_number", "authority_id"),
-        CheckConstraint("status IN ('issuing', 'abandoned') OR der IS NOT NULL", "der_when_signed"),
+        UniqueConstraint("serial_number", "known_issuer_id"),
+        CheckConstraint("(authority_id IS NULL) <> (known_issuer_id IS NULL)", "one_issuer"),
+        CheckConstraint("authority_id IS NULL OR spki_sha256 IS NOT NULL", "key_of_ours"),
+        CheckConstraint(
+            "authority_id IS NULL OR status IN ('issuing', 'abandoned') OR der IS NOT NULL",
+            "der_when_signed",
+        ),
         CheckConstraint("status <> 'issuing' OR tbs IS NOT NULL", "tbs_of_intent"),
         CheckConstraint("(status = 'revoked') = (revoked_at IS NOT NULL)", "revoked_at"),
         CheckConstraint("(status = 'suspended') = (suspended_at IS NOT NULL)", "suspended_at"),
@@ -226,9 +233,13 @@ class Certificate(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
-    authority_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("authorities.id"))
+    authority_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("authorities.id"))
+    """Which of our authorities issued it; None where `known_issuer_id` says who did."""
+    known_issuer_id: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey(KnownIssuer.id), index=True
+    )
     serial_number: Mapped[str]
-    """Lower-case hexadecimal, 40 digits (20 octets)."""
+    """Lower-case hexadecimal; 40 digits (20 octets) when ours, an even number otherwise."""
     kind: Mapped[CertificateKind]
     status: Mapped[CertificateStatus] = mapped_column(index=True)
     profile: Mapped[str]
@@ -240,7 +251,8 @@ class Certificate(Base):
     subject: Mapped[str]
     common_name: Mapped[str]
     search_name: Mapped[str] = mapped_column(index=True)
-    spki_sha256: Mapped[str] = mapped_column(index=True)
+    spki_sha256: Mapped[str | None] = mapped_column(index=True)
+    """None when the certificate itself was never seen, only a list that names it."""
     sha256_fingerprint: Mapped[str | None] = mapped_column(unique=True)
     key_uri: Mapped[str | None]
     """Where the server can open the private key; None when only the holder can."""
@@ -282,6 +294,8 @@ class CertificateStatusChange(Base):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
     certificate_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("certificates.id"))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+    recorded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When we learned of it, where that was later than `at`: another issuer's decision."""
     status: Mapped[CertificateStatus]
     reason: Mapped[RevocationReason | None]
     actor: Mapped[str]

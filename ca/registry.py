@@ -26,6 +26,9 @@ from ca.names import fold, storable
 MAX_PAGE: Final = 500
 """Rows; a caller who wants everything asks for the next page."""
 
+OWN_SERIAL_DIGITS: Final = 40
+"""Twenty octets: every serial number that our authorities give."""
+
 _SERIAL_PREFIX: Final = "serial:"
 _SERIAL: Final = re.compile(r"[0-9a-f]{1,40}")
 _MAX_QUERY: Final = 200
@@ -77,14 +80,22 @@ def by_serial(session: Session, serial_number: str) -> Certificate:
     digits = serial_number.replace(":", "").lower()
     if not _SERIAL.fullmatch(digits):
         raise CertificateNotFound("a serial number has 1 to 40 hexadecimal digits")
-    digits = digits.rjust(len(digits) + len(digits) % 2, "0")
-    query = select(Certificate).where(Certificate.serial_number == digits)
+    short = external_serial(int(digits, 16))
+    query = select(Certificate).where(
+        Certificate.serial_number.in_({short, digits.rjust(OWN_SERIAL_DIGITS, "0")})
+    )
     found = list(session.scalars(query.order_by(Certificate.id).limit(2)))
     if len(found) != 1:
         raise CertificateNotFound(
             f"{'more than one' if found else 'no'} certificate with serial number {digits}"
         )
     return found[0]
+
+
+def external_serial(number: int) -> str:
+    """Return another issuer's serial number as stored: an even number of hexadecimal digits."""
+    digits = f"{number:x}"
+    return digits.rjust(len(digits) + len(digits) % 2, "0")
 
 
 def by_fingerprint(session: Session, sha256_fingerprint: str) -> Certificate:
@@ -132,7 +143,9 @@ def usable_now(session: Session, certificate_id: uuid.UUID, *, at: datetime) -> 
     if certificate.status is not CertificateStatus.ACTIVE:
         raise CertificateNotUsable(certificate.status.value)
     _check_times(certificate.not_before, certificate.not_after, at)
-    authority = session.get(Authority, certificate.authority_id)
+    authority = (
+        session.get(Authority, certificate.authority_id) if certificate.authority_id else None
+    )
     while authority is not None:
         if not authority.not_before <= at <= authority.not_after:
             raise CertificateNotUsable("issuer_not_usable", authority.slug)

@@ -3,6 +3,9 @@
 One transaction writes everything that follows from a decision: the status, its history, the audit
 entry, the entry of the next CRL and the OCSP answer. The job that publishes the CRL is enqueued in
 it too, so neither can happen without the other. Revoked is final.
+
+Of a certificate that was issued elsewhere only our record changes: its CRL and its OCSP answers are
+its issuer's, and `ca.issuer_watch` tells when the two part.
 """
 
 import uuid
@@ -76,7 +79,7 @@ def revoke(  # noqa: PLR0913 -- the facts of one revocation; nowhere else would 
         raise ReasonInvalid("certificate_hold suspends; it does not revoke")
     step = _Step(Status.REVOKED, reason, invalidity_at, "certificate.revoke")
     certificate = _take(session, certificate_id, step, keys=keys, at=at, actor=actor)
-    if reason is RevocationReason.KEY_COMPROMISE:
+    if reason is RevocationReason.KEY_COMPROMISE and certificate.spki_sha256 is not None:
         public_keys.block(
             session,
             spki_sha256=certificate.spki_sha256,
@@ -128,13 +131,14 @@ def _take(
         )
     )
     session.flush()
-    ocsp.presign(session, certificate=certificate, keys=keys, at=moment)
-    jobs.enqueue(
-        session,
-        job=PUBLISH_JOB,
-        payload={"authority_id": str(certificate.authority_id)},
-        unique=str(certificate.authority_id),
-    )
+    if certificate.authority_id is not None:
+        ocsp.presign(session, certificate=certificate, keys=keys, at=moment)
+        jobs.enqueue(
+            session,
+            job=PUBLISH_JOB,
+            payload={"authority_id": str(certificate.authority_id)},
+            unique=str(certificate.authority_id),
+        )
     audit.record(
         session,
         at=moment,
@@ -191,7 +195,7 @@ def _apply(certificate: Certificate, step: _Step, moment: datetime) -> None:
     certificate.invalidity_at = step.invalidity_at
     certificate.crl_entry = (
         None
-        if step.status is Status.ACTIVE
+        if step.status is Status.ACTIVE or certificate.authority_id is None
         else crl.entry_der(
             int(certificate.serial_number, 16), moment, step.reason, step.invalidity_at
         )

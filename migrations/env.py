@@ -7,6 +7,7 @@ and a failure leaves everything as it was.
 
 import importlib
 import importlib.util
+import pkgutil
 
 from alembic import context
 from sqlalchemy import Connection, text
@@ -15,7 +16,7 @@ from db.base import Base
 from db.session import create_engine
 
 ROOMS = ("db", "ca", "signing", "api")
-"""Rooms that may own tables, in their module `models`."""
+"""Rooms that may own tables, in their module `models` and those beside it, `models_<subject>`."""
 
 LOCK = 0x416E_5469_6E01
 """Number of the advisory lock that migrations hold; ours alone in this database."""
@@ -23,9 +24,11 @@ LOCK = 0x416E_5469_6E01
 
 def _import_models() -> None:
     for room in ROOMS:
-        name = f"{room}.models"
-        if importlib.util.find_spec(room) and importlib.util.find_spec(name):
-            importlib.import_module(name)
+        found = importlib.util.find_spec(room)
+        places = found.submodule_search_locations if found else None
+        for module in pkgutil.iter_modules(places or ()):
+            if module.name == "models" or module.name.startswith("models_"):
+                importlib.import_module(f"{room}.{module.name}")
 
 
 def _url() -> str:

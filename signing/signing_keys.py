@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from ca import authority_signers, registry
 from ca.errors import CertificateNotUsable
 from ca.models import Authority, Certificate
+from ca.models_issuers import KnownIssuer
 from hsm import algorithms
 from hsm.key_uri import KeyURI
 from pdf.algorithms import SignatureAlgorithm
@@ -42,13 +43,21 @@ def certificate_for(
     Raises CertificateNotFound or CertificateNotUsable with the reason.
     """
     row = registry.usable_now(session, certificate_id, at=at)
-    issuer = session.get_one(Authority, row.authority_id)
-    others = authority_signers.certificate_chain(session, issuer)
     if row.der is None:
-        raise CertificateNotUsable(row.status.value)
+        raise CertificateNotUsable("not_held", "only its number is known, not the certificate")
+    others = _issuers(session, row)
     public_key = cast("PublicKey", x509.load_der_x509_certificate(row.der).public_key())
     return SigningCertificate(
         row=row,
         chain=SignerChain(certificate=row.der, others=tuple(others)),
         suited_algorithm=SignatureAlgorithm(algorithms.default_for(public_key)),
     )
+
+
+def _issuers(session: Session, row: Certificate) -> list[bytes]:
+    """Return the certificates above one: our own chain, or the one issuer elsewhere, if known."""
+    if row.authority_id is not None:
+        issuer = session.get_one(Authority, row.authority_id)
+        return authority_signers.certificate_chain(session, issuer)
+    known = session.get_one(KnownIssuer, row.known_issuer_id)
+    return [known.certificate] if known.certificate is not None else []
