@@ -2,47 +2,76 @@
 
 `antin sign` and `antin verify` need no server and no database. Everything else works on the
 installation that the ANTIN_ variables name. Errors are one line and what to do, on standard error.
+Only the asked command's module is loaded, so that a small command does not wait for the large ones.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import traceback
+from importlib import import_module
+from typing import Final
 
 import typer
 
-from api.commands import registry, serving
-from api.commands.demo import demo
-from api.commands.output import complain, log
-from api.commands.sign import sign
-from api.commands.verify import verify
+from api.commands.output import complain
+from api.errors import SettingsInvalid
+from api.settings import from_environment
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Ấn Tín: digital signatures and certificates for public administrations.",
-)
-app.command()(serving.serve)
-app.command()(serving.worker)
-app.command()(serving.migrate)
-app.command()(demo)
-app.command()(sign)
-app.command()(verify)
-for name, group in registry.GROUPS.items():
-    app.add_typer(group, name=name)
+COMMANDS: Final = {
+    "serve": "api.commands.serving:serve",
+    "worker": "api.commands.serving:worker",
+    "migrate": "api.commands.serving:migrate",
+    "demo": "api.commands.demo:demo",
+    "sign": "api.commands.sign:sign",
+    "verify": "api.commands.verify:verify",
+    "ca": "api.commands.registry:ca_group",
+    "certificates": "api.commands.registry:certificates_group",
+    "organizations": "api.commands.registry:organizations_group",
+    "tokens": "api.commands.registry:tokens_group",
+    "report": "api.commands.registry:report_group",
+    "audit": "api.commands.registry:audit_group",
+}
+HELP: Final = "Ấn Tín: digital signatures and certificates for public administrations."
+
+
+def application(asked: str | None = None) -> typer.Typer:
+    """Return the command line with every command, or with only the one that is asked for."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help=HELP,
+    )
+    app.callback()(_no_command)
+    for name in [asked] if asked in COMMANDS else COMMANDS:
+        module, _, attribute = COMMANDS[name].partition(":")
+        command = getattr(import_module(module), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
 
 
 def main() -> None:
     """Run the command line; whatever happens, the answer is text and an exit code."""
     try:
-        app()
+        application(sys.argv[1] if len(sys.argv) > 1 else None)(prog_name="antin")
     except Exception as error:  # noqa: BLE001 -- the outermost door: nobody is to see a traceback
-        log.debug("unexpected", exc_info=error)
+        with contextlib.suppress(SettingsInvalid):
+            if from_environment().log_level == "debug":
+                traceback.print_exception(error)
         complain(
             f"something failed that should not: {type(error).__name__}",
             "Repeat it with ANTIN_LOG_LEVEL=debug and give the output to the makers.",
         )
         sys.exit(1)
+
+
+def _no_command() -> None:
+    """Keep the shape `antin COMMAND` also when one command only was loaded."""
 
 
 if __name__ == "__main__":

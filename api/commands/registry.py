@@ -5,7 +5,6 @@ in the audit log under the account's name. Exit codes: 0 done, 1 refused or fail
 """
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -37,14 +36,6 @@ tokens_group = typer.Typer(no_args_is_help=True, help="API tokens.")
 report_group = typer.Typer(no_args_is_help=True, help="Reports as of any date.")
 audit_group = typer.Typer(no_args_is_help=True, help="The audit log.")
 
-GROUPS: Final[Mapping[str, typer.Typer]] = {
-    "ca": ca_group,
-    "certificates": certificates_group,
-    "organizations": organizations_group,
-    "tokens": tokens_group,
-    "report": report_group,
-    "audit": audit_group,
-}
 _LISTED: Final = (
     "id", "serial_number", "kind", "status", "common_name", "not_after", "revocation_reason",
 )  # fmt: skip

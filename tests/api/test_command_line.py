@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner
 
-from api.cli import app
+from api.cli import application
 from api.commands import verify_pool
 from api.commands.verify import exit_code
 from api.commands.verify_pool import Task, verify_all
@@ -44,7 +44,7 @@ class Done:
 def antin(*arguments: str | Path, cwd: Path) -> Done:
     """Run a command in this process, as if typed in that folder."""
     with contextlib.chdir(cwd):
-        done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        done = CliRunner().invoke(application(), [str(argument) for argument in arguments])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Done(done.exit_code, done.stdout, done.stderr)
