@@ -7,6 +7,7 @@ folder and is removed at the end; so is every process.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -28,6 +29,7 @@ from cryptography.x509 import ocsp
 
 from api.errors import SetUpFailed
 from api.settings import demo_environment
+from api.vault import VaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 ORGANIZATION: Final = "Ủy ban nhân dân tỉnh Bình Phước"
 SIGNER: Final = "Nguyễn Thị Hoài Thương"
 POST: Final = "Phó Chủ tịch"
+SOFT_NOTE: Final = "soft: không có PKCS#11, khóa trong tệp mã hóa / no PKCS#11, keys in files"
+_WHERE: Final = {True: ("trên thiết bị", "on the token"), False: ("trong tệp", "in a file")}
 START_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 30.0
 Json = dict[str, object]
@@ -60,6 +64,7 @@ class Demo:
     steps: list[Step] = field(default_factory=list)
     _client: httpx.Client = field(default_factory=httpx.Client)
     _certificate: Json = field(default_factory=dict)
+    _on_token: bool = True
 
     def play(self) -> None:
         """Do everything; raises SetUpFailed when the server does not come up."""
@@ -67,8 +72,10 @@ class Demo:
             raise SetUpFailed(f"{self.document} is not a file")
         self.out.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
-        with _server(self.out / "server.log") as (base, token):
-            self._note("Khởi động máy chủ", "Start the server", base, started, expected=True)
+        with _server(self.out / "server.log") as (base, token, kind):
+            self._on_token = kind is VaultKind.TOKEN
+            where = f"{base}, {'PKCS#11' if self._on_token else SOFT_NOTE}"
+            self._note("Khởi động máy chủ", "Start the server", where, started, expected=True)
             with httpx.Client(base_url=base, timeout=60, trust_env=False) as client:
                 self._client = client
                 client.headers["Authorization"] = f"Bearer {token}"
@@ -127,9 +134,10 @@ class Demo:
         if answer.is_success:
             self._certificate = cast("Json", answer.json()["certificate"])
             (self.out / "certificate.pem").write_text(str(self._certificate["pem"]))
+        where_vi, where_en = _WHERE[self._on_token]
         self._note(
-            "Người thứ hai phê duyệt, cấp chứng thư số (khóa trên thiết bị)",
-            "A second person approves, the certificate is issued (key on the token)",
+            f"Người thứ hai phê duyệt, cấp chứng thư số (khóa {where_vi})",
+            f"A second person approves, the certificate is issued (key {where_en})",
             f"số serial {self._certificate.get('serial_number', answer.text)}",
             started,
             expected=answer.is_success and own.status_code == httpx.codes.FORBIDDEN,
@@ -255,8 +263,8 @@ def _as_expected(signature: Mapping[str, object], expected: str) -> bool:
 
 
 @contextlib.contextmanager
-def _server(log: Path) -> Iterator[tuple[str, str]]:
-    """Run a server in a home of its own; gives its address and the administrator's token."""
+def _server(log: Path) -> Iterator[tuple[str, str, VaultKind]]:
+    """Run a server in a home of its own; gives address, administrator's token, place of keys."""
     home = Path(tempfile.mkdtemp(prefix="antin-demo-"))
     token = secrets.token_urlsafe(32)
     port = _free_port()
@@ -273,7 +281,7 @@ def _server(log: Path) -> Iterator[tuple[str, str]]:
         )
         try:
             _wait(base, process, log)
-            yield base, token
+            yield base, token, VaultKind(json.loads((home / "keys.json").read_text())["kind"])
         finally:
             process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
