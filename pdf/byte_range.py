@@ -19,7 +19,7 @@ from pdf.xref import PLAIN
 
 _MARK = b"%%EOF"
 _SPACE = b"\x00\t\n\x0c\r "
-_TAIL_WINDOW = 64
+_TAIL_WINDOW = 4096
 
 
 class Coverage(StrEnum):

@@ -101,7 +101,9 @@ class Comparison:
             seen: set[int] = set()
             while queue:
                 item, parent = queue.pop()
-                for number in targets(item) - seen:
+                below = targets(item)
+                self.references.visit(len(below))
+                for number in below - seen:
                     seen.add(number)
                     child = view.object(number)
                     if parent is not None and _is_boundary(child):
@@ -206,6 +208,12 @@ class Comparison:
         allowed = self.explained.get(number)
         if allowed is None:
             return False
+        if any(
+            number in targets(value) and not (key == "Info" and None in allowed)
+            for key, value in self.new.trailer.items()
+            if key != "Root"
+        ):
+            return False  # The trailer uses it too, for whatever purpose.
         for parent in self.references.parents(number, self.new):
             if not self._defined(self.old, parent):
                 continue  # New objects are reachable only through what was explained.

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Sequence
 
 from pdf.errors import DamagedPdf, LimitExceeded
+from pdf.limits import DEFAULT_LIMITS, within
 from pdf.syntax import Name, PdfDict, PdfObject
 
 _ASCII85_JUNK = re.compile(rb"[^!-uz]")
@@ -43,6 +44,7 @@ def decode(raw: bytes, entries: PdfDict, *, limit: int) -> bytes:
         data = step(data, limit)
         given = parameters[index] if index < len(parameters) else None
         if isinstance(given, PdfDict):
+            within(len(data), DEFAULT_LIMITS.predicted_size, "too much predicted data")
             data = _predict(data, given)
         if len(data) > limit:
             raise LimitExceeded("a stream unpacks too far", limit=limit)

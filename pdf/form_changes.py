@@ -248,11 +248,24 @@ class _Forms:
         if "AP" not in touched:
             return "AS" not in touched
         shown = shows_value(c.new, new.get("AP"), value, choice=kind == "Ch")
-        if "V" in touched or "AP" not in old:
+        if "V" in touched:
             return shown is not False
+        if not self._showed_it_before(old, value, kind):
+            return False  # The value was there, but whoever signed saw something else.
         drawn_with = fonts_of(c.new, new.get("AP"))
         known = all(same(font, self._defined_before(font)) for font in drawn_with)
         return shown is True and known
+
+    def _showed_it_before(self, old: PdfDict, value: PdfObject, kind: str | None) -> bool:
+        """Tell whether the signed revision already showed this value."""
+        if "AP" in old:
+            return shows_value(self.c.old, old["AP"], value, choice=kind == "Ch") is True
+        catalog = self.c.old.catalog
+        form = catalog.get("AcroForm") if isinstance(catalog, PdfDict) else None
+        settings = self.c.old.dictionary(form)
+        return settings is not None and (
+            self.c.old.resolve(settings.get("NeedAppearances")) is True
+        )
 
     def _defined_before(self, font: PdfObject) -> PdfObject:
         """Give the font itself when the old revision had it and it did not change, else null."""

@@ -24,8 +24,9 @@ class Limits:
     signatures: int = 256
     """Signature dictionaries looked at; beyond this the file is a bomb, not a document."""
 
-    objects: int = 4_000_000
-    """Entries over all cross-reference sections; ISO 32000-1 annex C.2 names 8,388,607."""
+    objects: int = 1_000_000
+    """Entries over all cross-reference sections, and objects found by scanning: reading a million
+    takes seconds, and a thousand-page scan has some ten thousand."""
 
     depth: int = 200
     """Nesting of arrays and dictionaries, and of trees; honest files stay below 30."""
@@ -44,6 +45,15 @@ class Limits:
 
     changed_objects: int = 200_000
     """Objects compared between two revisions."""
+
+    visits: int = 5_000_000
+    """Steps through the object graph for one document's later changes: about ten seconds."""
+
+    traces: int = 100_000
+    """Places where the words of a signature dictionary stand."""
+
+    predicted_size: int = 24 * MIB
+    """Data whose PNG or TIFF prediction is undone; a million cross-references take 6 MiB."""
 
 
 DEFAULT_LIMITS = Limits()

@@ -9,9 +9,10 @@ import re
 from collections import defaultdict
 
 from pdf.document import Document
+from pdf.errors import LimitExceeded
 from pdf.syntax import REGULAR, WHITESPACE, PdfDict, PdfObject, Ref, Stream
 from pdf.view import View
-from pdf.xref import FREE, PACKED, PLAIN
+from pdf.xref import PACKED, PLAIN
 
 _SPACE = rb"(?:[" + WHITESPACE + rb"]|%[^\r\n]*[\r\n])+"
 _REFERENCE = re.compile(
@@ -24,8 +25,11 @@ class References:
 
     def __init__(self, document: Document, views: list[View]) -> None:
         self._document = document
+        self._visits_left = document.limits.visits
         self._plain: dict[int, set[int]] = defaultdict(set)
         self._packed: dict[int, set[tuple[int, int, int]]] = defaultdict(set)
+        self._leads_to: dict[tuple[int, int], set[int]] = defaultdict(set)
+        self._reachable: dict[int, set[int]] = {}
         self._ends: dict[int, tuple[int, Stream | None]] = {}
         offsets: set[int] = set()
         for view in views:
@@ -49,6 +53,7 @@ class References:
             region = bytes(self._document.buffer[offset : found.end])
         for match in _REFERENCE.finditer(region):
             self._plain[int(match[1])].add(offset)
+            self._leads_to[offset, -1].add(int(match[1]))
 
     def _unpack(self, view: View) -> None:
         containers = {e.first for e in view.entries.values() if e.kind == PACKED}
@@ -59,6 +64,13 @@ class References:
             for index, (number, value) in enumerate(self._document.packed(view, container)):
                 for target in targets(value):
                     self._packed[target].add((entry.first, index, number))
+                    self._leads_to[entry.first, index].add(target)
+
+    def visit(self, steps: int = 1) -> None:
+        """Count steps through the graph; raises LimitExceeded when the document is a maze."""
+        self._visits_left -= steps
+        if self._visits_left < 0:
+            raise LimitExceeded("too many steps", limit=self._document.limits.visits)
 
     def overhanging(self, view: View, end: int) -> list[int]:
         """Offsets of objects before `end` that reach or claim to reach beyond it.
@@ -78,6 +90,7 @@ class References:
     def parents(self, number: int, view: View) -> set[int]:
         """Numbers of the objects that refer to `number` in this view."""
         found: set[int] = set()
+        self.visit(len(self._plain.get(number, ())) + 1)
         for offset in self._plain.get(number, ()):
             indirect = self._document.indirect(offset)
             if indirect is not None and view.location(indirect.number) == (offset, -1):
@@ -88,21 +101,24 @@ class References:
         return found
 
     def reachable(self, number: int, view: View) -> bool:
-        """Whether anything from the trailer leads to the object in this view."""
-        roots = {ref.number for ref in view.trailer.values() if isinstance(ref, Ref)}
-        seen = {number}
-        queue = [number]
+        """Tell whether anything from the trailer leads to the object in this view."""
+        key = id(view)
+        if key not in self._reachable:
+            self._reachable[key] = self._from_trailer(view)
+        return number in self._reachable[key]
+
+    def _from_trailer(self, view: View) -> set[int]:
+        queue = [number for value in view.trailer.values() for number in targets(value)]
+        seen = set(queue)
         while queue:
-            current = queue.pop()
-            if current in roots:
-                return True
-            entry = view.entries.get(current)
-            if current != number and (entry is None or entry.kind == FREE):
+            place = view.location(queue.pop())
+            if place is None:
                 continue
-            for parent in self.parents(current, view) - seen:
-                seen.add(parent)
-                queue.append(parent)
-        return False
+            following = self._leads_to.get(place, set()) - seen
+            self.visit(len(following) + 1)
+            seen |= following
+            queue.extend(following)
+        return seen
 
 
 def targets(value: PdfObject) -> set[int]:

@@ -182,6 +182,7 @@ def _traces(document: Document) -> list[int]:
     found: set[int] = set()
     for offset, window in windows(document.buffer, overlap=_TRACE_LENGTH):
         found.update(offset + match.start() for match in _TRACE.finditer(window))
+        within(len(found), document.limits.traces, "too many traces of signatures")
     return sorted(found)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from pdf.errors import DamagedPdf
-from pdf.limits import Limits, within
+from pdf.limits import DEFAULT_LIMITS, Limits, within
 from pdf.syntax import (
     SKIP,
     WHITESPACE,
@@ -199,6 +199,7 @@ def _read_rows(
     position = head.end()
     if count * 10 > end - position:
         raise DamagedPdf("a cross-reference table claims more rows than the file can hold")
+    within(count, DEFAULT_LIMITS.objects, "too many objects")
     rows: list[tuple[bytes, bytes, bytes]] = _ROWS.findall(
         buffer[position : position + count * _ROW_LENGTH]
     )
@@ -267,6 +268,7 @@ def _stream_entries(data: bytes, trailer: PdfDict) -> tuple[dict[int, Entry], bo
     index = trailer.get("Index") or [0, size]
     if not isinstance(index, list) or not all(isinstance(i, int) and i >= 0 for i in index):
         raise DamagedPdf("a cross-reference stream has no usable /Index")
+    within(len(data) // row, DEFAULT_LIMITS.objects, "too many objects")
     entries: dict[int, Entry] = {}
     position = 0
     twice = False

@@ -476,6 +476,19 @@ def test_form_overlay_swaps_the_appearance_and_keeps_the_value() -> None:
     flagged(append(sign(form()), {7: drawn("900")}), "appearance_swapped")
 
 
+def test_form_overlay_brings_a_value_to_light_that_was_covered_at_signing() -> None:
+    data = sign(form(value="(900)", shown="(100)"))
+    flagged(append(data, {7: drawn("900")}), "appearance_swapped")
+
+
+def test_form_overlay_swaps_an_appearance_that_the_trailer_names_too() -> None:
+    data = sign(form())
+    field = source(data, 6).replace(b"(100)", b"(900)")
+    forged = append(data, {6: field, 7: drawn("900")})
+    place = forged.rindex(b"/Prev")
+    flagged(forged[:place] + b"/Also 7 0 R" + forged[place:], "object_changed")
+
+
 def test_form_overlay_shows_another_text_than_the_new_value() -> None:
     data = sign(form())
     field = source(data, 6).replace(b"/V(100)", b"/V(200)")
