@@ -45,8 +45,12 @@ def main(arguments: list[str]) -> None:
 def web(settings: Settings, listening: socket.socket) -> None:
     """Serve HTTP on a socket that is bound already."""
     wiring = build(settings, _url(settings))
+    server = uvicorn.Server(http_config(create_app(wiring)))
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        # The server raises the signal again at its end; by then it has done its work.
+        signal.signal(kind, lambda *_: setattr(server, "should_exit", True))
     try:
-        uvicorn.Server(http_config(create_app(wiring))).run(sockets=[listening])
+        server.run(sockets=[listening])
     finally:
         wiring.close()
 
