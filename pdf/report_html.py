@@ -1,0 +1,64 @@
+"""A report or notice as one HTML page without scripts and without anything from elsewhere."""
+
+from html import escape
+
+from pdf.report_sheet import Row, Section, Sheet, Tone
+
+_STYLE = """
+body{font:16px/1.5 "Times New Roman",Tinos,serif;max-width:52rem;margin:2rem auto;padding:0 1rem;
+color:#1a1a1a;background:#fff}
+h1{font-size:1.5rem;text-align:center}h2{font-size:1.2rem;border-bottom:2px solid #8a1c1c;
+margin-top:2rem}h3{font-size:1rem;margin-bottom:.3rem}
+.banner{border:2px solid;border-radius:.4rem;padding:.8rem 1rem;font-weight:bold;font-size:1.15rem}
+table{border-collapse:collapse;width:100%}th,td{border-bottom:1px solid #ccc;padding:.25rem .5rem;
+text-align:left;vertical-align:top;overflow-wrap:anywhere}th{font-weight:normal;color:#444;width:32%}
+.good{color:#0b6130}.bad{color:#a01212}.open{color:#7a4b00}.signer{margin:2rem 0 6rem 50%;
+text-align:center}
+@media print{body{margin:0}.banner{break-inside:avoid}tr{break-inside:avoid}}
+"""
+
+
+def html(sheet: Sheet) -> bytes:
+    """Write the page, UTF-8."""
+    banner = (
+        f'<p class="banner {sheet.tone}" role="status">{escape(sheet.banner)}</p>'
+        if sheet.banner
+        else ""
+    )
+    body = "".join(
+        [
+            f"<h1>{escape(sheet.title)}</h1>",
+            banner,
+            *(f"<p>{escape(text)}</p>" for text in sheet.intro),
+            *map(_section, sheet.sections),
+            *(f"<p>{escape(text)}</p>" for text in sheet.closing),
+            _signed_by(sheet),
+        ]
+    )
+    title = escape(f"{sheet.title} - {sheet.name}" if sheet.name else sheet.title)
+    return (
+        f'<!DOCTYPE html>\n<html lang="{sheet.language}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "style-src 'unsafe-inline'\">"
+        f"<title>{title}</title><style>{_STYLE}</style></head><body><main>{body}</main></body>"
+        "</html>\n"
+    ).encode()
+
+
+def _signed_by(sheet: Sheet) -> str:
+    lines = "<br>".join(map(escape, sheet.signed_by))
+    return f'<p class="signer">{lines}</p>' if lines else ""
+
+
+def _section(section: Section) -> str:
+    level = 3 if section.minor else 2
+    rows = "".join(map(_row, section.rows))
+    table = f"<table>{rows}</table>" if rows else ""
+    return f"<h{level}>{escape(section.heading)}</h{level}>{table}"
+
+
+def _row(row: Row) -> str:
+    texts = "<br>".join(f"<bdi>{escape(text)}</bdi>" for text in row.texts)
+    tone = "" if row.tone is Tone.PLAIN else f' class="{row.tone}"'
+    return f'<tr><th scope="row">{escape(row.label)}</th><td{tone}>{texts}</td></tr>'

@@ -1,0 +1,69 @@
+"""The printable notice with which a clerk returns a document, its reasons named by their codes.
+
+Places that only the office can fill in (number, receiver, signature) are left as dotted lines.
+"""
+
+from pdf.report_sheet import (
+    Report,
+    Row,
+    Section,
+    Sheet,
+    Tone,
+    document_rows,
+    part,
+    parts,
+    reason_rows,
+)
+from pdf.report_words import Language, shown, term, when
+
+_DOTS = "." * 60
+
+
+def return_notice(report: Report, language: Language) -> Sheet | None:
+    """Arrange the notice; None when the document is to be accepted."""
+    if part(report, "decision").get("accept"):
+        return None
+    signers = tuple(
+        Row(
+            f"{term('signature', language)} {int(str(one['index'])) + 1}",
+            (
+                shown(part(one, "signer").get("common_name") or term("unknown", language)),
+                (
+                    f"{term(str(one['indication']), language)} "
+                    f"({one['sub_indication'] or one['indication']})"
+                ),
+            ),
+        )
+        for one in parts(report, "signatures")
+    )
+    checked = str(report["checked_at"])
+    return Sheet(
+        language=language,
+        title=term("notice_title", language),
+        banner="",
+        tone=Tone.PLAIN,
+        intro=(
+            f"{term('notice_number', language)}: {'.' * 20}",
+            f"{term('notice_from', language)}: {_DOTS}",
+            f"{term('notice_to', language)}: {_DOTS}",
+            term("notice_text", language),
+        ),
+        sections=(
+            Section(
+                heading=term("document", language),
+                rows=(
+                    *document_rows(report, language),
+                    Row(term("checked_at", language), (when(checked, language),)),
+                ),
+            ),
+            Section(heading=term("reasons", language), rows=reason_rows(report, language)),
+            *([Section(heading=term("signature", language), rows=signers)] if signers else []),
+        ),
+        closing=(term("notice_request", language),),
+        signed_by=(
+            when(checked, language),
+            term("notice_clerk", language),
+            term("notice_sign_here", language),
+        ),
+        name=shown(report["file"]),
+    )
