@@ -15,22 +15,22 @@ from pdf.byte_range import ByteRange, Coverage, check_byte_range, covered_bytes,
 from pdf.change_kinds import Change, ChangeLevel
 from pdf.changes import ChangeHistory
 from pdf.cms_check import CmsFacts, Covered
-from pdf.conclusions import Evidence, conclude
+from pdf.conclusions import Evidence
 from pdf.document import Document, load
 from pdf.errors import EncryptedPdf, LimitExceeded, NotAPdf, PdfError
 from pdf.examined import Examined
 from pdf.limits import DEFAULT_LIMITS, Limits
 from pdf.passes import pieces
 from pdf.permissions import Permissions
+from pdf.proven_times import all_certificates, conclude_all
 from pdf.report import (
     DocumentReport,
     Indication,
     decide,
     worst,
 )
-from pdf.security_store import SecurityStore, read_security_store
+from pdf.security_store import read_security_store
 from pdf.signature_fields import FoundSignature, find_signatures
-from pdf.signature_math import digest_of
 from pdf.signature_reports import render_signature
 from pdf.syntax import Buffer, PdfDict, PdfObject
 from pdf.validator import CertificateValidator, PathVerdict, RevocationFact
@@ -71,7 +71,7 @@ def verify(  # noqa: PLR0913 (the walk's inputs; each is a fact of its own kind)
     blank = replace(blank, sha256=_fingerprint(buffer), size=len(buffer))
     try:
         return _verify(buffer, blank, validator=validator, password=password, limits=limits)
-    except LimitExceeded:
+    except (LimitExceeded, MemoryError):
         return replace(blank, reasons=("LIMIT_EXCEEDED",))
     except NotAPdf:
         return blank
@@ -109,11 +109,11 @@ def _verify(
     evidence = Evidence(
         validator=validator,
         at=blank.validation_time,
-        others=_all_certificates(examined, store),
+        others=all_certificates(examined, store),
         crls=tuple(store.crls),
         ocsp_responses=tuple(store.ocsp_responses),
     )
-    _conclude(examined, evidence, limits)
+    conclude_all(examined, evidence, limits)
     signatures = tuple(
         render_signature(item, index=index, store=store, examined=examined, at=evidence.at)
         for index, item in enumerate(examined)
@@ -128,16 +128,6 @@ def _verify(
         signatures=signatures,
         reasons=("PASSWORD_REQUIRED", *reasons) if locked and not signatures else reasons,
     )
-
-
-def _all_certificates(examined: list[Examined], store: SecurityStore) -> tuple[bytes, ...]:
-    found: dict[bytes, None] = {}
-    for item in examined:
-        found.update(dict.fromkeys(item.facts.certificates))
-        for facts, _ in item.tokens:
-            found.update(dict.fromkeys(facts.certificates))
-    found.update(dict.fromkeys(store.certificates))
-    return tuple(found)
 
 
 def _examine(document: Document, found: FoundSignature) -> Examined:
@@ -234,46 +224,3 @@ def _later_changes(document: Document, examined: list[Examined], *, locked: bool
             item.problems.append("CHANGES_FORBIDDEN")
         elif changes:
             item.problems.append("CHANGES_PERMITTED")
-
-
-def _conclude(examined: list[Examined], evidence: Evidence, limits: Limits) -> None:
-    """Judge the latest document time-stamp first: it carries the ones before it."""
-    for item in sorted(examined, key=lambda one: -one.byte_range.end):
-        _best_time(item, examined, evidence, limits)
-        item.conclusion = conclude(
-            item.facts,
-            purpose="timestamping" if item.is_timestamp else "signing",
-            problems=item.problems,
-            proven=item.proven,
-            evidence=evidence,
-        )
-
-
-def _best_time(
-    item: Examined, examined: list[Examined], evidence: Evidence, limits: Limits
-) -> None:
-    candidates = [
-        (later.facts.token_time, "document_timestamp")
-        for later in examined
-        if later is not item
-        and later.is_timestamp
-        and later.conclusion is not None
-        and later.conclusion.indication is Indication.TOTAL_PASSED
-        and later.facts.token_time is not None
-        and later.byte_range.end > item.byte_range.end
-    ]
-    known = min((time for time, _ in candidates), default=None)
-    for token in item.facts.timestamp_tokens[: limits.signatures]:
-        facts = cms_check.check_token(token, imprinted=_over(item.facts.signature), limits=limits)
-        verdict = conclude(
-            facts, purpose="timestamping", problems=(), proven=known, evidence=evidence
-        )
-        item.tokens.append((facts, verdict))
-        if verdict.indication is Indication.TOTAL_PASSED and facts.token_time is not None:
-            candidates.append((facts.token_time, "signature_timestamp"))
-    if candidates:
-        item.proven, item.proven_by = min(candidates)
-
-
-def _over(data: bytes) -> Covered:
-    return Covered(digest=lambda name: digest_of(name, data), everything=lambda: data)
