@@ -68,6 +68,11 @@ class Envelope:
                 await self.app(scope, receive, exchange.send)
         except BodyTooLarge as error:
             await exchange.refuse(error)
+        except Exception:
+            # The framework answers and raises again. A finished answer is to arrive whole; an
+            # unfinished one has to end with the connection.
+            if not exchange.complete:
+                raise
         finally:
             exchange.note()
 
@@ -104,6 +109,7 @@ class _Exchange:
         self.started = time.perf_counter()
         self.status = 0
         self.received = 0
+        self.complete = False
         self._refused: BodyTooLarge | None = None
 
     async def limited_receive(self) -> Message:
@@ -129,6 +135,8 @@ class _Exchange:
                 *(() if b"cache-control" in given else ((b"cache-control", b"no-store"),)),
             ]
         await self._send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self.complete = True
 
     async def refuse_if_too_large(self) -> None:
         """Answer in place of the framework when it took the refusal for something else."""
