@@ -141,13 +141,26 @@ class PathValidator:
         `trusted` is about `at`: a certificate revoked later is trusted, and `revocation` says when
         it was revoked.
         """
+        embedded = EmbeddedSource(crls=tuple(crls), ocsp_responses=tuple(ocsp_responses))
+        sources = self._in_order(embedded)
+        return self.judge(certificate, purpose=purpose, at=at, others=others, sources=sources)
+
+    def judge(
+        self,
+        certificate: bytes,
+        *,
+        purpose: Literal["signing", "timestamping"],
+        at: datetime,
+        others: Sequence[bytes],
+        sources: Sequence[RevocationSource],
+    ) -> PathVerdict:
+        """Judge as `validate` does, asking exactly these sources in this order."""
         try:
             target = self._parse(certificate)
         except CertificateUnreadable:
             return _unknown((), "certificate_unreadable")
-        embedded = EmbeddedSource(crls=tuple(crls), ocsp_responses=tuple(ocsp_responses))
         work = _Validation(self, target, PathInputs(at, purpose, self._policy.algorithms))
-        return work.run(tuple(self._parsed(others[:MAX_OTHERS])), self._in_order(embedded))
+        return work.run(tuple(self._parsed(others[:MAX_OTHERS])), tuple(sources))
 
     def _in_order(self, embedded: EmbeddedSource) -> tuple[RevocationSource, ...]:
         first = [source for source in self._sources if source.authoritative]

@@ -48,6 +48,7 @@ WEAK_DIGESTS = {
 }
 MINIMUM_RSA_BITS = 1900  # ETSI TS 119 312 table 9: RSA below this has not been usable since 2010
 _OUT_OF_TIME = frozenset({"OUT_OF_BOUNDS_NO_POE", "OUT_OF_BOUNDS_NOT_REVOKED", "EXPIRED"})
+_STATUS_UNKNOWN = "TRY_LATER"
 _WITHDRAWN = frozenset({"REVOKED", "SUSPENDED"})
 
 
@@ -112,6 +113,8 @@ def _technical(  # noqa: PLR0911 (the order of the questions is the order of the
     codes = {*facts.problems, *problems}
     if codes & FORMAT_PROBLEMS:
         return Indication.TOTAL_FAILED, "FORMAT_FAILURE"
+    if "CONTENT_MISSING" in codes:
+        return Indication.INDETERMINATE, "SIGNED_DATA_NOT_FOUND"
     if "SIGNER_CERTIFICATE_MISSING" in codes and facts.digest_match:
         return Indication.INDETERMINATE, "NO_SIGNING_CERTIFICATE_FOUND"
     if "ALGORITHM_UNSUPPORTED" in codes and not facts.signature_match:
@@ -134,6 +137,10 @@ def _path(  # noqa: PLR0911 (each return is one clause of EN 319 102-1 5.5.4)
     if facts.signer is None:
         return None, False
     now = _ask(facts.signer, facts, purpose, evidence.at, evidence)
+    if now is not None and now.sub_indication == _STATUS_UNKNOWN and purpose == "timestamping":
+        # A time-stamp's authority is judged by the evidence that came with the time-stamp, when
+        # nothing later is known of it: that is what an archive has (EN 319 142-1 clause 5.4).
+        proven = proven or facts.token_time
     if now is None or now.trusted or proven is None or proven >= evidence.at:
         return now, now is not None and now.trusted
     if now.revocation.status in _WITHDRAWN:
@@ -156,9 +163,12 @@ def _path(  # noqa: PLR0911 (each return is one clause of EN 319 102-1 5.5.4)
 
 
 def _proof_may_help(sub_indication: str | None) -> bool:
-    """Tell whether the standard lets a proof of existence lift this indication."""
+    """Tell whether the standard lets a proof of existence lift this indication.
+
+    A status that is unknown today may have been known when the signature was proven to exist.
+    """
     word = sub_indication or ""
-    return word.endswith("_NO_POE") or word in _OUT_OF_TIME
+    return word.endswith("_NO_POE") or word in _OUT_OF_TIME or word == _STATUS_UNKNOWN
 
 
 def _ask(

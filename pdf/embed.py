@@ -5,6 +5,7 @@ that hash, the signature is checked with the certificate's key, and the finished
 back. A file that fails any of this is not handed out.
 """
 
+import dataclasses
 import hashlib
 import re
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ from pdf.errors import (
 )
 from pdf.options import Level
 from pdf.prepared import PreparedSignature
+from pdf.range_digests import Prefix, Wanted
+from pdf.signature_math import Digest
 from pdf.signer import SignerChain
-from pdf.staging import hash_ranges, size_of
+from pdf.staging import hash_stretch, size_of
 from pdf.timestamps import TimestampSource
 
 __all__ = ["EmbeddedSignature", "embed", "reopen"]
@@ -33,13 +36,18 @@ _BYTE_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s*\]
 
 @dataclass(frozen=True)
 class EmbeddedSignature:
-    """A finished signature: its field, level, container and what was hashed."""
+    """A finished signature: its field, level (B-B or B-T), container and what was hashed.
+
+    `token` is the time-stamp inside. `prefix` lets an extension go on from what was hashed here.
+    """
 
     field: str
     level: Level
     container: bytes
     document_digest: bytes
     size: int
+    token: bytes | None = None
+    prefix: Prefix | None = dataclasses.field(default=None, repr=False, compare=False)
 
 
 def embed(
@@ -52,12 +60,13 @@ def embed(
 ) -> EmbeddedSignature:
     """Put `signature` (over `prepared.to_be_signed`) into the staged file, in place.
 
-    At level B-T `timestamps` gives the token over the signature value.
+    At level B-T and above `timestamps` gives the token over the signature value; what the levels
+    beyond B-T need is added by `extend_in_place`.
 
     Raises SignatureRejected, PreparedStateInvalid, CertificateUnsuitable, ContainerTooSmall,
     TimestampUnavailable. The staged file is then unchanged and still waits for its signature.
     """
-    _require_waiting(staged, prepared)
+    prefix = _require_waiting(staged, prepared)
     template = template_for(signer, prepared.algorithm)
     if template.signed_attributes(prepared.document_digest) != prepared.to_be_signed:
         raise SignatureRejected("the document was prepared for another certificate")
@@ -65,7 +74,8 @@ def embed(
         signer.public_key, prepared.algorithm, signature=signature, signed=prepared.to_be_signed
     )
     tokens: tuple[bytes, ...] = ()
-    if prepared.level is Level.B_T:
+    level = Level.B_T if prepared.level.reaches(Level.B_T) else Level.B_B
+    if level is Level.B_T:
         tokens = (_token(signature, prepared, timestamps),)
     container = template.container(prepared.to_be_signed, signature, tokens=tokens)
     digits = container.hex().encode()
@@ -77,19 +87,25 @@ def embed(
     _require_written(staged, prepared, container)
     return EmbeddedSignature(
         field=prepared.field,
-        level=prepared.level,
+        level=level,
         container=container,
         document_digest=prepared.document_digest,
         size=size_of(staged),
+        token=tokens[0] if tokens else None,
+        prefix=prefix,
     )
 
 
 def reopen(staged: BinaryIO, prepared: PreparedSignature) -> None:
     """Empty the place of the signature again, for a finish that was broken off half-way.
 
-    The document around it is not touched; `embed` checks as ever that it is the prepared one.
+    What an extension wrote behind the prepared document goes, too. The document around the place
+    is not touched; `embed` checks as ever that it is the prepared one.
     """
     prepared.require_consistent()
+    _, _, after, rest = prepared.byte_range
+    if size_of(staged) > after + rest:
+        staged.truncate(after + rest)
     if size_of(staged) >= prepared.contents_offset + prepared.contents_length:
         staged.seek(prepared.contents_offset)
         staged.write(b"0" * prepared.contents_length)
@@ -100,12 +116,12 @@ def _token(
     signature: bytes, prepared: PreparedSignature, timestamps: TimestampSource | None
 ) -> bytes:
     if timestamps is None:
-        raise TimestampUnavailable("level B-T needs a time-stamp server")
+        raise TimestampUnavailable(f"level {prepared.level} needs a time-stamp server")
     name = prepared.hash_algorithm
     return timestamps.timestamp(hashlib.new(name, signature).digest(), name)
 
 
-def _require_waiting(staged: BinaryIO, prepared: PreparedSignature) -> None:
+def _require_waiting(staged: BinaryIO, prepared: PreparedSignature) -> Prefix:
     """Raise PreparedStateInvalid unless the file is the prepared one, its gap still empty."""
     prepared.require_consistent()
     _, before, after, rest = prepared.byte_range
@@ -118,9 +134,13 @@ def _require_waiting(staged: BinaryIO, prepared: PreparedSignature) -> None:
     gap = staged.read(after - before)
     if gap != b"<" + b"0" * prepared.contents_length + b">":
         raise PreparedStateInvalid("the place of the signature is not empty any more")
-    digest = hash_ranges(staged, prepared.byte_range, hash_algorithm=prepared.hash_algorithm)
+    name = prepared.hash_algorithm
+    prefix = hash_stretch(staged, Digest(name), start=0, length=before)
+    digest = hash_stretch(staged, prefix.copy(), start=after, length=rest).finish()
     if digest != prepared.document_digest:
         raise PreparedStateInvalid("the staged file was changed since it was prepared")
+    known = {Wanted(name, ((0, before), (after, rest))): digest}
+    return Prefix(before, name, prefix, known)
 
 
 def _require_written(staged: BinaryIO, prepared: PreparedSignature, container: bytes) -> None:

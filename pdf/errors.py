@@ -17,6 +17,10 @@
     ├── SignatureRejected       the raw signature does not belong to this document
     ├── TimestampUnavailable    no time-stamp server gave a usable answer
     │   └── TimestampRejected   a server answered with a token that proves nothing here
+    ├── NothingToExtend         the document holds no signature that could be kept provable
+    ├── SignatureBroken         a signature does not hold, so nothing can prove it later
+    ├── EvidenceUnavailable     what a later verifier needs cannot be had at present
+    │   └── CertificateUnproven a certificate is not trusted, whatever its servers say
     └── LimitExceeded           reading on would cost more than a hostile file may cost
 
 Names say what happened; the suffix "Error" would repeat what `raise` and `except` already say.
@@ -216,6 +220,58 @@ class TimestampRejected(TimestampUnavailable):
     def diagnostics(self) -> str:
         """Say what to do."""
         return "Do not use this time-stamp server until its operator has explained the answer."
+
+
+class NothingToExtend(PdfError):
+    """The document holds no signature."""
+
+    code = "nothing_to_extend"
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return "Sign the document first; only signatures are made provable for later."
+
+
+class SignatureBroken(PdfError):
+    """A signature in the document does not hold; `field` names it."""
+
+    code = "signature_broken"
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(f"the signature in {field or 'an unnamed field'} does not hold")
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return "Verify the document to see why; a broken signature cannot be mended."
+
+
+class EvidenceUnavailable(PdfError):
+    """The evidence for a certificate cannot be had now; `certificate` names its subject."""
+
+    code = "evidence_unavailable"
+
+    def __init__(self, certificate: str, reason: str) -> None:
+        self.certificate = certificate
+        self.reason = reason
+        super().__init__(f"no evidence for {certificate}: {reason}")
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return "Try again when the OCSP and CRL servers of the certificate's issuer answer."
+
+
+class CertificateUnproven(EvidenceUnavailable):
+    """A certificate in the document leads to no trusted root, or was not good when used."""
+
+    code = "certificate_unproven"
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return (
+            "Add the root of the certificate to the trusted ones; a certificate that was revoked "
+            "or expired when it was used cannot be proven."
+        )
 
 
 class LimitExceeded(PdfError):

@@ -134,7 +134,7 @@ class _Builder:
         self.document.writer.mark_update(field.reference)
         if self.options.stamp is not None:
             self._stamp_widget(field)
-        self._declare_signatures()
+        declare_signatures(self.document, self.form)
 
     def _stamp_widget(self, field: SignatureField) -> None:
         reference, widget = _widget_of(field)
@@ -168,7 +168,7 @@ class _Builder:
         entries["P"] = page.reference
         field = self.sink.add(entries)
         reference = self.sink.convert(field)
-        self._register_field(reference)
+        register_field(self.document, self.form, reference)
         self.document.writer.register_annotation(self.sink.convert(page.reference), reference)
 
     def _placed(self, page: Page, drawing: Drawing) -> Placed:
@@ -202,36 +202,6 @@ class _Builder:
     def _appearance(self, drawing: Drawing, placed: Placed) -> Ref:
         return draw(drawing, self.sink, size=(placed.width, placed.height), matrix=placed.matrix)
 
-    def _register_field(self, reference: generic.PdfObject) -> None:
-        """List the field in the form, making the form where there is none."""
-        writer, form = self.document.writer, self.form.dictionary
-        if form is None:
-            made = self.sink.add({"Fields": [], "SigFlags": SIGNATURES_EXIST_APPEND_ONLY})
-            form = self.sink.convert(made).get_object()
-            self.document.root["/AcroForm"] = self.sink.convert(made)
-            writer.update_root()
-        fields = entry(form, "/Fields")
-        if isinstance(fields, generic.ArrayObject):
-            fields.append(reference)
-            writer.update_container(fields)
-        else:
-            form["/Fields"] = generic.ArrayObject([reference])
-            writer.update_container(form)
-        if self.form.dictionary is not None:
-            self._declare_signatures()
-
-    def _declare_signatures(self) -> None:
-        form = self.form.dictionary
-        if form is None:
-            raise FieldUnavailable("the document has no form")
-        if entry(form, "/SigFlags") != SIGNATURES_EXIST_APPEND_ONLY:
-            form["/SigFlags"] = generic.NumberObject(SIGNATURES_EXIST_APPEND_ONLY)
-            self.document.writer.update_container(form)
-        if "/NeedAppearances" in form:
-            # readers that rebuild appearances on opening would change the signed document
-            del form["/NeedAppearances"]
-            self.document.writer.update_container(form)
-
     def _record_certification(self, signature: Ref) -> None:
         root = self.document.root
         permissions = entry(root, "/Perms")
@@ -241,6 +211,39 @@ class _Builder:
         else:
             root["/Perms"] = self.sink.convert({"DocMDP": signature})
         self.document.writer.update_root()
+
+
+def register_field(document: OpenedDocument, form: Form, reference: generic.PdfObject) -> None:
+    """List a signature field in the form, making the form where there is none."""
+    writer, dictionary = document.writer, form.dictionary
+    if dictionary is None:
+        made = document.sink.add({"Fields": [], "SigFlags": SIGNATURES_EXIST_APPEND_ONLY})
+        dictionary = document.sink.convert(made).get_object()
+        document.root["/AcroForm"] = document.sink.convert(made)
+        writer.update_root()
+    fields = entry(dictionary, "/Fields")
+    if isinstance(fields, generic.ArrayObject):
+        fields.append(reference)
+        writer.update_container(fields)
+    else:
+        dictionary["/Fields"] = generic.ArrayObject([reference])
+        writer.update_container(dictionary)
+    if form.dictionary is not None:
+        declare_signatures(document, form)
+
+
+def declare_signatures(document: OpenedDocument, form: Form) -> None:
+    """Say in the form that there are signatures and that the file may only grow."""
+    dictionary = form.dictionary
+    if dictionary is None:
+        raise FieldUnavailable("the document has no form")
+    if entry(dictionary, "/SigFlags") != SIGNATURES_EXIST_APPEND_ONLY:
+        dictionary["/SigFlags"] = generic.NumberObject(SIGNATURES_EXIST_APPEND_ONLY)
+        document.writer.update_container(dictionary)
+    if "/NeedAppearances" in dictionary:
+        # readers that rebuild appearances on opening would change the signed document
+        del dictionary["/NeedAppearances"]
+        document.writer.update_container(dictionary)
 
 
 def _transform(method: str, parameters: dict[str, Value]) -> dict[str, Value]:

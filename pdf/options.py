@@ -17,7 +17,22 @@ class Level(StrEnum):
     """PAdES baseline level (ETSI EN 319 142-1 section 6)."""
 
     B_B = "B-B"
+    """The signature alone."""
     B_T = "B-T"
+    """With a trusted time."""
+    B_LT = "B-LT"
+    """With everything that is needed to validate it, inside the file."""
+    B_LTA = "B-LTA"
+    """With a time-stamp over all that, which keeps it provable and can be renewed."""
+
+    @property
+    def rank(self) -> int:
+        """Position in the order of levels; each contains the ones before it."""
+        return list(Level).index(self)
+
+    def reaches(self, other: "Level") -> bool:
+        """Say whether this level contains the other."""
+        return self.rank >= other.rank
 
 
 class CertificationLevel(IntEnum):

@@ -53,7 +53,7 @@ def prepare(
     FieldUnavailable, PlacementInvalid, StampUnreadable, GlyphMissing, CertificateUnsuitable.
     """
     template = template_for(signer, algorithm)
-    reserved = options.timestamp_size if options.level is Level.B_T else 0
+    reserved = options.timestamp_size if options.level.reaches(Level.B_T) else 0
     room = template.room_needed(timestamp_size=reserved)
     revision = _write_revision(source, Wanted(options, signer, algorithm.hash_algorithm, room))
     revision.close_byte_range()

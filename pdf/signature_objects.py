@@ -46,6 +46,17 @@ def signature_dictionary(
     return entries | {key: text for key, text in told.items() if text}
 
 
+def timestamp_dictionary(*, contents: Raw, byte_range: Raw) -> dict[str, Value]:
+    """Describe a document time-stamp (ISO 32000-2 section 12.8.5); its time is in the token."""
+    return {
+        "Type": Name("DocTimeStamp"),
+        "Filter": Name("Adobe.PPKLite"),
+        "SubFilter": Name("ETSI.RFC3161"),
+        "ByteRange": byte_range,
+        "Contents": contents,
+    }
+
+
 def widget(name: str, signature: Ref) -> dict[str, Value]:
     """Describe a new field with its widget, invisible as long as nobody gives it a rectangle."""
     return {

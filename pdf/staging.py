@@ -2,7 +2,10 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from typing import BinaryIO
+
+from pdf.signature_math import Digest
 
 # Measured: larger chunks gain nothing, 4 kB costs a tenth more.
 CHUNK = 1024 * 1024
@@ -21,19 +24,22 @@ def copy_and_hash(source: BinaryIO, staged: BinaryIO, *, hash_algorithm: str) ->
     return running
 
 
-def hash_ranges(
-    file: BinaryIO, byte_range: tuple[int, int, int, int], *, hash_algorithm: str
-) -> bytes:
-    """Hash the two stretches of a byte range; short reads end the stretch."""
-    running = hashlib.new(hash_algorithm)
-    buffer = _buffer(max(byte_range))
-    for start, size in (byte_range[:2], byte_range[2:]):
-        file.seek(start)
-        left = size
-        while left and (count := _fill(file, buffer[:left])):
-            running.update(buffer[:count])
-            left -= count
-    return running.digest()
+def chunks(file: BinaryIO, *, start: int = 0) -> Iterator[memoryview]:
+    """Give the bytes from `start` to the end; a chunk is valid until the next one."""
+    buffer = _buffer(size_of(file) - start)
+    file.seek(start)
+    while count := _fill(file, buffer):
+        yield buffer[:count]
+
+
+def hash_stretch(file: BinaryIO, engine: Digest, *, start: int, length: int) -> Digest:
+    """Go on with a hash over one stretch of a file; a short file ends it."""
+    buffer = _buffer(length)
+    file.seek(start)
+    while length and (count := _fill(file, buffer[:length])):
+        engine.update(buffer[:count])
+        length -= count
+    return engine
 
 
 def size_of(file: BinaryIO) -> int:
