@@ -72,6 +72,17 @@ def check_cms(
     return facts
 
 
+def check_signed_data(data: SignedData, covered: Covered) -> CmsFacts:
+    """Check a CMS that was taken apart already and stands outside any PDF."""
+    facts = CmsFacts()
+    try:
+        _check_signature(data, None, covered, facts)
+    except (BadDer, ValueError, IndexError, OverflowError, RecursionError):
+        facts.note("CMS_MALFORMED")
+        facts.digest_match = facts.signature_match = False
+    return facts
+
+
 def check_token(token: bytes, *, imprinted: Covered, limits: Limits) -> CmsFacts:
     """Check an RFC 3161 time-stamp token over other bytes."""
     return check_cms(token, sub_filter=TIMESTAMP, covered=imprinted, limits=limits)

@@ -7,6 +7,8 @@ those of the glossary (`chữ ký số`, `chứng thư số`, `dấu thời gian
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from pdf.path_messages import PATH_MESSAGES
+
 Level: TypeAlias = Literal["error", "warning", "info"]
 
 
@@ -134,6 +136,11 @@ _CATALOGUE: dict[str, tuple[Level, str, str]] = {
         "info",
         "The signature value has an empty content field, which readers accept.",
         "Giá trị chữ ký có trường nội dung rỗng, các phần mềm đọc chấp nhận điều này.",
+    ),
+    "CONTENT_MISSING": (
+        "error",
+        "The signature is detached and the signed file was not given.",
+        "Chữ ký tách rời nhưng không có tệp được ký kèm theo.",
     ),
     "CMS_PADDING_NOT_ZERO": (
         "warning",
@@ -322,7 +329,7 @@ _REASONS: dict[str, tuple[str, str]] = {
 
 def message(code: str) -> Message:
     """Give the message with this code; an unknown code is shown as it is, never lost."""
-    level, en, vi = _CATALOGUE.get(code, ("warning", code, code))
+    level, en, vi = _CATALOGUE.get(code) or PATH_MESSAGES.get(code, ("warning", code, code))
     return Message(code, level, en, vi)
 
 

@@ -1,0 +1,189 @@
+"""Verify a CMS or CAdES signature (`.p7s`, `.p7m`) over any file, with the report of a PDF.
+
+Each signer is one signature of the report. A signature in PEM or base64 is read like one in DER;
+one that carries its content needs no second file (RFC 5652, EN 319 122-1).
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from io import BytesIO
+from typing import BinaryIO
+
+from pdf import cms_check, signed_data
+from pdf.byte_range import ByteRange, Coverage
+from pdf.cms_check import CmsFacts, Covered
+from pdf.conclusions import Evidence
+from pdf.der import BadDer
+from pdf.examined import Examined
+from pdf.limits import DEFAULT_LIMITS, Limits
+from pdf.proven_times import all_certificates, conclude_all
+from pdf.report import DocumentReport, Indication, SignatureReport, decide, worst
+from pdf.security_store import SecurityStore
+from pdf.signature_fields import FoundSignature
+from pdf.signature_math import Digest
+from pdf.signature_reports import render_signature
+from pdf.signed_data import SignedData
+from pdf.syntax import PdfDict
+from pdf.validator import CertificateValidator
+
+_CHUNK = 1024 * 1024
+_PEM = re.compile(rb"-----BEGIN (?:PKCS7|CMS|PKCS #7 SIGNED DATA)-----(.+?)-----END", re.DOTALL)
+_CADES, _PLAIN = "ETSI.CAdES.detached", "adbe.pkcs7.detached"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetachedQuestion:
+    """Which file is judged for which moment; `content_name` is the signed file's own name."""
+
+    content_name: str
+    at: datetime
+    checked_at: datetime
+
+
+def looks_like_cms(first: bytes) -> bool:
+    """Say whether a file that begins so may be a CMS signature: DER, PEM, or base64 of DER."""
+    start = first.lstrip()
+    return start[:1] == b"\x30" or start.startswith((b"-----BEGIN", b"MII", b"MIA"))
+
+
+def verify_detached(
+    signature: bytes,
+    content: BinaryIO | None,
+    question: DetachedQuestion,
+    *,
+    validator: CertificateValidator,
+    limits: Limits = DEFAULT_LIMITS,
+) -> DocumentReport:
+    """Judge every signer of a CMS over `content`, or over what the CMS itself carries.
+
+    Never raises for what the files hold: bytes that are no CMS are one signature with
+    FORMAT_FAILURE.
+    """
+    try:
+        data = signed_data.parse_signed_data(_der(signature), limits=limits)
+    except (BadDer, ValueError, IndexError, OverflowError, RecursionError):
+        return _report([_unreadable()], content or BytesIO(), question, validator, limits)
+    examined = _examine(data, content)
+    source = content if content is not None else BytesIO(data.content or b"")
+    return _report(examined, source, question, validator, limits)
+
+
+def _der(data: bytes) -> bytes:
+    found = _PEM.search(data)
+    text = found[1] if found else data
+    if found or data.lstrip()[:3] in {b"MII", b"MIA"}:
+        try:
+            return base64.b64decode(b"".join(text.split()), validate=True)
+        except binascii.Error as error:
+            raise BadDer("the signature is damaged base64") from error
+    return data
+
+
+def _examine(data: SignedData, content: BinaryIO | None) -> list[Examined]:
+    """Check each signer on its own, over the file or over what is inside."""
+    examined = []
+    inside = data.content
+    covered = _Content(content if content is not None else BytesIO(inside or b""))
+    for facts in _each_signer(data, covered.access()):
+        if content is None and inside is None:
+            facts.digest_match = facts.signature_match = False
+            facts.note("CONTENT_MISSING")
+        elif content is not None and inside and covered.digest("sha256") != sha256(inside).digest():
+            facts.digest_match = False
+        examined.append(_examined(facts))
+    return examined or [_unreadable("CMS_NO_SIGNER")]
+
+
+def _each_signer(data: SignedData, covered: Covered) -> Iterator[CmsFacts]:
+    for signer in data.signers:
+        yield cms_check.check_signed_data(replace(data, content=None, signers=(signer,)), covered)
+
+
+class _Content:
+    """The signed file, digested once for each algorithm."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._digests: dict[str, bytes] = {}
+
+    def access(self) -> Covered:
+        return Covered(digest=self.digest, everything=self._everything)
+
+    def digest(self, name: str) -> bytes:
+        if name not in self._digests:
+            engine = Digest(name)
+            self._source.seek(0)
+            while chunk := self._source.read(_CHUNK):
+                engine.update(chunk)
+            self._digests[name] = engine.finish()
+        return self._digests[name]
+
+    def _everything(self) -> bytes:
+        self._source.seek(0)
+        return self._source.read()
+
+
+def _unreadable(code: str = "CMS_MALFORMED") -> Examined:
+    facts = CmsFacts()
+    facts.note(code)
+    return _examined(facts)
+
+
+def _examined(facts: CmsFacts) -> Examined:
+    """Put the facts where a PDF signature's would be: everything is covered, nothing came later."""
+    return Examined(
+        found=FoundSignature(
+            field=None, dictionary=PdfDict(), holder=None, number=None, reachable=True
+        ),
+        byte_range=ByteRange(
+            ranges=(), end=0, coverage=Coverage.WHOLE_FILE, problems=(), revision=None
+        ),
+        facts=facts,
+        sub_filter=_CADES if facts.has_signing_certificate else _PLAIN,
+        is_timestamp=False,
+    )
+
+
+def _report(
+    examined: list[Examined],
+    source: BinaryIO,
+    question: DetachedQuestion,
+    validator: CertificateValidator,
+    limits: Limits,
+) -> DocumentReport:
+    store = SecurityStore()
+    evidence = Evidence(
+        validator=validator, at=question.at, others=all_certificates(examined, store)
+    )
+    conclude_all(examined, evidence, limits)
+    signatures = tuple(
+        _rendered(item, index=index, examined=examined, at=question.at)
+        for index, item in enumerate(examined)
+    )
+    indication = worst(signature.indication for signature in signatures)
+    size = source.seek(0, 2)
+    return DocumentReport(
+        file=question.content_name,
+        sha256=_Content(source).digest("sha256").hex(),
+        size=size,
+        checked_at=question.checked_at,
+        validation_time=question.at,
+        indication=Indication(indication),
+        revisions=0,
+        encrypted=False,
+        signatures=signatures,
+        reasons=decide(indication, signatures),
+    )
+
+
+def _rendered(
+    item: Examined, *, index: int, examined: list[Examined], at: datetime
+) -> SignatureReport:
+    """Give the report of one signer; there is no PDF, so there is no sub-filter."""
+    report = render_signature(item, index=index, store=SecurityStore(), examined=examined, at=at)
+    return replace(report, sub_filter=None)
