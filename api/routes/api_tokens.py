@@ -11,6 +11,7 @@ from api.permissions import Action
 from api.responses import problems
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, decode_id, page
 from api.schemas.tokens import TokenIn, TokenMade, TokenOut
+from ca import organizations
 
 router = APIRouter(prefix="/api-tokens", tags=["administration"])
 Administrator = Annotated[Call, Depends(needs(Action.TOKEN_ADMINISTER))]
@@ -21,6 +22,8 @@ def create(call: Administrator, body: TokenIn) -> TokenMade:
     """Make a token; its secret is in this answer and nowhere else, ever."""
     with call.transaction() as session:
         for role in body.roles:
+            if role.organization_id is not None:
+                organizations.get(session, role.organization_id)
             call.require(session, Action.TOKEN_ADMINISTER, organization_id=role.organization_id)
         row, secret = tokens.create(session, body.new_token(), at=call.at, actor=call.identity)
         shown = TokenOut.of(row).model_dump()

@@ -112,6 +112,12 @@ def test_an_administrator_of_a_subtree_gives_no_role_beyond_it(office: Office) -
     assert office.call("GET", "/api-tokens", token=local).status_code == 403
 
 
+def test_a_role_for_an_organisation_that_does_not_exist_is_not_given(office: Office) -> None:
+    body = {"name": "x", "roles": [{"role": "signer", "organization_id": ID}]}
+    answer = office.call("POST", "/api-tokens", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (404, "organization_not_found")
+
+
 def test_signing_is_allowed_only_with_certificates_of_the_signers_unit(office: Office) -> None:
     unit, other = office.organization(), office.organization()
     mine, theirs = office.certificate(organization=unit), office.certificate(organization=other)
