@@ -60,7 +60,7 @@ class DeviceDetails:
 
 def register(session: Session, *, details: DeviceDetails, at: datetime, actor: str) -> Device:
     """Take a device into stock; raise DeviceInvalid or DeviceTaken."""
-    _check(details)
+    check(details)
     made = session.scalars(
         insert(Device)
         .values(id=uuid7(), state=DeviceState.IN_STOCK, created_at=at, **vars(details))
@@ -127,7 +127,8 @@ def by_serial_number(session: Session, serial_number: str) -> Device:
     return found
 
 
-def _check(details: DeviceDetails) -> None:
+def check(details: DeviceDetails) -> None:
+    """Raise DeviceInvalid unless the numbers are well-formed and belong to such a device."""
     if not _SERIAL.fullmatch(details.serial_number):
         raise DeviceInvalid(f"the serial number {details.serial_number!r} is not well-formed")
     if details.kind is not DeviceKind.SIM:
