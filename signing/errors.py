@@ -8,7 +8,13 @@ SigningError
 ├── SignatureUnacceptable    the posted signature does not belong to the certificate and document
 ├── KeyNotHere               the key answers later, and cannot be used at once
 ├── LevelNotOffered          the asked PAdES level cannot be made here
-└── DocumentGone             the stored document is past its retention, or its storage was lost
+├── DocumentGone             the stored document is past its retention, or its storage was lost
+├── WorkersBusy              every process that reads documents is busy
+├── VerificationNotFound     no report was kept under this id
+├── VerificationDestroyed    the report was destroyed; only its tombstone is left
+├── DocumentDiffers          a report is to be repeated with another document
+├── FormNotOffered           this report cannot be written in that form
+└── NothingToReturn          a notice of return is asked for an acceptable document
 """
 
 from typing import ClassVar
@@ -102,3 +108,63 @@ class DocumentGone(SigningError):
     def diagnostics(self) -> str:
         """Say what the caller can do."""
         return "Use the copy that was returned when it was signed, or sign again."
+
+
+class WorkersBusy(SigningError):
+    """Every process that reads documents is busy."""
+
+    code = "workers_busy"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Wait a few seconds and send the document again."
+
+
+class VerificationNotFound(SigningError):
+    """No report was kept under this id, or it is somebody else's."""
+
+    code = "verification_not_found"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Check the id that the verify call returned; only reports with `store` are kept."
+
+
+class VerificationDestroyed(SigningError):
+    """The kept report was destroyed; a tombstone says when and why."""
+
+    code = "verification_destroyed"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Verify the document again; the tombstone names who destroyed the report and why."
+
+
+class DocumentDiffers(SigningError):
+    """The document is not the one that the kept report is about."""
+
+    code = "document_differs"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Send the very file that was verified; its SHA-256 is in the report."
+
+
+class FormNotOffered(SigningError):
+    """This report cannot be written in the form that was asked for."""
+
+    code = "form_not_offered"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Ask for JSON, which every report can be written in."
+
+
+class NothingToReturn(SigningError):
+    """The document is acceptable, so there is no notice of return."""
+
+    code = "nothing_to_return"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Accept the document; ask for the report instead of the notice."

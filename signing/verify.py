@@ -4,9 +4,9 @@ What the signature is worth is decided in `pdf` with the path validation of `ca`
 registry's knowledge and, when asked, keeps the report.
 """
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import BinaryIO
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from typing import BinaryIO, cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -15,20 +15,10 @@ from ca.models import Certificate, CertificateStatusChange, Organization, Subscr
 from db import audit
 from pdf import verify as pdf_verify
 from pdf.report import JSON, DocumentReport
+from signing.judging import Question
 from signing.models import Verification
 
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """Which file, judged for which moment.
-
-    `at` is the moment that the verdict is for, `checked_at` the present.
-    """
-
-    file_name: str
-    at: datetime
-    checked_at: datetime
-    password: str | None = field(default=None, repr=False)
+__all__ = ["Question", "add_signers", "keep", "verify", "with_signers"]
 
 
 def verify(
@@ -63,16 +53,7 @@ def with_signers(session: Session, report: DocumentReport) -> DocumentReport:
         for signature in report.signatures
         if signature.signer is not None
     }
-    query = (
-        select(Certificate, Subscriber, Organization)
-        .join(Subscriber, Subscriber.id == Certificate.subscriber_id)
-        .join(Organization, Organization.id == Certificate.organization_id)
-        .where(Certificate.sha256_fingerprint.in_(set(signers.values())))
-    )
-    known = {
-        certificate.sha256_fingerprint: _entry(session, certificate, subscriber, organization)
-        for certificate, subscriber, organization in session.execute(query)
-    }
+    known = _known(session, signers.values())
     return report.with_registry(
         {
             index: known[fingerprint]
@@ -80,6 +61,32 @@ def with_signers(session: Session, report: DocumentReport) -> DocumentReport:
             if fingerprint in known
         }
     )
+
+
+def add_signers(session: Session, report: dict[str, JSON]) -> None:
+    """Add to each signature of a report's JSON what the registry knows of its certificate."""
+    found: list[tuple[dict[str, JSON], str]] = []
+    for signature in cast("list[dict[str, JSON]]", report["signatures"]):
+        signer = signature["signer"]
+        if isinstance(signer, dict):
+            found.append((signature, str(signer["sha256_fingerprint"])))
+    known = _known(session, [fingerprint for _, fingerprint in found])
+    for signature, fingerprint in found:
+        entry = known.get(fingerprint)
+        signature["registry"] = None if entry is None else dict(entry)
+
+
+def _known(session: Session, fingerprints: Iterable[str]) -> Mapping[str, dict[str, JSON]]:
+    query = (
+        select(Certificate, Subscriber, Organization)
+        .join(Subscriber, Subscriber.id == Certificate.subscriber_id)
+        .join(Organization, Organization.id == Certificate.organization_id)
+        .where(Certificate.sha256_fingerprint.in_(set(fingerprints)))
+    )
+    return {
+        str(certificate.sha256_fingerprint): _entry(session, certificate, subscriber, organization)
+        for certificate, subscriber, organization in session.execute(query)
+    }
 
 
 def keep(session: Session, report: DocumentReport, *, actor: str) -> Verification:

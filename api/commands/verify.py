@@ -4,7 +4,6 @@ No server, no database. A hostile file can keep its worker busy or bring it down
 INDETERMINATE for that file, and the others are not touched. Exit codes are those of the help text.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +12,14 @@ from typing import Annotated, Final
 import typer
 from rich.progress import Progress
 
-from api.commands.output import complain, err, out, print_json, told
-from api.commands.verify_pool import Task, verify_all
+from api.commands.output import complain, err, out, told
+from api.commands.verify_pool import Task, Unreadable, verify_all
 from api.commands.verify_text import describe
 from api.errors import ParameterInvalid
 from ca import trust
 from pdf.report import JSON
+from pdf.report_words import Language
+from signing.report_forms import Form, render
 
 DEFAULT_SECONDS: Final = 30.0
 EXIT_CODES: Final = {
@@ -29,7 +30,7 @@ EXIT_CODES: Final = {
     "NOT_A_PDF": 4,
 }
 _WORST_FIRST: Final = ("TOTAL_FAILED", "INDETERMINATE", "NOT_A_PDF", "NO_SIGNATURE")
-FORMATS: Final = ("text", "json")
+FORMATS: Final = ("text", "json", "xml", "html")
 
 
 def verify(  # noqa: PLR0913 -- one parameter for each option of the command
@@ -40,11 +41,18 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
     at: Annotated[str | None, typer.Option(help="Judge for this time (RFC 3339); now.")] = None,
     *,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no CRL or OCSP server.")] = False,
-    report: Annotated[str, typer.Option("--format", help="text or json.")] = "text",
+    report: Annotated[str, typer.Option("--format", help="text, json, xml or html.")] = "text",
     timeout: Annotated[float, typer.Option(help="Seconds a file.", min=0.1)] = DEFAULT_SECONDS,
     password: Annotated[str | None, typer.Option(help="Opens encrypted PDFs.")] = None,
+    content: Annotated[
+        Path | None, typer.Option(help="The file that a detached signature (.p7s) was made over.")
+    ] = None,
+    language: Annotated[Language, typer.Option(help="Of an HTML report.")] = Language.VI,
+    notice: Annotated[
+        bool, typer.Option("--notice", help="With html: the notice that returns the document.")
+    ] = False,
 ) -> None:
-    """Verify the signatures of PDF files.
+    """Verify the signatures of PDF files, of files signed with CMS (.p7s), and of .edxml messages.
 
     Exit codes: 0 every signature TOTAL_PASSED; 1 any TOTAL_FAILED; 2 any INDETERMINATE and none
     failed; 3 no signature; 4 not a readable PDF.
@@ -55,13 +63,20 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
         now = datetime.now(UTC)
         moment = _time(at) or now
         anchors = tuple(trust.load_pem_anchors(trusted)) if trusted else ()
-        tasks = [Task(file, moment, now, password) for file in files]
+        if content is not None and len(files) != 1:
+            raise ParameterInvalid("--content", "one signature file is expected beside it")
+        if report in {"xml", "html"} and len(files) != 1:
+            raise ParameterInvalid("--format", f"{report} is written for one file at a time")
+        tasks = [Task(file, moment, now, password, content) for file in files]
         reports = _run(tasks, anchors, offline=offline, timeout=timeout)
-    if report == "json":
-        print_json(reports[0] if len(reports) == 1 else reports)
-    else:
+    if report == "text":
         for one in reports:
             out.print(describe(one))
+    else:
+        with told(2):
+            wanted = Form.NOTICE_HTML if notice else Form(report)
+            shown = reports[0] if len(reports) == 1 else reports
+            typer.echo(render(shown, wanted, language=language).content, nl=False)
     code = exit_code([str(one["indication"]) for one in reports])
     if code:
         raise typer.Exit(code)
@@ -79,17 +94,15 @@ def _run(
     tasks: Sequence[Task], anchors: tuple[bytes, ...], *, offline: bool, timeout: float
 ) -> list[Mapping[str, JSON]]:
     found: dict[int, Mapping[str, JSON]] = {}
-    # No refreshing thread: the workers are forked beside it.
     with Progress(
         console=err, transient=True, auto_refresh=False, disable=len(tasks) == 1
     ) as progress:
         bar = progress.add_task("Kiểm tra / verifying", total=len(tasks))
-        for index, text in verify_all(tasks, anchors, offline=offline, timeout=timeout):
-            found[index] = json.loads(text)
-            if "unreadable" in found[index]:
-                problem = found[index]["unreadable"]
-                complain(f"{tasks[index].file}: {problem}", "Check the file's name and rights.")
+        for index, one in verify_all(tasks, anchors, offline=offline, timeout=timeout):
+            if isinstance(one, Unreadable):
+                complain(f"{tasks[index].file}: {one.problem}", "Check the file's name and rights.")
                 raise typer.Exit(EXIT_CODES["NOT_A_PDF"])
+            found[index] = one
             progress.update(bar, advance=1, refresh=True)
     return [found[index] for index in range(len(tasks))]
 

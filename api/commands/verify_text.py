@@ -28,8 +28,11 @@ _WORDS: Final = {
 def describe(report: Mapping[str, JSON]) -> str:
     """Return the report as text with colours for a terminal."""
     lines = [f"{escape(str(report['file']))}: {_verdict(report)}"]
-    for signature in cast("list[dict[str, JSON]]", report["signatures"]):
+    for signature in cast("list[dict[str, JSON]]", report.get("signatures") or []):
         lines += _signature(signature)
+    for attached in cast("list[dict[str, JSON]]", report.get("attachments") or []):
+        judged = cast("dict[str, JSON] | None", attached["report"])
+        lines.append(describe(judged) if judged else f"{escape(str(attached['name']))}: ?")
     decision = cast("dict[str, JSON]", report["decision"])
     for reason in cast("list[dict[str, str]]", decision["reasons"]):
         lines.append(f"  → {escape(reason['vi'])} / {escape(reason['en'])}")

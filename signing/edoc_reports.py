@@ -1,0 +1,167 @@
+"""The report on an `.edxml`: every attachment judged like a file of its own.
+
+The message as a whole is acceptable when every attachment is there, is listed and is acceptable.
+What the message says of its sender is repeated, not confirmed: only signatures confirm.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import BinaryIO, Final
+
+from pdf.report import JSON, Indication, worst
+from pdf.validator import CertificateValidator
+from pdf.verify import verify
+from signing.edxml import Attachment, EdxmlUnreadable, ExchangeDocument, read_edxml
+
+_CHUNK: Final = 1024 * 1024
+_TEXTS: Final = {
+    "ALL_PASSED": (
+        "Every attachment is signed and every signature is valid.",
+        "Mọi tệp kèm theo đều có chữ ký số hợp lệ.",
+    ),
+    "EDXML_MALFORMED": (
+        "The file is no readable edXML message.",
+        "Tệp không phải là gói tin edXML đọc được.",
+    ),
+    "EDXML_FORBIDDEN_CONSTRUCT": (
+        "The XML declares a document type or entities, which are not accepted.",
+        "Tệp XML khai báo kiểu tài liệu hoặc thực thể, không được chấp nhận.",
+    ),
+    "LIMIT_EXCEEDED": (
+        "The message goes beyond what the verifier accepts.",
+        "Gói tin vượt quá giới hạn xử lý cho phép.",
+    ),
+    "NO_ATTACHMENT": ("The message has no attachment.", "Gói tin không có tệp kèm theo."),
+    "ATTACHMENT_EMPTY": ("An attachment has no content.", "Có tệp kèm theo không có nội dung."),
+    "ATTACHMENT_DAMAGED": (
+        "An attachment cannot be unpacked.",
+        "Không giải nén được một tệp kèm theo.",
+    ),
+    "ATTACHMENT_NOT_ONE_FILE": (
+        "The archive of an attachment does not hold exactly one file.",
+        "Tệp nén kèm theo không chứa đúng một tệp.",
+    ),
+    "ATTACHMENT_MISSING": (
+        "An attachment that the message lists is missing.",
+        "Thiếu tệp kèm theo đã nêu trong gói tin.",
+    ),
+    "ATTACHMENT_UNLISTED": (
+        "An attachment is not listed in the message.",
+        "Có tệp kèm theo không nêu trong danh mục của gói tin.",
+    ),
+    "ATTACHMENT_NOT_ACCEPTED": (
+        "An attachment is not to be accepted; its own report says why.",
+        "Có tệp kèm theo không được chấp nhận; xem báo cáo của tệp đó.",
+    ),
+}
+
+
+def edoc_report(
+    source: BinaryIO,
+    *,
+    name: str,
+    at: datetime,
+    checked_at: datetime,
+    validator: CertificateValidator,
+) -> dict[str, JSON]:
+    """Judge a message; what it holds is in the report, never an exception."""
+    size = source.seek(0, 2)
+    source.seek(0)
+    digest = hashlib.sha256()
+    while chunk := source.read(_CHUNK):
+        digest.update(chunk)
+    source.seek(0)
+    try:
+        document = read_edxml(source)
+        problems = _completeness(document)
+    except EdxmlUnreadable as error:
+        document, problems = ExchangeDocument(), [error.code]
+    try:
+        attachments = [_judged(one, at, checked_at, validator) for one in document.attachments]
+    finally:
+        document.close()
+    indications = [Indication(str(one["indication"])) for one in attachments]
+    problems += [str(one["problem"]) for one in attachments if one["problem"]]
+    if not all(one["accept"] for one in attachments):
+        problems.append("ATTACHMENT_NOT_ACCEPTED")
+    codes = list(dict.fromkeys(problems)) or ["ALL_PASSED"]
+    return {
+        "file": name,
+        "sha256": digest.hexdigest(),
+        "size": size,
+        "checked_at": _time(checked_at),
+        "validation_time": _time(at),
+        "indication": _overall(indications).value,
+        "decision": {
+            "accept": codes == ["ALL_PASSED"],
+            "reasons": [_reason(code) for code in codes],
+        },
+        "message": {**dict.fromkeys(_SAID), **document.fields},
+        "attachments": [*attachments],
+    }
+
+
+_SAID: Final = (
+    "organ_id",
+    "organ_name",
+    "document_id",
+    "code_number",
+    "code_notation",
+    "promulgation_date",
+    "subject",
+    "signer",
+)
+
+
+def _overall(indications: Sequence[Indication]) -> Indication:
+    if not indications:
+        return Indication.NO_SIGNATURE
+    found = worst(indications)
+    unsigned = {Indication.NO_SIGNATURE, Indication.NOT_A_PDF} & set(indications)
+    if found is Indication.TOTAL_PASSED and unsigned:
+        return Indication.INDETERMINATE
+    return found
+
+
+def _completeness(document: ExchangeDocument) -> list[str]:
+    """Compare the manifest with what is attached, by content id or else by name."""
+    if not document.attachments and not document.listed:
+        return ["NO_ATTACHMENT"]
+    present = {key for one in document.attachments for key in (one.content_id, one.name) if key}
+    listed = {key for pair in document.listed for key in pair if key}
+    problems = []
+    if any(not present & {key for key in pair if key} for pair in document.listed):
+        problems.append("ATTACHMENT_MISSING")
+    if document.listed and any(
+        not listed & {one.content_id, one.name} for one in document.attachments
+    ):
+        problems.append("ATTACHMENT_UNLISTED")
+    return problems
+
+
+def _judged(
+    one: Attachment, at: datetime, checked_at: datetime, validator: CertificateValidator
+) -> dict[str, JSON]:
+    report: dict[str, JSON] | None = None
+    indication, accept = Indication.NOT_A_PDF, False
+    if one.file is not None:
+        judged = verify(one.file, name=one.name, at=at, checked_at=checked_at, validator=validator)
+        report, indication, accept = judged.to_dict(), judged.indication, judged.accept
+    return {
+        "content_id": one.content_id,
+        "name": one.name,
+        "indication": indication.value,
+        "accept": accept,
+        "problem": one.problem,
+        "report": report,
+    }
+
+
+def _reason(code: str) -> dict[str, JSON]:
+    en, vi = _TEXTS.get(code, (code, code))
+    return {"code": code, "en": en, "vi": vi}
+
+
+def _time(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,200 @@
+"""What a worker process can be asked to do: read, verify, prepare. Runs in the worker only.
+
+Certificates are judged by the parent, which knows the registry and the anchors, or here with
+anchors that came along: then the worker needs nobody.
+"""
+
+import io
+import os
+import pickle
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import BinaryIO, cast
+
+from pdf import verify as pdf_verify
+from pdf.detached import DetachedQuestion, verify_detached
+from pdf.validator import CertificateValidator, Purpose
+from signing import frames
+from signing.edoc_reports import edoc_report
+from signing.frames import ConnectionEnded, Frame
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A revocation status that the parent has found."""
+
+    status: str
+    source: str | None
+    this_update: datetime | None
+    revoked_at: datetime | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The parent's verdict on a certificate."""
+
+    trusted: bool
+    sub_indication: str | None
+    chain: tuple[bytes, ...]
+    revocation: Fact
+    messages: tuple[str, ...]
+
+
+class AskingValidator:
+    """Asks the parent; byte strings are sent once for a job and then named by their number."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._numbers: dict[bytes, int] = {}
+
+    def validate(
+        self,
+        certificate: bytes,
+        *,
+        purpose: Purpose,
+        at: datetime,
+        others: Sequence[bytes],
+        crls: Sequence[bytes],
+        ocsp_responses: Sequence[bytes],
+    ) -> Verdict:
+        """Have a certificate judged."""
+        fresh: list[bytes] = []
+
+        def number(data: bytes) -> int:
+            if data not in self._numbers:
+                self._numbers[data] = len(self._numbers)
+                fresh.append(data)
+            return self._numbers[data]
+
+        head: dict[str, object] = {
+            "ask": "validate",
+            "certificate": number(certificate),
+            "others": [number(one) for one in others],
+            "crls": [number(one) for one in crls],
+            "ocsp_responses": [number(one) for one in ocsp_responses],
+            "purpose": purpose,
+            "at": at.isoformat(),
+        }
+        frames.send(self._connection, Frame(head, tuple(fresh)))
+        answer = frames.receive(self._connection)
+        if "failed" in answer.head:
+            raise ConnectionEnded("the certificate could not be judged")
+        fact = cast("Mapping[str, str | None]", answer.head["revocation"])
+        return Verdict(
+            trusted=bool(answer.head["trusted"]),
+            sub_indication=cast("str | None", answer.head["sub_indication"]),
+            chain=tuple(answer.parts),
+            revocation=Fact(
+                status=str(fact["status"]),
+                source=fact["source"],
+                this_update=_time(fact["this_update"]),
+                revoked_at=_time(fact["revoked_at"]),
+                reason=fact["reason"],
+            ),
+            messages=tuple(cast("list[str]", answer.head["messages"])),
+        )
+
+
+def run(asked: Frame, connection: socket.socket) -> Frame:
+    """Do one job; what the files hold is in the answer, never an exception."""
+    jobs = {"verify": _verify, "detached": _detached, "edoc": _edoc, "prepare": _prepare}
+    try:
+        return jobs[str(asked.head["job"])](asked, connection)
+    except (MemoryError, RecursionError):
+        return Frame({"lost": "memory"})
+
+
+def _verify(asked: Frame, connection: socket.socket) -> Frame:
+    with _opened(asked.files[0]) as source:
+        report = pdf_verify.verify(
+            source,
+            name=str(asked.head["name"]),
+            at=_moment(asked.head["at"]),
+            checked_at=_moment(asked.head["checked_at"]),
+            validator=_validator(asked, connection),
+            password=cast("str | None", asked.head.get("password")),
+        )
+    return Frame({"report": report.to_dict()})
+
+
+def _detached(asked: Frame, connection: socket.socket) -> Frame:
+    question = DetachedQuestion(
+        content_name=str(asked.head["name"]),
+        at=_moment(asked.head["at"]),
+        checked_at=_moment(asked.head["checked_at"]),
+    )
+    with _opened(asked.files[0]) as file:
+        signature = file.read(int(str(asked.head["limit"])) + 1)
+    content = _opened(asked.files[1]) if len(asked.files) > 1 else None
+    report = verify_detached(signature, content, question, validator=_validator(asked, connection))
+    return Frame({"report": report.to_dict()})
+
+
+def _edoc(asked: Frame, connection: socket.socket) -> Frame:
+    with _opened(asked.files[0]) as source:
+        report = edoc_report(
+            source,
+            name=str(asked.head["name"]),
+            at=_moment(asked.head["at"]),
+            checked_at=_moment(asked.head["checked_at"]),
+            validator=_validator(asked, connection),
+        )
+    return Frame({"report": report})
+
+
+def _prepare(asked: Frame, connection: socket.socket) -> Frame:
+    """Prepare a document for a signature; a refusal goes back with its class and facts."""
+    from pdf.errors import PdfError  # noqa: PLC0415 -- most workers never sign
+    from pdf.prepare import prepare  # noqa: PLC0415 -- as above
+
+    del connection
+    options, signer, algorithm = pickle.loads(asked.parts[0])  # noqa: S301 -- from our own parent
+    with _opened(asked.files[0]) as source, _opened(asked.files[1], "r+b") as staged:
+        try:
+            prepared = prepare(source, staged, options=options, signer=signer, algorithm=algorithm)
+        except PdfError as error:
+            facts = {k: v for k, v in vars(error).items() if isinstance(v, str | int)}
+            told = [str(part) for part in error.args]
+            return Frame({"refused": type(error).__name__, "facts": facts, "args": told})
+        staged.flush()
+    return Frame({"prepared": prepared.to_json()})
+
+
+def _validator(asked: Frame, connection: socket.socket) -> CertificateValidator:
+    if "offline" not in asked.head:
+        return AskingValidator(connection)
+    return cast(
+        "CertificateValidator", _own_validator(tuple(asked.parts), bool(asked.head["offline"]))
+    )
+
+
+@lru_cache(maxsize=2)
+def _own_validator(anchors: tuple[bytes, ...], offline: bool) -> object:  # noqa: FBT001 -- a key of the cache
+    import ipaddress  # noqa: PLC0415 -- the server's workers never judge certificates
+
+    from ca.guarded_fetch import Fetcher, FetchLimits  # noqa: PLC0415 -- as above
+    from ca.revocation_sources import HttpSource  # noqa: PLC0415 -- as above
+    from ca.validation import PathValidator  # noqa: PLC0415 -- as above
+
+    # The addresses asked are those in certificates below an anchor that the user trusts.
+    everywhere = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+    sources = [] if offline else [HttpSource(Fetcher(FetchLimits(allowed=everywhere)))]
+    return PathValidator(anchors, sources)
+
+
+def _opened(descriptor: int, mode: str = "rb") -> BinaryIO:
+    file = cast("BinaryIO", io.open(os.dup(descriptor), mode))  # noqa: SIM115, UP020 -- used in `with`
+    file.seek(0)
+    return file
+
+
+def _moment(text: object) -> datetime:
+    return datetime.fromisoformat(str(text))
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,77 @@
+"""Preparing a stranger's document for a signature in a worker process.
+
+Does what `pdf.prepare.prepare` does and refuses with the same errors; a document that overruns its
+time or memory is refused with LimitExceeded.
+"""
+
+import pickle
+from typing import BinaryIO, Final, Protocol, cast
+
+from pdf import errors
+from pdf.algorithms import SignatureAlgorithm
+from pdf.errors import LimitExceeded, PdfError
+from pdf.options import SignatureOptions
+from pdf.prepared import PreparedSignature
+from pdf.signer import SignerChain
+from signing.isolation import Isolation, Job, JobLost
+
+SECONDS: Final = 30.0
+
+
+class Prepare(Protocol):
+    """The first step of a signature, wherever it is done."""
+
+    def __call__(
+        self,
+        source: BinaryIO,
+        staged: BinaryIO,
+        *,
+        options: SignatureOptions,
+        signer: SignerChain,
+        algorithm: SignatureAlgorithm,
+    ) -> PreparedSignature:
+        """Write the new revision of `source` to `staged`; raises PdfError."""
+
+
+class IsolatedPrepare:
+    """Prepares in a worker of `isolation`; both files must be files of the operating system."""
+
+    def __init__(self, isolation: Isolation, *, seconds: float = SECONDS) -> None:
+        self._isolation = isolation
+        self._seconds = seconds
+
+    def __call__(
+        self,
+        source: BinaryIO,
+        staged: BinaryIO,
+        *,
+        options: SignatureOptions,
+        signer: SignerChain,
+        algorithm: SignatureAlgorithm,
+    ) -> PreparedSignature:
+        """Write the new revision of `source` to `staged`; raises PdfError."""
+        wish = pickle.dumps((options, signer, algorithm))
+        job = Job(kind="prepare", parts=(wish,), files=(source, staged))
+        try:
+            answer = self._isolation.run(job, seconds=self._seconds).head
+        except JobLost as error:
+            what = "reading the document took too long or too much memory"
+            raise LimitExceeded(what, limit=int(self._seconds)) from error
+        if "prepared" in answer:
+            staged.seek(0, 2)
+            return PreparedSignature.from_json(str(answer["prepared"]))
+        if "refused" in answer:
+            raise _refusal(answer)
+        raise LimitExceeded("the document takes too much memory", limit=int(self._seconds))
+
+
+def _refusal(answer: object) -> PdfError:
+    """Make again the error that the worker met."""
+    told = cast("dict[str, object]", answer)
+    kind = getattr(errors, str(told["refused"]), PdfError)
+    if not (isinstance(kind, type) and issubclass(kind, PdfError)):
+        kind = PdfError
+    error = kind.__new__(kind)
+    error.args = tuple(cast("list[str]", told["args"]))
+    vars(error).update(cast("dict[str, object]", told["facts"]))
+    return error
