@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,18 +19,21 @@ from api.vault import Vault, open_vault
 from ca import authorities, trust
 from ca.authority_signers import certificate_chain, signer, time_stamping
 from ca.errors import CaError
-from ca.guarded_fetch import Fetcher
+from ca.evidence import EvidenceCollector
+from ca.guarded_fetch import Fetcher, FetchLimits
 from ca.ocsp import OcspService
+from ca.own_evidence import OwnEvidence
 from ca.revocation_sources import CacheSource, HttpSource, RegistrySource
 from ca.tsa import TimeStampAuthority
 from ca.tsa_messages import refused
-from ca.validation import PathValidator
+from ca.validation import PathPolicy, PathValidator, RevocationRule
 from db import schema
 from db.errors import DbError
 from db.session import create_engine, session_factory
 from hsm.errors import HsmError
 from signing.desk import Desk
 from signing.documents import DocumentStore
+from signing.timestamps import OwnTimestamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,10 +42,14 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session, sessionmaker
 
     from api.settings import Settings
+    from ca.evidence import Carried, Evidence
+    from ca.revocation import RevocationSource
     from hsm.algorithms import KeyAlgorithm
     from hsm.key_uri import KeyURI
     from hsm.providers import KeyStore
 
+ANCHORS_KEPT = timedelta(seconds=30)
+"""How long a change of the trust anchors may take to reach the evidence of new signatures."""
 POOL_SIZE = 12
 """Connections that a process keeps; as many again are opened in a rush."""
 
@@ -70,6 +77,8 @@ class Wiring:
     _tsa: TimeStampAuthority | None = None
     _tsa_lock: threading.Lock = field(default_factory=threading.Lock)
     _validator: tuple[tuple[bytes, ...], PathValidator] | None = None
+    _own_evidence: OwnEvidence = field(init=False)
+    _collector: tuple[datetime, EvidenceCollector] | None = None
 
     def __post_init__(self) -> None:
         self.ocsp = OcspService(self.keys)
@@ -77,8 +86,10 @@ class Wiring:
             sessions=self.sessions,
             keys=self.keys,
             documents=self.documents,
-            timestamps=_LateTimestamps(self),
+            timestamps=OwnTimestamps(self.tsa, self.clock),
+            evidence=_LateEvidence(self),
         )
+        self._own_evidence = OwnEvidence(self.sessions, self.ocsp)
 
     def make_key(self, label: str, algorithm: KeyAlgorithm) -> KeyURI:
         """Make a private key where this installation keeps its keys."""
@@ -119,10 +130,37 @@ class Wiring:
         if not anchors and kept is not None and kept[0] == own:
             return kept[1]
         cache = CacheSource(self.sessions)
-        sources = (RegistrySource(self.sessions), cache, HttpSource(Fetcher(), cache=cache))
-        built = PathValidator(anchors or own, sources, intermediates=intermediates)
+        fetcher = Fetcher(FetchLimits(allowed=self.settings.status_networks))
+        built = PathValidator(
+            anchors or own,
+            (RegistrySource(self.sessions), cache, HttpSource(fetcher, cache=cache)),
+            intermediates=intermediates,
+            policy=PathPolicy(revocation=RevocationRule.WHERE_OFFERED),
+        )
         if not anchors:
             self._validator = (own, built)
+        return built
+
+    def evidence(self) -> EvidenceCollector:
+        """Return the collector of validation evidence for the installation's anchors.
+
+        It keeps what it found, and is made anew when the anchors may have changed.
+        """
+        now = self.clock()
+        kept = self._collector
+        if kept is not None and abs(now - kept[0]) < ANCHORS_KEPT:
+            return kept[1]
+        with self.sessions() as session:
+            anchors = trust.anchors(session)
+            intermediates = trust.own_intermediates(session)
+        cache = CacheSource(self.sessions)
+        fetched = HttpSource(Fetcher(), cache=cache)
+
+        def sources(present: datetime) -> tuple[RevocationSource, ...]:
+            return (self._own_evidence.asked_at(present), cache, fetched)
+
+        built = EvidenceCollector(anchors, sources, intermediates=intermediates)
+        self._collector = (now, built)
         return built
 
     def readiness(self) -> dict[str, str]:
@@ -157,13 +195,24 @@ class Wiring:
 
 
 @dataclass(frozen=True, slots=True)
-class _LateTimestamps:
-    """Our own time-stamps for signing, opened when the first one is needed."""
+class _LateEvidence:
+    """Evidence under the installation's anchors of the moment."""
 
     wiring: Wiring
 
-    def timestamp(self, digest: bytes, hash_algorithm: str) -> bytes:
-        return self.wiring.tsa().token(digest, hash_algorithm, at=self.wiring.clock())
+    def collect(
+        self,
+        certificate: bytes,
+        *,
+        purpose: Literal["signing", "timestamping"],
+        at: datetime,
+        asked_at: datetime | None,
+        carried: Carried,
+    ) -> Evidence:
+        collector = self.wiring.evidence()
+        return collector.collect(
+            certificate, purpose=purpose, at=at, asked_at=asked_at, carried=carried
+        )
 
 
 def build(settings: Settings, url: str, *, clock: Callable[[], datetime] = utc_now) -> Wiring:

@@ -13,6 +13,7 @@ from api import idempotency
 from ca import jobs as ca_jobs
 from db.jobs import Handler, PeriodicJob, run_worker
 from signing import jobs as signing_jobs
+from signing import renewal, upgrades
 
 if TYPE_CHECKING:
     import threading
@@ -27,6 +28,8 @@ OWN_SCHEDULE: Final = {
     "signing.expire_requests": "*/10 * * * *",
     "signing.sweep_documents": "23 * * * *",
     "api.purge_idempotency": "41 * * * *",
+    upgrades.JOB: "*/2 * * * *",
+    "signing.renew_proofs": "17 2 * * *",
 }
 
 log = logging.getLogger("antin.worker")
@@ -58,8 +61,23 @@ def handlers(wiring: Wiring) -> dict[str, Handler]:
         with wiring.sessions.begin() as session:
             idempotency.purge(session, older_than=wiring.clock() - KEPT_ANSWERS)
 
+    def raise_levels(_: Mapping[str, Json]) -> None:
+        upgrades.raise_levels(wiring.desk, at=wiring.clock())
+
+    def renew(_: Mapping[str, Json]) -> None:
+        report = renewal.renew(wiring.desk, at=wiring.clock())
+        for ending in report.elsewhere:
+            log.warning(
+                "the proof of %s (request %s) ends at %s and the document is not stored here",
+                ending.sha256,
+                ending.sign_request_id,
+                ending.proven_until.isoformat(),
+            )
+
     return {
         **found,
+        upgrades.JOB: raise_levels,
+        "signing.renew_proofs": renew,
         "signing.expire_requests": expire,
         "signing.sweep_documents": sweep,
         "api.purge_idempotency": purge,

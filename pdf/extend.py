@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
-from pdf import decryption
+from pdf import decryption, signed_data
 from pdf.addition import Addition, Extension, NewEvidence
+from pdf.certificates import read_certificate
+from pdf.der import BadDer
 from pdf.direct_extension import write_extension
 from pdf.document import Document
 from pdf.errors import ContainerTooSmall, NothingToExtend, TimestampRejected, TimestampUnavailable
@@ -24,6 +26,7 @@ from pdf.evidence_gathering import Gathering
 from pdf.kept_signatures import KeptSignature, check, check_stamp, locate, proven_since
 from pdf.layer import require_pdf
 from pdf.layered_extension import write_layered_extension
+from pdf.limits import DEFAULT_LIMITS
 from pdf.options import DEFAULT_TIMESTAMP_SIZE, Level
 from pdf.plain_document import opened, plain_document
 from pdf.range_digests import Prefix, RangeDigests, Wanted
@@ -32,7 +35,7 @@ from pdf.signature_math import Digest
 from pdf.staging import chunks, size_of
 from pdf.timestamps import TimestampSource
 
-__all__ = ["Extended", "ExtensionOptions", "extend", "extend_in_place"]
+__all__ = ["Extended", "ExtensionOptions", "extend", "extend_in_place", "stamp_end"]
 
 # The hash of document time-stamps; every server takes it, and it has no end in sight.
 STAMP_HASH = "sha256"
@@ -134,6 +137,22 @@ def _read_through(
         if target is not None:
             target.write(chunk)
     return reading.finish(), reading.running()
+
+
+def stamp_end(token: bytes) -> datetime:
+    """Give the end of the certificate that signed a time-stamp token; raises TimestampRejected."""
+    try:
+        data = signed_data.parse_signed_data(token, limits=DEFAULT_LIMITS)
+        signer = data.signers[0]
+        for certificate in map(read_certificate, data.certificates):
+            if (certificate.issuer, certificate.serial_number) == (
+                signer.issuer,
+                signer.serial_number,
+            ):
+                return certificate.not_after
+    except (BadDer, ValueError, IndexError) as error:
+        raise TimestampRejected("the token cannot be read") from error
+    raise TimestampRejected("the token does not carry its authority's certificate")
 
 
 class _Work:

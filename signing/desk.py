@@ -5,17 +5,22 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session, sessionmaker
 
 from hsm.providers import KeyStore
+from pdf.evidence import EvidenceSource
+from pdf.prepare import prepare
 from pdf.timestamps import TimestampSource
 from signing.documents import DocumentStore
 from signing.policy import SigningPolicy
+from signing.preparing import Prepare
 
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """Sessions, keys, documents and time-stamps of one installation; threads share it."""
+    """Sessions, keys, documents, time-stamps and evidence of one installation; threads share it."""
 
     sessions: sessionmaker[Session]
     keys: KeyStore
     documents: DocumentStore
     timestamps: TimestampSource | None = None
+    evidence: EvidenceSource | None = None
     policy: SigningPolicy = field(default_factory=SigningPolicy)
+    prepare: Prepare = prepare

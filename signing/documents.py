@@ -6,7 +6,10 @@ archive: files are removed after the retention time.
 
 import hashlib
 import os
+import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from io import BufferedRandom
 from pathlib import Path
@@ -39,6 +42,23 @@ class DocumentStore:
             return self.path(request_id).open("r+b")
         except FileNotFoundError as error:
             raise DocumentGone(f"the document of request {request_id} is not stored") from error
+
+    @contextmanager
+    def new_version(self, request_id: uuid.UUID) -> Iterator[BufferedRandom]:
+        """Write the document of a request anew; it takes its place when the block ends well."""
+        handle, name = tempfile.mkstemp(dir=self._directory, prefix=f".{request_id}.")
+        fresh = Path(name)
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                yield file
+                flush_to_disk(file)
+            fresh.replace(self.path(request_id))
+        finally:
+            fresh.unlink(missing_ok=True)
+
+    def holds(self, request_id: uuid.UUID) -> bool:
+        """Say whether the document of a request is stored."""
+        return self.path(request_id).exists()
 
     def remove(self, request_id: uuid.UUID) -> None:
         """Forget the document of a request; nothing happens when there is none."""

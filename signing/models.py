@@ -8,7 +8,7 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey
+from sqlalchemy import JSON, BigInteger, CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, UtcDateTime, uuid7
@@ -27,6 +27,23 @@ class SignRequestStatus(StrEnum):
     EXPIRED = "expired"
 
 
+class WhenNoTimestamp(StrEnum):
+    """What the caller wants when no time-stamp server answers."""
+
+    FAIL = "fail"
+    """No signature without its time-stamp."""
+    QUEUE = "queue"
+    """Sign at level B-B now; a job raises the stored document to its level later."""
+
+
+class UpgradeState(StrEnum):
+    """How it stands with a level that could not be reached at once."""
+
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"
+
+
 class SignRequest(Base):
     """One document to be signed with one certificate."""
 
@@ -34,6 +51,11 @@ class SignRequest(Base):
     __table_args__ = (
         CheckConstraint(
             "(status = 'signed') = (completed_at IS NOT NULL)", "completed_when_signed"
+        ),
+        Index(
+            "ix_sign_requests_upgrade_queued",
+            "upgrade",
+            postgresql_where=text("upgrade = 'queued'"),
         ),
     )
 
@@ -51,6 +73,11 @@ class SignRequest(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     error_code: Mapped[str | None]
+    when_no_timestamp: Mapped[WhenNoTimestamp] = mapped_column(default=WhenNoTimestamp.FAIL)
+    reached_level: Mapped[str | None]
+    """The level of the stored document; `level` is the one that is wanted."""
+    upgrade: Mapped[UpgradeState | None]
+    upgrade_error: Mapped[str | None]
 
 
 class Signature(Base):
@@ -68,6 +95,28 @@ class Signature(Base):
     document_sha256: Mapped[str] = mapped_column(index=True)
     document_size: Mapped[int] = mapped_column(BigInteger)
     signature_sha256: Mapped[str]
+
+
+class DocumentProof(Base):
+    """Until when one version of a signed document can be proven; the newest one counts."""
+
+    __tablename__ = "document_proofs"
+    __table_args__ = (
+        Index("ix_document_proofs_end", "proven_until", postgresql_where=text("NOT superseded")),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    sign_request_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("signatures.sign_request_id"), index=True
+    )
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    level: Mapped[str]
+    proven_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    """The end of the time-stamp's certificate; at level B-B, of the signer's."""
+    document_sha256: Mapped[str] = mapped_column(index=True)
+    document_size: Mapped[int] = mapped_column(BigInteger)
+    superseded: Mapped[bool] = mapped_column(default=False)
+    """A later version has a proof of its own."""
 
 
 class Verification(Base):

@@ -23,10 +23,9 @@ from db.base import uuid7
 from hsm import algorithms
 from hsm.algorithms import SignatureAlgorithm as KeySignatureAlgorithm
 from hsm.errors import HsmError
-from pdf.embed import embed, reopen
-from pdf.errors import PdfError, SignatureRejected
+from pdf.embed import reopen
+from pdf.errors import PdfError, SignatureRejected, TimestampUnavailable
 from pdf.options import Level, SignatureOptions
-from pdf.prepare import prepare
 from pdf.prepared import PreparedSignature
 from signing.desk import Desk
 from signing.documents import flush_to_disk, sha256_of
@@ -39,8 +38,11 @@ from signing.errors import (
     SignRequestNotFound,
     SignRequestNotSigned,
 )
-from signing.models import Signature, SignRequest, SignRequestStatus
+from signing.finish import Finish, Finished
+from signing.models import Signature, SignRequest, SignRequestStatus, WhenNoTimestamp
+from signing.proofs import Version, record_proof
 from signing.signing_keys import SigningCertificate, certificate_for
+from signing.upgrades import queue_upgrade
 
 OPEN = frozenset({SignRequestStatus.PREPARED, SignRequestStatus.WAITING})
 
@@ -50,13 +52,15 @@ class SignOrder:
     """What a caller wants signed, and with which certificate.
 
     `options` hold the caller's wishes; time and level are settled here. `level` None means the
-    installation's own. A caller that may have to ask again chooses `request_id` beforehand.
+    installation's own. `when_no_timestamp` decides what happens while no time-stamp can be had. A
+    caller that may have to ask again chooses `request_id` beforehand.
     """
 
     certificate_id: uuid.UUID
     file_name: str
     options: SignatureOptions
     level: Level | None = None
+    when_no_timestamp: WhenNoTimestamp = WhenNoTimestamp.FAIL
     request_id: uuid.UUID = field(default_factory=uuid7)
 
 
@@ -84,6 +88,7 @@ def start(
             organization_id=signer.row.organization_id,
             file_name=order.file_name,
             level=prepared.level,
+            when_no_timestamp=order.when_no_timestamp,
             algorithm=prepared.algorithm,
             prepared=prepared.to_json(),
             created_at=at,
@@ -189,7 +194,7 @@ def _stage(
     # a crash before the intent was committed may have left a file that no row speaks of
     desk.documents.remove(order.request_id)
     with desk.documents.create(order.request_id) as staged:
-        prepared = prepare(
+        prepared = desk.prepare(
             source,
             staged,
             options=options,
@@ -226,44 +231,64 @@ def _finish(
     with desk.documents.open(request.id) as staged:
         # a crash between writing the file and committing the rows leaves the gap filled
         reopen(staged, prepared)
-        _embed(desk, staged, prepared, signature=signature, signer=signer)
+        finished = _finished(desk, staged, request, signer, signature, at=at)
         flush_to_disk(staged)
         document_sha256, size = sha256_of(staged)
     request.status = SignRequestStatus.SIGNED
     request.completed_at = at
+    request.reached_level = finished.level
     session.add(
         Signature(
             sign_request_id=request.id,
             certificate_id=request.certificate_id,
             signed_at=at,
-            level=prepared.level,
+            level=finished.level,
             field=prepared.field,
             document_sha256=document_sha256,
             document_size=size,
             signature_sha256=hashlib.sha256(signature).hexdigest(),
         )
     )
-    _record(session, request, "sign.signed", at=at, actor=request.actor, sha256=document_sha256)
+    record_proof(
+        session,
+        request.id,
+        Version(finished.level, finished.proven_until, document_sha256, size),
+        at=at,
+    )
+    if finished.level != prepared.level:
+        queue_upgrade(session, request, at=at)
+    _record(
+        session,
+        request,
+        "sign.signed",
+        at=at,
+        actor=request.actor,
+        sha256=document_sha256,
+        level=finished.level,
+    )
 
 
-def _embed(
+def _finished(
     desk: Desk,
     staged: BinaryIO,
-    prepared: PreparedSignature,
-    *,
-    signature: bytes,
+    request: SignRequest,
     signer: SigningCertificate,
-) -> None:
+    signature: bytes,
+    *,
+    at: datetime,
+) -> Finished:
+    """Embed and extend; without a time-stamp the signature alone, where the caller wants that."""
+    prepared = PreparedSignature.from_json(request.prepared)
+    work = Finish(desk, staged, signer.chain, signature, at)
     try:
-        embed(
-            staged,
-            prepared,
-            signature=signature,
-            signer=signer.chain,
-            timestamps=desk.timestamps,
-        )
+        return work.at_level(prepared)
     except SignatureRejected as error:
         raise SignatureUnacceptable(str(error)) from error
+    except TimestampUnavailable:
+        if request.when_no_timestamp is not WhenNoTimestamp.QUEUE:
+            raise
+        reopen(staged, prepared)
+        return work.at_level(replace(prepared, level=Level.B_B))
 
 
 def _fail(desk: Desk, request_id: uuid.UUID, code: str, *, at: datetime, actor: str) -> None:

@@ -15,7 +15,7 @@ from pdf.appearance import Stamp
 from pdf.options import CertificationLevel, Level, SignatureOptions
 from pdf.placement import BoxSpace
 from pdf.prepared import PreparedSignature
-from signing.models import SignRequest, SignRequestStatus
+from signing.models import SignRequest, SignRequestStatus, UpgradeState, WhenNoTimestamp
 from signing.sign import SignOrder
 
 MAX_TEXT = 1000
@@ -82,6 +82,10 @@ class SignOptionsIn(Schema):
     certificate_id: str | None = Field(default=None, description="Id, or serial:<hex>")
     key: str | None = Field(default=None, description="Key URI of a certificate in the registry")
     level: Level | None = None
+    when_no_timestamp: WhenNoTimestamp = Field(
+        default=WhenNoTimestamp.FAIL,
+        description="`queue` signs at B-B while no time-stamp can be had, and raises it later",
+    )
     stamp: Annotated[StampIn | None, BeforeValidator(_stamp)] = None
     field: Text = None
     page: int | None = None
@@ -133,6 +137,7 @@ class SignOptionsIn(Schema):
             file_name=file_name,
             options=options,
             level=self.level,
+            when_no_timestamp=self.when_no_timestamp,
             request_id=request_id,
         )
 
@@ -154,7 +159,12 @@ class SignRequestOut(BaseModel):
     status: SignRequestStatus
     certificate_id: uuid.UUID
     file_name: str
-    level: str
+    level: str = Field(description="The level that is wanted")
+    reached_level: str | None = Field(description="The level of the stored document")
+    upgrade: UpgradeState | None = Field(
+        description="How it stands with a level that could not be reached at once"
+    )
+    upgrade_error: str | None
     algorithm: str
     created_at: datetime
     expires_at: datetime
@@ -173,6 +183,9 @@ class SignRequestOut(BaseModel):
             certificate_id=row.certificate_id,
             file_name=row.file_name,
             level=row.level,
+            reached_level=row.reached_level,
+            upgrade=row.upgrade,
+            upgrade_error=row.upgrade_error,
             algorithm=row.algorithm,
             created_at=row.created_at,
             expires_at=row.expires_at,

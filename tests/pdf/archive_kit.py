@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ca.authority_signers import AuthoritySigner
@@ -124,7 +123,9 @@ class Province:
         self.tsa = self.tsa_until(AT + 10 * YEAR)
 
     def tsa_until(self, end: datetime) -> Entity:
-        return self.issuing.issue("Dấu thời gian", extensions=TSA_EXTENSIONS, validity=(AT - YEAR, end))
+        return self.issuing.issue(
+            "Dấu thời gian", extensions=TSA_EXTENSIONS, validity=(AT - YEAR, end)
+        )
 
     @property
     def chain(self) -> SignerChain:
@@ -155,7 +156,11 @@ class Province:
         stamps = timestamps or self.stamps(at)
         asked = SignatureOptions(**{"signing_time": at, "level": level, **options})
         prepared = prepare(
-            io.BytesIO(source or blank_pdf()), staged, options=asked, signer=self.chain, algorithm=RSA
+            io.BytesIO(source or blank_pdf()),
+            staged,
+            options=asked,
+            signer=self.chain,
+            algorithm=RSA,
         )
         made = embed(
             staged,
@@ -175,9 +180,7 @@ class Province:
             extend_in_place(staged, wanted, prefix=made.prefix)
         return staged.getvalue()
 
-    def extend(
-        self, source: bytes, level: Level, *, at: datetime = AT, **options: object
-    ) -> bytes:
+    def extend(self, source: bytes, level: Level, *, at: datetime = AT, **options: object) -> bytes:
         target = io.BytesIO()
         given = {
             "timestamps": self.stamps(at),
@@ -187,7 +190,9 @@ class Province:
         extend(io.BytesIO(source), target, ExtensionOptions(level=level, at=at, **given))  # type: ignore[arg-type]
         return target.getvalue()
 
-    def verify(self, data: bytes, *, at: datetime = AT, password: str | None = None) -> DocumentReport:
+    def verify(
+        self, data: bytes, *, at: datetime = AT, password: str | None = None
+    ) -> DocumentReport:
         """Judge with the root alone: no network, no registry."""
         return verify(
             io.BytesIO(data),
@@ -197,5 +202,3 @@ class Province:
             validator=PathValidator([self.root.der]),
             password=password,
         )
-
-

@@ -1,0 +1,57 @@
+"""The last step of a signature: embedding it, and raising the document to its level."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+from pdf.certificates import read_certificate
+from pdf.embed import EmbeddedSignature, embed
+from pdf.extend import ExtensionOptions, extend_in_place, stamp_end
+from pdf.options import Level
+from pdf.prepared import PreparedSignature
+from pdf.signer import SignerChain
+from signing.desk import Desk
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The level that was reached, and until when it can be proven."""
+
+    level: Level
+    proven_until: datetime
+
+
+@dataclass(frozen=True)
+class Finish:
+    """A staged document, the raw signature over it, and what may be asked for help."""
+
+    desk: Desk
+    staged: BinaryIO
+    chain: SignerChain
+    signature: bytes
+    at: datetime
+
+    def at_level(self, prepared: PreparedSignature) -> Finished:
+        """Finish the document at the level of `prepared`; raises a PdfError and changes nothing."""
+        made = embed(
+            self.staged,
+            prepared,
+            signature=self.signature,
+            signer=self.chain,
+            timestamps=self.desk.timestamps,
+        )
+        if not prepared.level.reaches(Level.B_LT):
+            return Finished(made.level, self._end(made))
+        options = ExtensionOptions(
+            level=prepared.level,
+            at=self.at,
+            timestamps=self.desk.timestamps,
+            evidence=self.desk.evidence,
+        )
+        extended = extend_in_place(self.staged, options, prefix=made.prefix)
+        return Finished(extended.level, extended.proven_until or self._end(made))
+
+    def _end(self, made: EmbeddedSignature) -> datetime:
+        if made.token is not None:
+            return stamp_end(made.token)
+        return read_certificate(self.chain.certificate).not_after
