@@ -45,6 +45,11 @@ class AuthoritySigner:
         """Name of the hash inside the signature algorithm, such as `sha256`."""
         return DIGEST_OF_SIGNATURE[self.algorithm.value]
 
+    @property
+    def in_process(self) -> bool:
+        """Whether the key lies in this process's memory, so that signing waits for no device."""
+        return type(self.private_key).__module__.startswith("cryptography.")
+
     def sign(self, data: bytes) -> bytes:
         """Sign the data itself (not its hash); AuthorityUnavailable when the token fails."""
         try:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
+    SmallInteger,
     UniqueConstraint,
     text,
 )
@@ -200,7 +201,13 @@ class Authority(Base):
     not_before: Mapped[datetime] = mapped_column(UtcDateTime)
     not_after: Mapped[datetime] = mapped_column(UtcDateTime)
     crl_number: Mapped[int] = mapped_column(BigInteger, default=0)
+    crl_shards: Mapped[int] = mapped_column(SmallInteger, default=0)
+    """Partitions of the CRL that new certificates point to; 0: they point to the complete one."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revocation_reason: Mapped[RevocationReason | None]
+    crl_entry: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """DER of the element for its issuer's CRL, once its certificate is revoked."""
 
 
 class Certificate(Base):
@@ -229,6 +236,13 @@ class Certificate(Base):
             "certificates_search_words_idx",
             text("to_tsvector('simple', search_name)"),
             postgresql_using="gin",
+        ),
+        Index(
+            "certificates_crl_entries_idx",
+            "authority_id",
+            "crl_shard",
+            postgresql_include=["crl_entry"],
+            postgresql_where=text("crl_entry IS NOT NULL"),
         ),
     )
 
@@ -269,6 +283,8 @@ class Certificate(Base):
     invalidity_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     crl_entry: Mapped[bytes | None] = mapped_column(LargeBinary)
     """DER of the revokedCertificates element (RFC 5280 5.1), ready to be joined into a CRL."""
+    crl_shard: Mapped[int | None] = mapped_column(SmallInteger)
+    """Partition that its distribution point names; None: the complete CRL."""
 
 
 class CertificateStatusChange(Base):
@@ -356,7 +372,10 @@ class CertificateRevocationList(Base):
     """A signed CRL, kept so that every number can be produced again."""
 
     __tablename__ = "certificate_revocation_lists"
-    __table_args__ = (UniqueConstraint("authority_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("authority_id", "number"),
+        Index(None, "authority_id", "shard", "number"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
     authority_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("authorities.id"))
@@ -364,6 +383,12 @@ class CertificateRevocationList(Base):
     this_update: Mapped[datetime] = mapped_column(UtcDateTime)
     next_update: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     der: Mapped[bytes] = mapped_column(LargeBinary)
+    shard: Mapped[int | None] = mapped_column(SmallInteger)
+    """Partition (RFC 5280 5.2.5); None: every certificate of the authority."""
+    base_number: Mapped[int | None] = mapped_column(BigInteger)
+    """Of a delta CRL: the number of the complete list that it starts from (RFC 5280 5.2.4)."""
+    snapshot: Mapped[str | None]
+    """What was committed when the entries were read (pg_snapshot): a delta begins after it."""
 
 
 class OcspAnswer(Base):

@@ -3,37 +3,36 @@
 The answer of a certificate is signed and stored in the transaction that changes its status. When
 asked, one query reads the certificate's status *and* the stored answer; the stored one is given
 only while it agrees with the status and has not run out. So a committed revocation shows in the
-next answer of every process, whatever the worker does.
+next answer of every process, whatever the worker does. `ca.ocsp_cache` keeps answers in front of
+this, under the same promise.
 """
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptography import x509
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ca import ocsp_messages as messages
-from ca.authority_signers import signer
 from ca.der import DerError
 from ca.errors import AuthorityNotFound, AuthorityUnavailable
 from ca.models import (
     Authority,
-    AuthorityRole,
     Certificate,
     CertificateStatus,
     OcspAnswer,
     RevocationReason,
 )
+from ca.ocsp_issuers import Issuer, Issuers
 from ca.ocsp_messages import CertificateId, OcspRequest, SingleAnswer, request_from_path
 from db.base import Base
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
 
     from sqlalchemy import Row
     from sqlalchemy.orm import Session
@@ -43,21 +42,29 @@ if TYPE_CHECKING:
 __all__ = [
     "ANSWER_LIFETIME",
     "RENEW_BEFORE",
+    "Looked",
     "OcspService",
     "answer",
     "presign",
     "request_from_path",
+    "service_of",
 ]
 
 ANSWER_LIFETIME: Final = timedelta(hours=12)
 """How long relying parties may keep an answer."""
 RENEW_BEFORE: Final = timedelta(hours=6)
 """The worker renews answers this long before their nextUpdate."""
-_RELOAD_AFTER: Final = timedelta(seconds=30)
-"""Between two looks for new authorities, so that strangers' requests cannot cause many."""
-_ANSWERED: Final = frozenset(
-    {CertificateStatus.ACTIVE, CertificateStatus.SUSPENDED, CertificateStatus.REVOKED}
-)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """An answer, and what may be remembered of it; the three are None where nothing may be."""
+
+    der: bytes
+    serial_number: str | None = None
+    status: bytes | None = None
+    """CertStatus as DER."""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,39 +72,28 @@ class _Status:
     """What decides the answer for one certificate."""
 
     status: CertificateStatus
-    changed_at: datetime | None
-    reason: RevocationReason | None
+    changed_at: datetime | None = None
+    reason: RevocationReason | None = None
 
     def encoded(self) -> bytes:
-        if self.status not in _ANSWERED:
+        if self.status is CertificateStatus.ABANDONED:
+            return messages.NEVER_TO_BE_TRUSTED
+        if self.status is CertificateStatus.ISSUING:
             return messages.UNKNOWN
         if self.changed_at is None:
             return messages.GOOD
         return messages.revoked(self.changed_at, self.reason)
 
 
-@dataclass(frozen=True, slots=True)
-class _Issuer:
-    """A CA of ours with the responder that speaks for it."""
-
-    authority_id: uuid.UUID
-    certificate: x509.Certificate
-    responder: messages.Responder
-    authority_serials: frozenset[int]
-    """Certificates of our own OCSP, TSA and issuing authorities, which this CA signed."""
-
-
 class OcspService:
     """Answers for all our CAs; holds opened keys, so keep one for the life of a process.
 
-    Threads may share one: its table of issuers is replaced as a whole, never changed.
+    Threads may share one.
     """
 
     def __init__(self, keys: KeyStore, *, lifetime: timedelta = ANSWER_LIFETIME) -> None:
-        self._keys = keys
         self._lifetime = lifetime
-        self._issuers: dict[tuple[str, bytes, bytes], _Issuer] = {}
-        self._loaded_at: datetime | None = None
+        self.issuers = Issuers(keys)
 
     def answer(self, session: Session, request: bytes, *, at: datetime) -> bytes:
         """Answer an OCSPRequest with an OCSPResponse, whatever the bytes; never raises for them.
@@ -105,117 +101,81 @@ class OcspService:
         malformedRequest for bytes that are none, unauthorized for certificates that are not ours
         or requests that mix issuers, tryLater when the responder's key cannot be used.
         """
+        return self.look(session, request, at=at).der
+
+    def look(self, session: Session, request: bytes, *, at: datetime) -> Looked:
+        """Answer as `answer` does, and say what may be remembered."""
         try:
             asked = messages.parse_request(request)
         except DerError:
-            return messages.MALFORMED_REQUEST
+            return Looked(messages.MALFORMED_REQUEST)
         try:
-            issuer = self._issuer_of(session, asked, at)
+            issuer = self.issuers.asked_about(session, asked, at)
             if issuer is None:
-                return messages.UNAUTHORIZED
+                return Looked(messages.UNAUTHORIZED)
             return self._answer(session, asked, issuer, at)
         except (AuthorityUnavailable, AuthorityNotFound):
-            return messages.TRY_LATER
+            return Looked(messages.TRY_LATER)
+
+    def with_nonce(
+        self, asked: OcspRequest, issuer: Issuer, *, status: bytes, at: datetime
+    ) -> bytes:
+        """Sign the answer to a request for one certificate whose status the caller knows."""
+        return self._sign(asked, issuer, [status], at)
 
     def presign(self, session: Session, certificate: Certificate, *, at: datetime) -> None:
         """Sign and store the answer for one certificate, in the caller's transaction."""
         session.flush()
-        _store(session, self._signed_answer(session, certificate.id, at))
-
-    def _signed_answer(
-        self, session: Session, certificate_id: uuid.UUID, at: datetime
-    ) -> dict[str, object]:
         # The lock makes a renewal wait for a revocation that is under way, and then see it.
         columns = select(Certificate.authority_id, Certificate.serial_number, *_STATUS_COLUMNS)
-        locked = columns.where(Certificate.id == certificate_id).with_for_update(key_share=True)
+        locked = columns.where(Certificate.id == certificate.id).with_for_update(key_share=True)
         row = session.execute(locked).one()
-        issuer = self._issuer_with_id(session, row.authority_id, at)
+        issuer = self.issuers.with_id(session, row.authority_id, at)
+        made = self.signed(issuer, int(row.serial_number, 16), _status(row).encoded(), at=at)
+        store(session, [{"certificate_id": certificate.id, **made}])
+
+    def signed(
+        self, issuer: Issuer, serial_number: int, status: bytes, *, at: datetime
+    ) -> dict[str, object]:
+        """Sign an answer to be stored: the columns of its row but for the certificate's id."""
         this_update = at.replace(microsecond=0)
-        identifier = messages.certificate_id(issuer.certificate, int(row.serial_number, 16))
-        single = SingleAnswer(
-            identifier.encoded, _status(row).encoded(), this_update, this_update + self._lifetime
-        )
+        identifier = messages.certificate_id_of(issuer.name_and_key, serial_number)
+        single = SingleAnswer(identifier, status, this_update, this_update + self._lifetime)
         return {
-            "certificate_id": certificate_id,
-            "authority_id": row.authority_id,
-            "serial_number": row.serial_number,
+            "authority_id": issuer.authority_id,
+            "serial_number": f"{serial_number:040x}",
             "this_update": single.this_update,
             "next_update": single.next_update,
             "der": issuer.responder.answer([single], produced_at=this_update),
         }
 
-    def _answer(self, session: Session, asked: OcspRequest, issuer: _Issuer, at: datetime) -> bytes:
-        this_update = at.replace(microsecond=0)
-        singles = []
+    def _answer(self, session: Session, asked: OcspRequest, issuer: Issuer, at: datetime) -> Looked:
+        statuses: list[bytes] = []
+        alone = len(asked.certificates) == 1
+        memorable = False
         for wanted in asked.certificates:
-            status, stored = self._look_up(session, issuer, wanted)
-            if stored is not None and _is_enough(asked, wanted, status, stored, at):
-                return bytes(stored.der)
-            singles.append(
-                SingleAnswer(
-                    wanted.encoded, status.encoded(), this_update, this_update + self._lifetime
-                )
-            )
+            status, stored = _look_up(session, issuer, wanted)
+            encoded = status.encoded()
+            serial = f"{wanted.serial:040x}"
+            if stored is not None and _is_enough(asked, wanted, encoded, stored, at):
+                return Looked(bytes(stored.der), serial, encoded, stored.next_update)
+            statuses.append(encoded)
+            memorable = alone and stored is not None
+        signed = self._sign(asked, issuer, statuses, at)
+        if not memorable:
+            return Looked(signed)
+        until = at.replace(microsecond=0) + self._lifetime
+        return Looked(signed, f"{asked.certificates[0].serial:040x}", statuses[0], until)
+
+    def _sign(
+        self, asked: OcspRequest, issuer: Issuer, statuses: list[bytes], at: datetime
+    ) -> bytes:
+        this_update = at.replace(microsecond=0)
+        singles = [
+            SingleAnswer(wanted.encoded, status, this_update, this_update + self._lifetime)
+            for wanted, status in zip(asked.certificates, statuses, strict=True)
+        ]
         return issuer.responder.answer(singles, produced_at=this_update, nonce=asked.nonce)
-
-    @staticmethod
-    def _look_up(
-        session: Session, issuer: _Issuer, wanted: CertificateId
-    ) -> tuple[_Status, _Stored | None]:
-        if wanted.serial in issuer.authority_serials:
-            return _Status(CertificateStatus.ACTIVE, None, None), None
-        if wanted.serial < 0:
-            return _NEVER_ISSUED, None
-        asked = {"authority_id": issuer.authority_id, "serial_number": f"{wanted.serial:040x}"}
-        row = session.connection().execute(_LOOK_UP, asked).one_or_none()
-        if row is None:
-            return _NEVER_ISSUED, None
-        if row.der is None:
-            return _status(row), None
-        return _status(row), _Stored(row.this_update, row.next_update, row.der)
-
-    def _issuer_of(self, session: Session, asked: OcspRequest, at: datetime) -> _Issuer | None:
-        wanted = {certificate.issuer for certificate in asked.certificates}
-        if not wanted <= self._issuers.keys() and self._may_reload(at):
-            self._load(session, at)
-        found = {self._issuers[name].authority_id for name in wanted & self._issuers.keys()}
-        if len(found) != 1 or not wanted <= self._issuers.keys():
-            return None
-        return self._issuers[next(iter(wanted))]
-
-    def _issuer_with_id(self, session: Session, authority_id: uuid.UUID, at: datetime) -> _Issuer:
-        for _ in range(2):
-            for issuer in self._issuers.values():
-                if issuer.authority_id == authority_id:
-                    return issuer
-            self._load(session, at)
-        raise AuthorityNotFound(f"no OCSP responder for the authority {authority_id}")
-
-    def _may_reload(self, at: datetime) -> bool:
-        return self._loaded_at is None or abs(at - self._loaded_at) >= _RELOAD_AFTER
-
-    def _load(self, session: Session, at: datetime) -> None:
-        rows = session.scalars(select(Authority).order_by(Authority.created_at)).all()
-        issuers: dict[tuple[str, bytes, bytes], _Issuer] = {}
-        for responder in rows:
-            if responder.role is AuthorityRole.OCSP and _is_current(responder, at):
-                issuer = self._open(responder, rows)
-                for digest in ("sha1", "sha256", "sha384", "sha512"):
-                    hashes = messages.issuer_hashes(issuer.certificate, digest=digest)
-                    issuers[digest, *hashes] = issuer
-        self._issuers = issuers
-        self._loaded_at = at
-
-    def _open(self, responder: Authority, rows: Sequence[Authority]) -> _Issuer:
-        above = next(row for row in rows if row.id == responder.issuer_id)
-        certificate = x509.load_der_x509_certificate(above.certificate)
-        serials = frozenset(
-            x509.load_der_x509_certificate(row.certificate).serial_number
-            for row in rows
-            if row.issuer_id == above.id
-        )
-        opened = messages.Responder(signer(responder, keys=self._keys), certificate)
-        return _Issuer(above.id, certificate, opened, serials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +185,7 @@ class _Stored:
     der: bytes
 
 
-_NEVER_ISSUED: Final = _Status(CertificateStatus.ABANDONED, None, None)
+_NEVER_ISSUED: Final = _Status(CertificateStatus.ISSUING)
 _STATUS_COLUMNS: Final = (
     Certificate.status,
     Certificate.revoked_at,
@@ -252,8 +212,31 @@ _LOOK_UP: Final = (
 """Built once and on the tables themselves: an answer costs little more than this query."""
 
 
-def _is_current(authority: Authority, at: datetime) -> bool:
-    return authority.not_before <= at < authority.not_after
+def _look_up(
+    session: Session, issuer: Issuer, wanted: CertificateId
+) -> tuple[_Status, _Stored | None]:
+    if wanted.serial in issuer.authorities:
+        return _authority_status(session, issuer.authorities[wanted.serial]), None
+    if wanted.serial < 0:
+        return _NEVER_ISSUED, None
+    asked = {"authority_id": issuer.authority_id, "serial_number": f"{wanted.serial:040x}"}
+    row = session.connection().execute(_LOOK_UP, asked).one_or_none()
+    if row is None:
+        return _NEVER_ISSUED, None
+    if row.der is None:
+        return _status(row), None
+    return _status(row), _Stored(row.this_update, row.next_update, row.der)
+
+
+def _authority_status(session: Session, authority_id: uuid.UUID) -> _Status:
+    row = session.execute(
+        select(Authority.revoked_at, Authority.revocation_reason).where(
+            Authority.id == authority_id
+        )
+    ).one()
+    if row.revoked_at is None:
+        return _Status(CertificateStatus.ACTIVE)
+    return _Status(CertificateStatus.REVOKED, row.revoked_at, row.revocation_reason)
 
 
 def _status(row: Row[*tuple[Any, ...]]) -> _Status:
@@ -264,7 +247,7 @@ def _status(row: Row[*tuple[Any, ...]]) -> _Status:
 
 
 def _is_enough(
-    asked: OcspRequest, wanted: CertificateId, status: _Status, stored: _Stored, at: datetime
+    asked: OcspRequest, wanted: CertificateId, status: bytes, stored: _Stored, at: datetime
 ) -> bool:
     """Say whether the stored answer is the answer to this request now.
 
@@ -275,18 +258,32 @@ def _is_enough(
         asked.nonce is None
         and len(asked.certificates) == 1
         and stored.this_update <= at < stored.next_update
-        and wanted.encoded + status.encoded() in stored.der
+        and wanted.encoded + status in stored.der
     )
 
 
-def _store(session: Session, values: dict[str, object]) -> None:
-    statement = insert(OcspAnswer).values(**values)
+def store(session: Session, rows: list[dict[str, object]]) -> None:
+    """Store answers that `OcspService.signed` made, each in place of its certificate's last."""
+    statement = insert(OcspAnswer)
     session.execute(
         statement.on_conflict_do_update(
             index_elements=[OcspAnswer.certificate_id],
-            set_={name: statement.excluded[name] for name in values if name != "certificate_id"},
-        )
+            set_={name: statement.excluded[name] for name in rows[0] if name != "certificate_id"},
+        ),
+        rows,
     )
+
+
+_services: weakref.WeakKeyDictionary[KeyStore, OcspService] = weakref.WeakKeyDictionary()
+"""Opened responders by key store; only a saving of time, any process can open them again."""
+
+
+def service_of(keys: KeyStore) -> OcspService:
+    """Return the one service of a key store."""
+    found = _services.get(keys)
+    if found is None:
+        found = _services.setdefault(keys, OcspService(keys))
+    return found
 
 
 def presign(session: Session, *, certificate: Certificate, keys: KeyStore, at: datetime) -> None:
@@ -295,7 +292,7 @@ def presign(session: Session, *, certificate: Certificate, keys: KeyStore, at: d
     Called in the transaction that changes the status, after the change; AuthorityUnavailable when
     the responder's key cannot be used, and then the change must not be committed either.
     """
-    OcspService(keys).presign(session, certificate, at=at)
+    service_of(keys).presign(session, certificate, at=at)
 
 
 def answer(session: Session, request: bytes, *, keys: KeyStore, at: datetime) -> bytes:

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
@@ -20,7 +21,6 @@ from ca.crl import REASON_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from cryptography import x509
 
@@ -39,6 +39,7 @@ MAX_SERIAL_OCTETS: Final = 20
 _NONCE: Final = "1.3.6.1.5.5.7.48.1.2"
 _BASIC: Final = der.object_identifier("1.3.6.1.5.5.7.48.1.1")
 _ARCHIVE_CUTOFF: Final = "1.3.6.1.5.5.7.48.1.6"
+_EXTENDED_REVOKE: Final = der.extension("1.3.6.1.5.5.7.48.1.9", der.NULL)
 _KNOWN_EXTENSIONS: Final = frozenset(
     {_NONCE, "1.3.6.1.5.5.7.48.1.4", "1.3.6.1.5.5.7.48.1.7", "1.3.6.1.5.5.7.48.1.8"}
 )
@@ -55,6 +56,12 @@ UNAUTHORIZED: Final = _failure(6)
 
 GOOD: Final = b"\x80\x00"
 UNKNOWN: Final = b"\x82\x00"
+NEVER_TO_BE_TRUSTED: Final = der.tlv(
+    0xA1,
+    der.generalized_time(datetime(1970, 1, 1, tzinfo=UTC)) + der.explicit(0, der.enumerated(6)),
+)
+"""`revoked` for a certificate that was not issued: certificateHold at the beginning of 1970, and
+the answer has the extension extendedRevoke (RFC 6960 2.2, 4.4.8)."""
 
 
 def revoked(at: datetime, reason: RevocationReason | None) -> bytes:
@@ -185,11 +192,14 @@ class Responder:
         self, answers: Sequence[SingleAnswer], *, produced_at: datetime, nonce: bytes | None = None
     ) -> bytes:
         """Sign an OCSPResponse `successful` with these answers."""
+        extensions = nonce or b""
+        if any(answer.status == NEVER_TO_BE_TRUSTED for answer in answers):
+            extensions += _EXTENDED_REVOKE
         to_be_signed = der.sequence(
             self._name,
             der.generalized_time(produced_at),
             der.sequence(*(self._single(answer) for answer in answers)),
-            der.explicit(1, der.sequence(nonce)) if nonce else b"",
+            der.explicit(1, der.sequence(extensions)) if extensions else b"",
         )
         signature = der.bit_string(self._signer.sign(to_be_signed))
         basic = der.sequence(to_be_signed, self._head, signature, self._tail)
@@ -209,13 +219,19 @@ class Responder:
 def certificate_id(issuer: x509.Certificate, serial: int, *, digest: str = "sha1") -> CertificateId:
     """Build the CertID of a certificate; SHA-1 is what clients ask with unless told otherwise."""
     name_hash, key_hash = issuer_hashes(issuer, digest=digest)
-    encoded = der.sequence(
-        _digest_with_null(digest),
-        der.octet_string(name_hash),
-        der.octet_string(key_hash),
-        der.integer(serial),
-    )
+    encoded = certificate_id_of(name_and_key(issuer, digest=digest), serial)
     return CertificateId(digest, name_hash, key_hash, serial, encoded)
+
+
+def name_and_key(issuer: x509.Certificate, *, digest: str = "sha1") -> bytes:
+    """Encode the part of a CertID that all certificates of an issuer share."""
+    name_hash, key_hash = issuer_hashes(issuer, digest=digest)
+    return _digest_with_null(digest) + der.octet_string(name_hash) + der.octet_string(key_hash)
+
+
+def certificate_id_of(shared: bytes, serial: int) -> bytes:
+    """Encode a CertID from the part that `name_and_key` gives."""
+    return der.sequence(shared, der.integer(serial))
 
 
 def issuer_hashes(issuer: x509.Certificate, *, digest: str) -> tuple[bytes, bytes]:

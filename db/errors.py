@@ -8,6 +8,7 @@
     ├── JobRejected              a job that cannot be put on the queue
     ├── JobFailure               raised by a handler: this job must not be tried again
     ├── QueueUnreachable         the database of the job queue does not answer
+    ├── StatementFailed          a statement on a connection of its own was not answered
     ├── SchemaError              the tables could not be brought to the wanted revision
     └── EmbeddedPostgresError    the embedded server
         ├── ProgramsMissing      no PostgreSQL programs for this machine
@@ -67,6 +68,13 @@ class QueueUnreachable(DbError):
     """The database of the job queue does not answer."""
 
     code = "queue_unreachable"
+    remedy = "Check that the database runs and takes connections, then try again."
+
+
+class StatementFailed(DbError):
+    """A statement on a connection of its own was not answered; the connection is gone with it."""
+
+    code = "statement_failed"
     remedy = "Check that the database runs and takes connections, then try again."
 
 

@@ -1,0 +1,142 @@
+"""The tables of mass revocation and of the watch over what is published.
+
+`status_events` is written by a trigger, in every transaction that changes a status, so no code path
+can forget it. Its rows say which transaction wrote them: whoever keeps a snapshot finds exactly the
+changes that were committed since, without a lock and without trusting a clock.
+"""
+
+import uuid
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ca.models import RevocationReason
+from db.base import Base, UtcDateTime, uuid7
+
+
+class StatusEvent(Base):
+    """One change of a status; kept for as long as a delta CRL or a process may ask for it."""
+
+    __tablename__ = "status_events"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    transaction: Mapped[int] = mapped_column(BigInteger, index=True)
+    """The number of the transaction that made the change (xid8)."""
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    authority_id: Mapped[uuid.UUID]
+    certificate_id: Mapped[uuid.UUID]
+    serial_number: Mapped[str]
+
+
+class IncidentTarget(StrEnum):
+    """What an incident is about: the certificates of whom or what."""
+
+    LIST = "list"
+    SUBSCRIBER = "subscriber"
+    DEVICE = "device"
+    ORGANIZATION = "organization"
+    """The unit and everything below it."""
+
+
+class IncidentState(StrEnum):
+    """How far an incident is."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class ItemState(StrEnum):
+    """What became of one certificate of an incident."""
+
+    WAITING = "waiting"
+    REVOKED = "revoked"
+    SKIPPED = "skipped"
+
+
+class Incident(Base):
+    """One decision to revoke: many certificates at once, or some of them on a later day."""
+
+    __tablename__ = "incidents"
+    __table_args__ = (
+        CheckConstraint("(target = 'list') = (target_id IS NULL)", "target"),
+        CheckConstraint("(state = 'cancelled') = (cancelled_by IS NOT NULL)", "cancelled"),
+        CheckConstraint("(state = 'done') = (finished_at IS NOT NULL)", "finished"),
+        Index(
+            "incidents_to_do_idx",
+            "effective_at",
+            postgresql_where=text("state IN ('planned', 'running')"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    target: Mapped[IncidentTarget]
+    target_id: Mapped[uuid.UUID | None]
+    state: Mapped[IncidentState]
+    reason: Mapped[RevocationReason]
+    invalidity_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    note: Mapped[str]
+    document_reference: Mapped[str | None]
+    effective_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """When the certificates are to be revoked; the time of the decision when at once."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str]
+    cancelled_by: Mapped[str | None]
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class IncidentItem(Base):
+    """One certificate of an incident."""
+
+    __tablename__ = "incident_items"
+    __table_args__ = (
+        Index(
+            "incident_items_waiting_idx",
+            "incident_id",
+            postgresql_where=text("state = 'waiting'"),
+        ),
+    )
+
+    incident_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("incidents.id"), primary_key=True)
+    certificate_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("certificates.id"), primary_key=True, index=True
+    )
+    state: Mapped[ItemState]
+    outcome: Mapped[str | None]
+    """Why it was skipped: the stable code of the error, such as `already_revoked`."""
+    at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Alarm(Base):
+    """Something published, or a certificate of ours, that is about to run out, or has."""
+
+    __tablename__ = "publication_alarms"
+    __table_args__ = (
+        UniqueConstraint("kind", "subject", "raised_at"),
+        Index(
+            "publication_alarms_open_once",
+            "kind",
+            "subject",
+            unique=True,
+            postgresql_where=text("cleared_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    kind: Mapped[str]
+    subject: Mapped[str]
+    """What it is about, as in its address: `issuing.crl`, `issuing/3.crl`, `ocsp`."""
+    runs_out_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    raised_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    cleared_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
