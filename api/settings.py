@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,6 +19,8 @@ from hsm.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ca.guarded_fetch import Network
 
 DEFAULT_MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 MIN_ADMIN_TOKEN_CHARACTERS = 16
@@ -48,6 +51,10 @@ class Settings:
     admin_token: Secret | None = None
     pkcs11_module: Path | None = None
     max_upload_bytes: int = DEFAULT_MAX_UPLOAD_BYTES
+    status_networks: tuple[Network, ...] = ()
+    """Private networks whose CRL and OCSP servers may be asked, as in a closed network."""
+    algorithm_policy: Path | None = None
+    """TOML of `ca.algorithm_policy_file`: which anchors may still have SHA-1 below them."""
     log_level: str = "info"
     job_concurrency: int = 2
 
@@ -76,9 +83,11 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         workers=_number(env, "ANTIN_WORKERS", default=os.cpu_count() or 1, low=1, high=MAX_WORKERS),
         admin_token=_admin_token(env),
         pkcs11_module=_pkcs11_module(env),
+        algorithm_policy=_file(env, "ANTIN_ALGORITHM_POLICY"),
         max_upload_bytes=_number(
             env, "ANTIN_MAX_UPLOAD_BYTES", default=DEFAULT_MAX_UPLOAD_BYTES, low=1024, high=1 << 40
         ),
+        status_networks=_networks(env, "ANTIN_STATUS_NETWORKS"),
         log_level=_log_level(env),
         job_concurrency=_number(env, "ANTIN_JOB_CONCURRENCY", default=2, low=1, high=64),
     )
@@ -143,6 +152,25 @@ def _pkcs11_module(env: Mapping[str, str]) -> Path | None:
     return path
 
 
+def _networks(env: Mapping[str, str], name: str) -> tuple[Network, ...]:
+    words = env.get(name, "").replace(",", " ").split()
+    try:
+        return tuple(ip_network(word) for word in words)
+    except ValueError as error:
+        problem = "networks such as 10.0.0.0/8 are expected, with commas between them"
+        raise SettingsInvalid(name, problem) from error
+
+
+def _file(env: Mapping[str, str], name: str) -> Path | None:
+    text = env.get(name, "").strip()
+    if not text:
+        return None
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise SettingsInvalid(name, "there is no such file")
+    return path
+
+
 def _log_level(env: Mapping[str, str]) -> str:
     level = (env.get("ANTIN_LOG_LEVEL") or "info").strip().lower()
     if level not in LOG_LEVELS:
@@ -163,6 +191,7 @@ def child_environment(settings: Settings, *, url: str) -> dict[str, str]:
         "ANTIN_WORKERS": str(settings.workers),
         "ANTIN_PKCS11_MODULE": str(module) if module is not None else "",
         "ANTIN_MAX_UPLOAD_BYTES": str(settings.max_upload_bytes),
+        "ANTIN_STATUS_NETWORKS": ",".join(str(one) for one in settings.status_networks),
         "ANTIN_LOG_LEVEL": settings.log_level,
         "ANTIN_JOB_CONCURRENCY": str(settings.job_concurrency),
     }

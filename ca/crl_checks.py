@@ -93,6 +93,7 @@ def load(data: bytes) -> LoadedCrl | None:
     if len(data) > MAX_CRL_BYTES:
         return None
     try:
+        der.signed_parts(data)
         crl = x509.load_der_x509_crl(data)
         extensions = {found.oid: found for found in crl.extensions}
         scope = extensions.get(ExtensionOID.ISSUING_DISTRIBUTION_POINT)

@@ -32,6 +32,7 @@ _LONG_FORM = 0x80
 _MULTI_BYTE_TAG = 0x1F
 _MAX_LENGTH_OCTETS = 4
 _UTC_TIME_YEARS = range(1950, 2050)
+_SIGNED_PARTS = 3
 
 
 class DerError(ValueError):
@@ -162,6 +163,21 @@ def children(element: Element) -> list[Element]:
         child, offset = read(element.content, offset)
         found.append(child)
     return found
+
+
+def signed_parts(data: bytes) -> tuple[Element, Element, Element]:
+    """Read what X.509 signs: the content, the algorithm, the signature (RFC 5280 4.1, 5.1).
+
+    A signature is whole octets. A BIT STRING that declares unused bits would let anybody write the
+    same signature in a second way, which DER exists to prevent.
+    """
+    parts = children(whole(data))
+    if len(parts) != _SIGNED_PARTS:
+        raise DerError("a signed structure has three parts")
+    content, algorithm, signature = parts
+    if expect(signature, BIT_STRING).content[:1] != b"\x00":
+        raise DerError("a signature with unused bits")
+    return content, algorithm, signature
 
 
 def expect(element: Element, tag: int) -> Element:

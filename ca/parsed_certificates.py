@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ca import der
 from ca.certificate_fields import CanonicalName, canonical_name, read_fields
@@ -88,6 +89,14 @@ class ParsedCertificate:
         usage = self.extension(x509.KeyUsage)
         return usage is None or usage.crl_sign
 
+    @property
+    def names_status_service(self) -> bool:
+        """Whether it says where its status can be learned: a CRL or an OCSP server."""
+        access = self.extension(x509.AuthorityInformationAccess)
+        return self.extension(x509.CRLDistributionPoints) is not None or any(
+            one.access_method == AuthorityInformationAccessOID.OCSP for one in access or ()
+        )
+
     def policy_mappings(self) -> tuple[tuple[str, str], ...]:
         """List the pairs (issuer domain policy, subject domain policy) of RFC 5280 4.2.1.5."""
         found = self.extensions.get(x509.ObjectIdentifier(_POLICY_MAPPINGS))
@@ -108,7 +117,7 @@ def parse(data: bytes) -> ParsedCertificate:
     if len(data) > MAX_CERTIFICATE_BYTES:
         raise CertificateUnreadable("too large")
     try:
-        fields = read_fields(der.children(der.whole(data))[0].encoded)
+        fields = read_fields(der.signed_parts(data)[0].encoded)
         certificate = _load(data, quietly=fields.serial_number <= 0)
         extensions = {found.oid: found for found in certificate.extensions}
         return ParsedCertificate(

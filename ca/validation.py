@@ -56,11 +56,17 @@ _MENDABLE: Final = frozenset(
 """What a proof of existence may heal; with it, the status is still worth knowing."""
 
 
+_UNKNOWN: Final = frozenset({RevocationStatus.UNKNOWN, RevocationStatus.NOT_CHECKED})
+
+
 class RevocationRule(StrEnum):
     """What to do where a status cannot be learned."""
 
     REQUIRED = "required"
     """Without a fresh status nothing is trusted (TRY_LATER)."""
+    WHERE_OFFERED = "where_offered"
+    """As REQUIRED, but a certificate that names no CRL and no OCSP server, and that no source
+    speaks of, gets a warning only."""
     IF_AVAILABLE = "if_available"
     """A revocation counts, silence does not."""
     OFF = "off"
@@ -72,7 +78,7 @@ class PathPolicy:
     """How strict to be, as data."""
 
     algorithms: AlgorithmPolicy = field(default_factory=AlgorithmPolicy)
-    revocation: RevocationRule = RevocationRule.REQUIRED
+    revocation: RevocationRule = RevocationRule.WHERE_OFFERED
     policies: PolicyInputs = field(default_factory=PolicyInputs)
     seconds: float = MAX_PATH_SECONDS
 
@@ -223,6 +229,8 @@ class _Validation:
         if sound and self._policy.revocation is not RevocationRule.OFF and len(path) > 1:
             fact, revoked = self._revocation(path, checker)
             found.extend(revoked)
+            if self._silent_for_good(path, fact):
+                said = (*said, "revocation_not_offered")
         found.sort(key=rank)
         codes = tuple(dict.fromkeys([finding.code for finding in found]))
         return _Judged(path, found[0] if found else None, (*codes, *said), fact)
@@ -235,14 +243,21 @@ class _Validation:
         for issuer, link in pairwise(path):
             last = link is path[-1]
             fact = checker.status(link, issuer, anchor=path[0])
-            finding = self._finding(fact, last=last)
+            finding = self._finding(fact, link, last=last)
             if finding is not None:
                 found.append(finding)
             if finding is not None and finding.sub_indication is SubIndication.REVOKED_CA_NO_POE:
                 return NOT_CHECKED, found
         return fact, found
 
-    def _finding(self, fact: RevocationFact, *, last: bool) -> Finding | None:
+    def _silent_for_good(self, path: Path, fact: RevocationFact) -> bool:
+        """Whether nobody can be asked about the certificate, and the rule takes that."""
+        rule = self._policy.revocation
+        return rule is RevocationRule.WHERE_OFFERED and _unanswerable(fact, path[-1])
+
+    def _finding(
+        self, fact: RevocationFact, link: ParsedCertificate, *, last: bool
+    ) -> Finding | None:
         if fact.stands_against(self._inputs.at):
             if fact.status is RevocationStatus.SUSPENDED:
                 code = "certificate_suspended" if last else "ca_suspended"
@@ -250,8 +265,11 @@ class _Validation:
             if last:
                 return Finding("certificate_revoked", SubIndication.REVOKED_NO_POE)
             return Finding("ca_revoked", SubIndication.REVOKED_CA_NO_POE)
-        unknown = fact.status in {RevocationStatus.UNKNOWN, RevocationStatus.NOT_CHECKED}
-        if unknown and self._policy.revocation is RevocationRule.REQUIRED:
+        rule = self._policy.revocation
+        required = rule is RevocationRule.REQUIRED or (
+            rule is RevocationRule.WHERE_OFFERED and not _unanswerable(fact, link)
+        )
+        if required and fact.status in _UNKNOWN:
             code = "revocation_status_unknown" if last else "ca_revocation_status_unknown"
             return Finding(code, SubIndication.TRY_LATER)
         return None
@@ -276,6 +294,10 @@ class _Validation:
             revocation=best.revocation,
             messages=messages,
         )
+
+
+def _unanswerable(fact: RevocationFact, link: ParsedCertificate) -> bool:
+    return fact.status in _UNKNOWN and fact.source is None and not link.names_status_service
 
 
 def _severity(judged: _Judged) -> int:

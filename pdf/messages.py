@@ -316,6 +316,10 @@ _REASONS: dict[str, tuple[str, str]] = {
         "A signer's certificate is not from a trusted authority.",
         "Chứng thư số của người ký không thuộc đường dẫn tin cậy.",
     ),
+    "STATUS_NOT_CHECKED": (
+        "Whether a signer's certificate was revoked could not be checked.",
+        "Không kiểm tra được chứng thư số của người ký có bị thu hồi hay không.",
+    ),
     "TIMESTAMP_BROKEN": (
         "A time-stamp is broken.",
         "Có dấu thời gian bị hỏng.",

@@ -77,6 +77,11 @@ PATH_MESSAGES: Final[dict[str, tuple[Literal["error", "warning", "info"], str, s
         "Neither CRL nor OCSP tells the status of an authority's certificate.",
         "Không có CRL hoặc OCSP cho biết trạng thái chứng thư số của tổ chức cấp.",
     ),
+    "revocation_not_offered": (
+        "warning",
+        "The certificate names neither a CRL nor an OCSP server: its status cannot be checked.",
+        "Chứng thư số không nêu CRL hay máy chủ OCSP nào: không kiểm tra được trạng thái.",
+    ),
     "algorithm_too_weak": (
         "warning",
         "A certificate of the path is signed with an algorithm or key that is too weak.",

@@ -218,6 +218,9 @@ def decide(indication: Indication, signatures: tuple[SignatureReport, ...]) -> t
             reasons.append("SIGNATURE_FAILED")
         elif item.indication is Indication.INDETERMINATE:
             reasons.append(_WHY_OPEN.get(item.sub_indication or "", "NOT_CONFIRMED"))
+        elif item.criteria["C1.2"] is Criterion.NOT_CHECKED:
+            # valid as a signature, but a receiving office has to know the status too
+            reasons.append("STATUS_NOT_CHECKED")
         if any(stamp.broken for stamp in item.timestamps):
             reasons.append("TIMESTAMP_BROKEN")
     return tuple(dict.fromkeys(reasons)) or ("ALL_PASSED",)

@@ -13,7 +13,7 @@ import pytest
 from ca import validation
 from ca.algorithm_policy import HASHES, AlgorithmPolicy
 from ca.policy_graph import PolicyInputs
-from ca.validation import PathPolicy, PathValidator
+from ca.validation import PathPolicy, PathValidator, RevocationRule
 
 _FOUND = importlib.util.find_spec("cryptography_vectors")
 _DATA = Path(_FOUND.origin or "").parent / "x509/PKITS_data" if _FOUND else Path("absent")
@@ -53,7 +53,9 @@ def accepts(
     algorithms = AlgorithmPolicy(hashes=HASHES | {"sha1": None}, dsa_bits=1024)
 
     def run(end: str, policies: PolicyInputs | None = None) -> bool:
-        policy = PathPolicy(algorithms, policies=policies or PolicyInputs())
+        policy = PathPolicy(
+            algorithms, RevocationRule.REQUIRED, policies=policies or PolicyInputs()
+        )
         validator = PathValidator([certificates["TrustAnchorRootCertificate"]], policy=policy)
         verdict = validator.validate(
             certificates[end], purpose="signing", at=_AT, others=others, crls=crls

@@ -69,8 +69,22 @@ def test_without_any_evidence_nothing_is_trusted_unless_the_policy_says_so(
     lax = judge(signer, top, rule=RevocationRule.IF_AVAILABLE)
     assert lax.trusted
     assert lax.revocation.status is RevocationStatus.UNKNOWN
+    where_offered = judge(signer, top, rule=RevocationRule.WHERE_OFFERED)
+    assert where_offered.trusted
+    assert "revocation_not_offered" in where_offered.messages
     off = judge(signer, top, rule=RevocationRule.OFF)
     assert off.revocation.status is RevocationStatus.NOT_CHECKED
+
+
+def test_a_certificate_that_names_where_to_ask_is_not_trusted_while_nobody_answers(
+    top: Entity,
+) -> None:
+    point = x509.DistributionPoint(
+        [x509.UniformResourceIdentifier("http://crl.example/ca.crl")], None, None, None
+    )
+    asked = top.issue("Lê Văn C", extensions=[(x509.CRLDistributionPoints([point]), False)])
+    verdict = judge(asked, top, rule=RevocationRule.WHERE_OFFERED)
+    assert (verdict.trusted, verdict.sub_indication) == (False, "TRY_LATER")
 
 
 @pytest.mark.parametrize("rule", [RevocationRule.REQUIRED, RevocationRule.IF_AVAILABLE])

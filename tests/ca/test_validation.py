@@ -464,3 +464,18 @@ def test_a_country_code_of_three_letters_is_no_reason_to_complain() -> None:
         odd = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "VNM", _validate=False)])
     middle = top.issue(odd, extensions=CA_EXTENSIONS)
     assert judge(middle.issue("A"), middle, top=top).trusted
+
+
+def test_attack_the_same_signature_written_with_unused_bits_is_no_certificate() -> None:
+    top = root()
+    middle = top.issue_ca()
+    encoded = bytearray(middle.der)
+    while encoded[-1] & 1:  # an even last octet is what makes one unused bit well-formed
+        middle = top.issue_ca()
+        encoded = bytearray(middle.der)
+    signature = middle.cert.signature
+    encoded[len(encoded) - len(signature) - 1] = 1
+    verdict = PathValidator([top.der], policy=OFF).validate(
+        middle.issue("A").der, purpose="signing", at=NOW, others=[bytes(encoded)]
+    )
+    assert not verdict.trusted
