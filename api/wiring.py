@@ -7,6 +7,7 @@ on the parts that a room asks for.
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
@@ -17,12 +18,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.idempotency import Pulse
 from api.vault import Vault, open_vault
 from ca import authorities, trust
+from ca.algorithm_policy import AlgorithmPolicy
+from ca.algorithm_policy_file import load_policy
 from ca.authority_signers import certificate_chain, signer, time_stamping
+from ca.clock_guard import ClockGuard, database_clock
 from ca.errors import CaError
 from ca.evidence import EvidenceCollector
 from ca.guarded_fetch import Fetcher, FetchLimits
-from ca.ocsp import OcspService
+from ca.ocsp import Looked, OcspService, service_of
+from ca.ocsp_cache import CHANGES, AnswerCache
 from ca.own_evidence import OwnEvidence
+from ca.recording import Recording
 from ca.revocation_sources import CacheSource, HttpSource, RegistrySource
 from ca.tsa import TimeStampAuthority
 from ca.tsa_messages import refused
@@ -30,9 +36,12 @@ from ca.validation import PathPolicy, PathValidator, RevocationRule
 from db import schema
 from db.errors import DbError
 from db.session import create_engine, session_factory
+from db.statement import Statement
 from hsm.errors import HsmError
 from signing.desk import Desk
 from signing.documents import DocumentStore
+from signing.isolation import Isolation
+from signing.preparing import IsolatedPrepare
 from signing.timestamps import OwnTimestamps
 
 if TYPE_CHECKING:
@@ -52,11 +61,19 @@ ANCHORS_KEPT = timedelta(seconds=30)
 """How long a change of the trust anchors may take to reach the evidence of new signatures."""
 POOL_SIZE = 12
 """Connections that a process keeps; as many again are opened in a rush."""
+READERS = 4
+"""Worker processes that read documents for this process, started when they are needed."""
 
 
 def utc_now() -> datetime:
     """Return the time, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def seconds_since_boot() -> float:
+    """Return a clock that nobody can set; where the system can, one that runs during sleep."""
+    boot_time = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot_time is None else time.clock_gettime(boot_time)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,8 +88,14 @@ class Wiring:
     keys: KeyStore
     documents: DocumentStore
     pulse: Pulse
+    isolation: Isolation
+    isolation_lent: bool = False
+    """Whether somebody else made the workers that read documents, and closes them."""
+    policy: PathPolicy = field(default_factory=PathPolicy)
     clock: Callable[[], datetime] = utc_now
+    monotonic: Callable[[], float] = seconds_since_boot
     ocsp: OcspService = field(init=False)
+    answers: AnswerCache = field(init=False)
     desk: Desk = field(init=False)
     _tsa: TimeStampAuthority | None = None
     _tsa_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -81,13 +104,15 @@ class Wiring:
     _collector: tuple[datetime, EvidenceCollector] | None = None
 
     def __post_init__(self) -> None:
-        self.ocsp = OcspService(self.keys)
+        self.ocsp = service_of(self.keys)
+        self.answers = AnswerCache(Statement(self.url, CHANGES))
         self.desk = Desk(
             sessions=self.sessions,
             keys=self.keys,
             documents=self.documents,
             timestamps=OwnTimestamps(self.tsa, self.clock),
             evidence=_LateEvidence(self),
+            prepare=IsolatedPrepare(self.isolation),
         )
         self._own_evidence = OwnEvidence(self.sessions, self.ocsp)
 
@@ -95,10 +120,10 @@ class Wiring:
         """Make a private key where this installation keeps its keys."""
         return self.vault.make_key(self.keys, label=label, algorithm=algorithm)
 
-    def ocsp_answer(self, request: bytes) -> bytes:
-        """Answer an OCSP request of anybody."""
+    def ocsp_look(self, request: bytes, at: datetime) -> Looked:
+        """Answer an OCSP request of anybody from the database."""
         with self.sessions() as session:
-            return self.ocsp.answer(session, request, at=self.clock())
+            return self.ocsp.look(session, request, at=at)
 
     def timestamp_reply(self, request: bytes) -> bytes:
         """Answer a time-stamp request of anybody."""
@@ -115,7 +140,10 @@ class Wiring:
                     authority = time_stamping(session)
                     opened = signer(authority, keys=self.keys)
                     others = certificate_chain(session, authority)
-                self._tsa = TimeStampAuthority(opened, others=others)
+                guard = ClockGuard(
+                    self.monotonic, at=self.clock(), reference=database_clock(self.sessions)
+                )
+                self._tsa = TimeStampAuthority(opened, others=others, guard=guard)
             return self._tsa
 
     def validator(self, *, anchors: tuple[bytes, ...] = ()) -> PathValidator:
@@ -129,17 +157,28 @@ class Wiring:
         kept = self._validator
         if not anchors and kept is not None and kept[0] == own:
             return kept[1]
-        cache = CacheSource(self.sessions)
-        fetcher = Fetcher(FetchLimits(allowed=self.settings.status_networks))
         built = PathValidator(
             anchors or own,
-            (RegistrySource(self.sessions), cache, HttpSource(fetcher, cache=cache)),
+            self._revocation_sources(),
             intermediates=intermediates,
-            policy=PathPolicy(revocation=RevocationRule.WHERE_OFFERED),
+            policy=self.policy,
         )
         if not anchors:
             self._validator = (own, built)
         return built
+
+    def recording(self, *, anchors: tuple[bytes, ...] = ()) -> tuple[Recording, PathValidator]:
+        """Return a validator as `validator` does, and the recording of what it will be told."""
+        with self.sessions() as session:
+            trusted = anchors or tuple(trust.anchors(session))
+            intermediates = tuple(trust.own_intermediates(session))
+        recording = Recording(trusted, intermediates, self.policy)
+        return recording, recording.validator(self._revocation_sources())
+
+    def _revocation_sources(self) -> tuple[RevocationSource, ...]:
+        cache = CacheSource(self.sessions)
+        fetcher = Fetcher(FetchLimits(allowed=self.settings.status_networks))
+        return (RegistrySource(self.sessions), cache, HttpSource(fetcher, cache=cache))
 
     def evidence(self) -> EvidenceCollector:
         """Return the collector of validation evidence for the installation's anchors.
@@ -189,6 +228,9 @@ class Wiring:
 
     def close(self) -> None:
         """Log out of tokens and close every connection."""
+        self.answers.close()
+        if not self.isolation_lent:
+            self.isolation.close()
         self.pulse.close()
         self.keys.close()
         self.engine.dispose()
@@ -215,7 +257,13 @@ class _LateEvidence:
         )
 
 
-def build(settings: Settings, url: str, *, clock: Callable[[], datetime] = utc_now) -> Wiring:
+def build(
+    settings: Settings,
+    url: str,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    isolation: Isolation | None = None,
+) -> Wiring:
     """Put the parts of one process together; nothing is migrated or made here but the home."""
     make_home(settings)
     engine = create_engine(url, pool_size=POOL_SIZE)
@@ -230,7 +278,16 @@ def build(settings: Settings, url: str, *, clock: Callable[[], datetime] = utc_n
         documents=DocumentStore(settings.home / "documents"),
         pulse=Pulse(engine),
         clock=clock,
+        isolation=isolation or Isolation(size=READERS),
+        isolation_lent=isolation is not None,
+        policy=_policy(settings),
     )
+
+
+def _policy(settings: Settings) -> PathPolicy:
+    file = settings.algorithm_policy
+    algorithms = AlgorithmPolicy() if file is None else load_policy(file)
+    return PathPolicy(algorithms=algorithms, revocation=RevocationRule.WHERE_OFFERED)
 
 
 def make_home(settings: Settings) -> None:

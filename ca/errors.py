@@ -32,10 +32,12 @@
     │   └── IntentNotOpen           the intent was completed or abandoned meanwhile
     ├── CertificateNotUsable        exists, and must not be used now (see `reason`)
     ├── AuthorityUnavailable        an authority or its key cannot be used
+    │   ├── ClockUntrusted          the time-stamp clock was moved
     │   └── AuthorityPlanInvalid    the plan of the first run contradicts itself
     ├── CrlUnavailable              no CRL has been published, or it is past nextUpdate
     ├── TimestampRequestInvalid     not an RFC 3161 request that we answer
     ├── AnchorUnreadable            a trust anchor is not a usable CA certificate
+    ├── PolicyUnreadable            an algorithm policy file is not understood
     ├── RevocationDataUnavailable   status could not be learned from anywhere
     ├── SearchInvalid               a filter or a cursor that means nothing
     └── ReportInvalid               a report was asked for by an unknown dimension
@@ -300,6 +302,15 @@ class AuthorityUnavailable(CaError):
     advice = "Check that the authority's token is present, open and holds its key."
 
 
+class ClockUntrusted(AuthorityUnavailable):
+    """The time-stamp authority has stopped, because its clock was moved."""
+
+    code = "clock_untrusted"
+    advice = (
+        "Set the clock right with NTP on the servers and the database, then restart the service."
+    )
+
+
 class AuthorityPlanInvalid(AuthorityUnavailable):
     """The plan of the first run contradicts itself."""
 
@@ -330,6 +341,13 @@ class AnchorUnreadable(CaError):
 
     code = "anchor_unreadable"
     advice = "Give a CA certificate as PEM or DER."
+
+
+class PolicyUnreadable(CaError):
+    """An algorithm policy file cannot be read or is not understood."""
+
+    code = "policy_unreadable"
+    advice = "Correct the policy file as the message says; times need their zone."
 
 
 class RevocationDataUnavailable(CaError):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ca import der
 from ca import tsa_messages as messages
 from ca.algorithm_identifiers import digest_identifier
-from ca.errors import AuthorityUnavailable, TimestampRequestInvalid
+from ca.errors import AuthorityUnavailable, ClockUntrusted, TimestampRequestInvalid
 from ca.tsa_messages import TimestampRequest
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ca.authority_signers import AuthoritySigner
+    from ca.clock_guard import ClockGuard
 
 DEFAULT_POLICY: Final = "0.4.0.2023.1.1"
 """Best-practices time-stamp policy, `baseline-ts-policy` of ETSI EN 319 421 5.2."""
@@ -46,12 +47,15 @@ class TimeStampAuthority:
         policy: str = DEFAULT_POLICY,
         accuracy_seconds: int = 1,
         others: Sequence[bytes] = (),
+        guard: ClockGuard | None = None,
     ) -> None:
         """Take the opened TSA key.
 
         `accuracy_seconds` is how far the clock may be off. `others` are the DER certificates above
         the TSA's, put into tokens beside it so that they can be verified for years.
+        `guard` stops the authority when its clock was moved.
         """
+        self._guard = guard
         self._signer = signer
         self._policy = policy
         self._tst_head = _VERSION_1 + der.object_identifier(policy)
@@ -73,6 +77,8 @@ class TimeStampAuthority:
             return messages.granted(self._token(asked, at))
         except TimestampRequestInvalid as error:
             return messages.refused(error.failure, str(error))
+        except ClockUntrusted:
+            return messages.refused("timeNotAvailable", "the clock is not to be trusted now")
         except AuthorityUnavailable:
             return messages.refused("systemFailure", "the time-stamp key cannot be used now")
 
@@ -91,6 +97,8 @@ class TimeStampAuthority:
         return self._token(asked, at)
 
     def _token(self, asked: TimestampRequest, at: datetime) -> bytes:
+        if self._guard is not None:
+            self._guard.require(at)
         certificate = self._signer.certificate
         if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
             raise AuthorityUnavailable("the time-stamp certificate is not valid at this time")
