@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI
 
 from api import problems
 from api.middleware import Envelope
+from api.ocsp_door import OcspDoor
 from api.pki_files import PkiFiles
 from api.routes import (
     api_tokens,
@@ -21,13 +22,17 @@ from api.routes import (
     certificate_requests,
     certificates,
     devices,
+    extend,
     health,
+    imports,
+    issuers,
     organizations,
     pages,
     reports,
     sign,
     subscribers,
     trust_anchors,
+    verifications,
     verify,
 )
 
@@ -43,12 +48,16 @@ THREADS = 24
 
 ROUTERS = (
     sign.router,
+    extend.router,
     verify.router,
+    verifications.router,
     organizations.router,
     subscribers.router,
     devices.router,
     certificate_requests.router,
+    imports.router,
     certificates.router,
+    issuers.router,
     reports.router,
     api_tokens.router,
     trust_anchors.router,
@@ -58,7 +67,7 @@ ROUTERS = (
 
 def create_app(wiring: Wiring) -> ASGIApp:
     """Return the whole server as one ASGI application."""
-    return Envelope(PkiFiles(framework(wiring), wiring))
+    return OcspDoor(Envelope(PkiFiles(framework(wiring), wiring)), wiring)
 
 
 def framework(wiring: Wiring) -> FastAPI:

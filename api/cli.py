@@ -1,8 +1,9 @@
 """The command `antin`: puts the commands of `api/commands/` together.
 
-`antin sign` and `antin verify` need no server and no database. Everything else works on the
-installation that the ANTIN_ variables name. Errors are one line and what to do, on standard error.
-Only the asked command's module is loaded, so that a small command does not wait for the large ones.
+`antin sign`, `antin verify` and `antin extend` need no server and no database. Everything else
+works on the installation that the ANTIN_ variables name. Errors are one line and what to do, on
+standard error. Only the asked command's module is loaded, so that a small command does not wait for
+the large ones.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ COMMANDS: Final = {
     "demo": "api.commands.demo:demo",
     "sign": "api.commands.sign:sign",
     "verify": "api.commands.verify:verify",
+    "extend": "api.commands.extend:extend",
     "ca": "api.commands.registry:ca_group",
-    "certificates": "api.commands.registry:certificates_group",
+    "certificates": "api.commands.certificates:group",
+    "issuers": "api.commands.imports:issuers_group",
     "organizations": "api.commands.registry:organizations_group",
     "tokens": "api.commands.registry:tokens_group",
     "report": "api.commands.registry:report_group",

@@ -1,4 +1,4 @@
-"""The CMS container of a PAdES signature, written from DER templates.
+"""The CMS container of a PAdES or CAdES signature, written from DER templates.
 
 Everything that stays the same from one document to the next (certificates, identifiers, the
 signing-certificate-v2 attribute) is encoded once per signer; a document adds its digest, the raw
@@ -9,6 +9,7 @@ signature holds; the claimed time stands in the PDF dictionary, never in the att
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from functools import lru_cache
 
 from pdf import der_writer as der
@@ -27,6 +28,7 @@ _DATA = der.oid("1.2.840.113549.1.7.1")
 _SIGNED_DATA = der.oid("1.2.840.113549.1.7.2")
 _CONTENT_TYPE = der.oid("1.2.840.113549.1.9.3")
 _MESSAGE_DIGEST = der.oid("1.2.840.113549.1.9.4")
+_SIGNING_TIME = der.oid("1.2.840.113549.1.9.5")
 _SIGNING_CERTIFICATE_V2 = der.oid("1.2.840.113549.1.9.16.2.47")
 _SIGNATURE_TIME_STAMP = der.oid("1.2.840.113549.1.9.16.2.14")
 
@@ -62,10 +64,17 @@ class CmsTemplate:
         self._rooms: dict[int, int] = {}
         self._hash_size = hashlib.new(algorithm.hash_algorithm).digest_size
 
-    def signed_attributes(self, document_digest: bytes) -> bytes:
-        """Encode the attributes as the SET that is hashed and signed (RFC 5652 section 5.4)."""
-        digest = _attribute(_MESSAGE_DIGEST, der.octets(document_digest))
-        return der.set_of((*self._constant_attributes, digest))
+    def signed_attributes(
+        self, document_digest: bytes, *, signing_time: datetime | None = None
+    ) -> bytes:
+        """Encode the attributes as the SET that is hashed and signed (RFC 5652 section 5.4).
+
+        `signing_time` is for CAdES, which has no dictionary to hold it (EN 319 122-1 5.2.1).
+        """
+        attributes = [_attribute(_MESSAGE_DIGEST, der.octets(document_digest))]
+        if signing_time is not None:
+            attributes.append(_attribute(_SIGNING_TIME, der.time(signing_time)))
+        return der.set_of((*self._constant_attributes, *attributes))
 
     def container(
         self, signed_attributes: bytes, signature: bytes, *, tokens: Sequence[bytes] = ()

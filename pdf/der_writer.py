@@ -5,6 +5,7 @@ over, byte for byte, from certificates. Reading what strangers send is the busin
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from pdf.errors import CertificateUnsuitable
 
@@ -14,6 +15,9 @@ NULL = b"\x05\x00"
 OBJECT_IDENTIFIER = 0x06
 SEQUENCE = 0x30
 SET = 0x31
+UTC_TIME = 0x17
+GENERALIZED_TIME = 0x18
+UTC_TIME_YEARS = ("1950", "2049")
 
 # X.690 8.1.3: up to 127 the length is one byte; above, the top bit announces its digits
 _LONG_FORM = 0x80
@@ -51,6 +55,14 @@ def integer(value: int) -> bytes:
 def octets(value: bytes) -> bytes:
     """Encode an OCTET STRING."""
     return tlv(OCTET_STRING, value)
+
+
+def time(at: datetime) -> bytes:
+    """Encode an aware time to the second: UTCTime up to 2049 (RFC 5652 section 11.3)."""
+    text = at.astimezone(UTC).strftime("%Y%m%d%H%M%SZ")
+    if UTC_TIME_YEARS[0] <= text[:4] <= UTC_TIME_YEARS[1]:
+        return tlv(UTC_TIME, text[2:].encode())
+    return tlv(GENERALIZED_TIME, text.encode())
 
 
 def oid(dotted: str) -> bytes:

@@ -13,11 +13,15 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from io import BufferedRandom
 from pathlib import Path
+from typing import BinaryIO
 
 from signing.errors import DocumentGone
 
 RETENTION = timedelta(days=7)
 """How long a signed document can still be fetched by a caller that lost the answer."""
+
+
+_CHUNK = 1024 * 1024
 
 
 class DocumentStore:
@@ -84,8 +88,10 @@ def flush_to_disk(document: BufferedRandom) -> None:
     os.fsync(document.fileno())
 
 
-def sha256_of(document: BufferedRandom) -> tuple[str, int]:
+def sha256_of(document: BinaryIO) -> tuple[str, int]:
     """Return the SHA-256 (hexadecimal) and the size in bytes of a whole document."""
     document.seek(0)
-    digest = hashlib.file_digest(document, "sha256")
+    digest = hashlib.sha256()
+    while chunk := document.read(_CHUNK):
+        digest.update(chunk)
     return digest.hexdigest(), document.tell()

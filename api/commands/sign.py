@@ -6,26 +6,27 @@ Exit codes: 0 signed, 1 not signed (key, certificate, time-stamp or place refuse
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from pathlib import Path  # noqa: TC003 -- typer reads it
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rich.progress import Progress
 
+from api.commands import evidence
 from api.commands.output import FAILED, ROOM_ERRORS, complain, err, told
+from api.commands.output_files import appearing
 from api.errors import ParameterInvalid
 from api.settings import from_environment, secret_from_environment
 from hsm import algorithms
 from hsm.providers import KeyStore
 from hsm.secret import Secret
 from pdf.appearance import Stamp
+from pdf.cades import finish_detached, prepare_detached
 from pdf.embed import embed
 from pdf.errors import (
     CertificateUnsuitable,
@@ -35,19 +36,21 @@ from pdf.errors import (
     NotAPdf,
     StampUnreadable,
 )
+from pdf.extend import ExtensionOptions, extend_in_place
 from pdf.options import Level, SignatureOptions
 from pdf.prepare import SignatureAlgorithm, SignerChain, prepare
 from pdf.timestamps import HttpTimestampSource
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from collections.abc import Callable
 
     from hsm.algorithms import PrivateKey
     from hsm.key_uri import KeyURI
+    from pdf.evidence import EvidenceSource
 
 UNREADABLE: Final = 4
 MAX_IMAGE_BYTES: Final = 16 * 1024 * 1024
-_NOT_READABLE: Final = (NotAPdf, DamagedPdf, EncryptedPdf, LimitExceeded)
+NOT_READABLE: Final = (NotAPdf, DamagedPdf, EncryptedPdf, LimitExceeded)
 _BOX_NUMBERS: Final = 4
 
 
@@ -59,35 +62,56 @@ class SigningTools:
     chain: SignerChain
     options: SignatureOptions
     timestamps: HttpTimestampSource | None
+    evidence: EvidenceSource | None = None
 
     def sign(self, source: Path, target: Path) -> None:
         """Sign one file; `target` appears only when it is finished."""
         algorithm = algorithms.default_for(self.key.public_key())
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w+b") as staged, source.open("rb") as document:
-                prepared = prepare(
-                    document,
-                    cast("BinaryIO", staged),
-                    options=self.options,
-                    signer=self.chain,
-                    algorithm=SignatureAlgorithm(algorithm),
-                )
-                embed(
-                    cast("BinaryIO", staged),
-                    prepared,
-                    signature=algorithms.sign(self.key, algorithm, prepared.to_be_signed),
-                    signer=self.chain,
-                    timestamps=self.timestamps,
-                )
-                staged.flush()
-                os.fsync(staged.fileno())
-            Path(name).chmod(0o666 & ~_umask())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with source.open("rb") as document, appearing(target) as staged:
+            prepared = prepare(
+                document,
+                staged,
+                options=self.options,
+                signer=self.chain,
+                algorithm=SignatureAlgorithm(algorithm),
+            )
+            made = embed(
+                staged,
+                prepared,
+                signature=algorithms.sign(self.key, algorithm, prepared.to_be_signed),
+                signer=self.chain,
+                timestamps=self.timestamps,
+            )
+            if self.options.level.reaches(Level.B_LT):
+                extend_in_place(staged, self._extension(), prefix=made.prefix)
+
+    def _extension(self) -> ExtensionOptions:
+        return ExtensionOptions(
+            level=self.options.level,
+            at=datetime.now(UTC),
+            timestamps=self.timestamps,
+            evidence=self.evidence,
+            password=self.options.password,
+        )
+
+    def sign_detached(self, source: Path, target: Path) -> None:
+        """Write a detached signature over any file."""
+        algorithm = algorithms.default_for(self.key.public_key())
+        with source.open("rb") as document, appearing(target) as staged:
+            prepared = prepare_detached(
+                document,
+                signer=self.chain,
+                algorithm=SignatureAlgorithm(algorithm),
+                signing_time=self.options.signing_time,
+                level=self.options.level,
+            )
+            container = finish_detached(
+                prepared,
+                signature=algorithms.sign(self.key, algorithm, prepared.to_be_signed),
+                signer=self.chain,
+                timestamps=self.timestamps,
+            )
+            staged.write(container)
 
 
 def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the command
@@ -95,7 +119,7 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
     key: Annotated[str, typer.Option(help="Key URI: pkcs11:… (RFC 7512) or soft:/path/key.p12.")],
     cert: Annotated[Path | None, typer.Option(help="The signer's certificate, PEM or DER.")] = None,
     chain: Annotated[Path | None, typer.Option(help="The issuers' certificates, PEM.")] = None,
-    level: Annotated[str | None, typer.Option(help="B-B, or B-T with --tsa (its default).")] = None,
+    level: Annotated[str | None, typer.Option(help="B-B; with --tsa B-T, B-LT, B-LTA.")] = None,
     tsa: Annotated[list[str] | None, typer.Option(help="Time-stamp server, repeatable.")] = None,
     field: Annotated[str | None, typer.Option(help="An empty signature field.")] = None,
     page: Annotated[int | None, typer.Option(help="1 is the first page, -1 the last.")] = None,
@@ -105,15 +129,23 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
     reason: str | None = None,
     location: str | None = None,
     password: Annotated[str | None, typer.Option(help="Opens an encrypted PDF.")] = None,
+    trusted: Annotated[
+        list[Path] | None,
+        typer.Option("--trust", help="Roots for B-LT and B-LTA besides one's own; repeatable."),
+    ] = None,
     out_dir: Annotated[Path | None, typer.Option(help="Sign every input into this folder.")] = None,
     module: Annotated[Path | None, typer.Option(help="PKCS#11 module of the token.")] = None,
+    *,
+    detached: Annotated[
+        bool, typer.Option("--detached", help="Any file: write the signature beside it (.p7s).")
+    ] = False,
 ) -> None:
-    """Sign PDF files with a key on a token or in a file.
+    """Sign PDF files, or any file with --detached, with a key on a token or in a file.
 
     Exit codes: 0 signed; 1 not signed; 2 wrong usage; 4 not a readable PDF.
     """
     with told():
-        pairs = _pairs(files, out_dir)
+        pairs = _pairs(files, out_dir, suffix=".p7s" if detached else "")
         options = SignatureOptions(
             signing_time=datetime.now(UTC),
             level=_level(level, tsa),
@@ -127,37 +159,49 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
         )
         with _key_store(module) as keys:
             private = keys.open(key)
+            signer = _chain(private, _certificates(keys, key, cert), chain)
             tools = SigningTools(
                 private,
-                _chain(private, _certificates(keys, key, cert), chain),
+                signer,
                 options,
                 HttpTimestampSource(tsa) if tsa else None,
+                _evidence(options.level, signer, trusted, detached=detached),
             )
-            code = _sign_all(tools, pairs)
+            code = _sign_all(tools.sign_detached if detached else tools.sign, pairs)
     if code:
         raise typer.Exit(code)
 
 
-def _sign_all(tools: SigningTools, pairs: list[tuple[Path, Path]]) -> int:
+def _evidence(
+    level: Level, signer: SignerChain, trusted: list[Path] | None, *, detached: bool
+) -> EvidenceSource | None:
+    if not level.reaches(Level.B_LT):
+        return None
+    if detached:
+        raise typer.BadParameter("a detached signature is B-B or B-T", param_hint="--level")
+    return evidence.collector(trusted, (signer.certificate, *signer.others))
+
+
+def _sign_all(sign_one: Callable[[Path, Path], None], pairs: list[tuple[Path, Path]]) -> int:
     worst = 0
     with Progress(console=err, transient=True, disable=len(pairs) == 1) as progress:
         task = progress.add_task("Ký số / signing", total=len(pairs))
         for source, target in pairs:
             try:
-                tools.sign(source, target)
+                sign_one(source, target)
             except ROOM_ERRORS as error:
                 complain(f"{source}: {error}", error.diagnostics())
-                worst = max(worst, UNREADABLE if isinstance(error, _NOT_READABLE) else FAILED)
+                worst = max(worst, UNREADABLE if isinstance(error, NOT_READABLE) else FAILED)
             progress.advance(task)
     return worst
 
 
-def _pairs(files: list[Path], out_dir: Path | None) -> list[tuple[Path, Path]]:
+def _pairs(files: list[Path], out_dir: Path | None, *, suffix: str) -> list[tuple[Path, Path]]:
     if out_dir is not None:
         names = [file.name for file in files]
         if len(set(names)) < len(names):
             raise typer.BadParameter("two inputs have the same name")
-        return [(file, out_dir / file.name) for file in files]
+        return [(file, out_dir / f"{file.name}{suffix}") for file in files]
     if len(files) != 2:  # noqa: PLR2004 -- IN and OUT
         raise typer.BadParameter("give IN.pdf OUT.pdf, or many inputs with --out-dir")
     return [(files[0], files[1])]
@@ -166,14 +210,19 @@ def _pairs(files: list[Path], out_dir: Path | None) -> list[tuple[Path, Path]]:
 def _level(asked: str | None, tsa: list[str] | None) -> Level:
     if asked is None:
         return Level.B_T if tsa else Level.B_B
-    try:
-        level = Level(asked.upper())
-    except ValueError as error:
-        offered = ", ".join(Level)
-        raise typer.BadParameter(f"the level is one of {offered}", param_hint="--level") from error
+    level = level_named(asked)
     if level is not Level.B_B and not tsa:
         raise typer.BadParameter(f"{level} needs a time-stamp server", param_hint="--tsa")
     return level
+
+
+def level_named(text: str) -> Level:
+    """Read a level as people write it."""
+    try:
+        return Level(text.upper())
+    except ValueError as error:
+        offered = ", ".join(Level)
+        raise typer.BadParameter(f"the level is one of {offered}", param_hint="--level") from error
 
 
 def _box(text: str | None) -> tuple[float, float, float, float] | None:
@@ -247,9 +296,3 @@ def _read_certificates(path: Path) -> list[bytes]:
     except ValueError as error:
         raise ParameterInvalid(str(path), "no certificate in PEM or DER") from error
     return [one.public_bytes(Encoding.DER) for one in found]
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -1,14 +1,14 @@
 """A small hierarchy with time-stamps and evidence, and documents signed in it at any level."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
 from ca.authority_signers import AuthoritySigner
 from ca.evidence import EvidenceCollector
@@ -24,7 +24,14 @@ from pdf.prepare import SignatureAlgorithm, SignatureOptions, SignerChain, prepa
 from pdf.report import DocumentReport
 from pdf.timestamps import TimestampSource
 from pdf.verify import verify
-from tests.ca.hierarchy import Entity, Extension, key_usage, root
+from tests.ca.hierarchy import (
+    CA_EXTENSIONS,
+    SIGNER_EXTENSIONS,
+    Entity,
+    Extension,
+    key_usage,
+    root,
+)
 from tests.pdf.signing_kit import blank_pdf, raw_signature
 
 AT = datetime.fromisoformat("2026-06-01T12:00:00+00:00")
@@ -76,7 +83,7 @@ class Servers:
     name: str = "servers"
     authoritative: bool = False
 
-    def look_up(self, query: RevocationQuery) -> Sequence[RevocationEvidence]:
+    def look_up(self, query: RevocationQuery) -> Iterator[RevocationEvidence]:
         if self.silent:
             return
         self.asked += 1
@@ -104,13 +111,26 @@ class Servers:
         return RevocationEvidence((), (answer,))
 
 
-class Province:
-    """Root, issuing authority, responders, a signer for two years and a TSA for ten."""
+def _ocsp_at(address: str) -> Extension:
+    place = x509.UniformResourceIdentifier(address)
+    access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, place)
+    return x509.AuthorityInformationAccess([access]), False
 
-    def __init__(self) -> None:
-        long = (AT - YEAR, AT + 20 * YEAR)
+
+class Province:
+    """Root, issuing authority, responders, a signer for two years and a TSA for ten.
+
+    With an `address` the certificates name an OCSP server there.
+    """
+
+    def __init__(self, *, address: str | None = None, since: datetime = AT) -> None:
+        self.since = since
+        self.asked_at: tuple[Extension, ...] = (_ocsp_at(address),) if address else ()
+        long = (since - YEAR, since + 20 * YEAR)
         self.root = root("Gốc", validity=long)
-        self.issuing = self.root.issue_ca("Cấp", validity=long)
+        self.issuing = self.root.issue_ca(
+            "Cấp", validity=long, extensions=(*CA_EXTENSIONS, *self.asked_at)
+        )
         self.responders = {
             each.der: each.issue("OCSP", extensions=RESPONDER_EXTENSIONS, validity=long)
             for each in (self.root, self.issuing)
@@ -118,13 +138,16 @@ class Province:
         self.signer = self.issuing.issue(
             "Nguyễn Văn Trăm",
             key=rsa.generate_private_key(65537, 2048),
-            validity=(AT - YEAR, AT + 2 * YEAR),
+            validity=(since - YEAR, since + 2 * YEAR),
+            extensions=(*SIGNER_EXTENSIONS, *self.asked_at),
         )
-        self.tsa = self.tsa_until(AT + 10 * YEAR)
+        self.tsa = self.tsa_until(since + 10 * YEAR)
 
     def tsa_until(self, end: datetime) -> Entity:
         return self.issuing.issue(
-            "Dấu thời gian", extensions=TSA_EXTENSIONS, validity=(AT - YEAR, end)
+            "Dấu thời gian",
+            extensions=(*TSA_EXTENSIONS, *self.asked_at),
+            validity=(self.since - YEAR, end),
         )
 
     @property

@@ -1,0 +1,54 @@
+"""Raising documents from outside, with our time-stamps and evidence, and the record of it."""
+
+from datetime import datetime
+from typing import BinaryIO
+
+from db import audit
+from pdf.extend import Extended, ExtensionOptions
+from pdf.extend import extend as extend_document
+from pdf.options import Level
+from signing.desk import Desk
+from signing.documents import sha256_of
+from signing.proofs import Version, of_document, record_proof
+
+
+def extend(
+    desk: Desk,
+    documents: tuple[BinaryIO, BinaryIO],
+    *,
+    level: Level,
+    at: datetime,
+    actor: str,
+    password: str | None = None,
+) -> Extended:
+    """Write the first document to the second with its signatures raised to a level.
+
+    A document that was signed here is recognised by its hash, and the proof of the new version is
+    recorded in its place. Raises the errors of `pdf.extend`.
+    """
+    source, target = documents
+    options = ExtensionOptions(
+        level=level,
+        at=at,
+        timestamps=desk.timestamps,
+        evidence=desk.evidence,
+        password=password,
+    )
+    extended = extend_document(source, target, options)
+    before, _ = sha256_of(source)
+    after, size = sha256_of(target)
+    with desk.sessions.begin() as session:
+        known = of_document(session, before)
+        if known is not None and extended.changed and extended.proven_until is not None:
+            version = Version(extended.level, extended.proven_until, after, size)
+            record_proof(session, known.sign_request_id, version, at=at)
+        audit.record(
+            session,
+            at=at,
+            actor=actor,
+            action="document.extended",
+            object_type="document",
+            object_id=before,
+            after={"level": level, "sha256": after, "changed": extended.changed},
+        )
+    return extended

@@ -1,0 +1,233 @@
+"""Long-term levels at the doors: `/sign`, `/extend`, `antin sign`, `antin extend`."""
+
+import contextlib
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    pkcs12,
+)
+from cryptography.x509 import ocsp
+
+from ca.authority_signers import AuthoritySigner
+from ca.tsa import TimeStampAuthority
+from hsm.algorithms import default_for
+from tests.api.office import Office, empty_pdf
+from tests.api.test_command_line import antin
+from tests.ca.hierarchy import Entity
+from tests.pdf.archive_kit import Province
+from tests.pdf.signing_kit import pdfsig
+
+PIN = "mật khẩu thử"
+
+
+@pytest.mark.parametrize("level", ["B-LT", "B-LTA"])
+def test_sign_gives_a_document_at_the_level_that_was_asked(office: Office, level: str) -> None:
+    certificate = office.certificate()
+    answer = office.sign(empty_pdf(), certificate_id=certificate["id"], level=level)
+    assert answer.status_code == 200, answer.text
+    shown = office.call("GET", f"/sign/{answer.headers['X-Sign-Request-Id']}").json()
+    assert (shown["level"], shown["reached_level"], shown["upgrade"]) == (level, level, None)
+    report = office.verify(answer.content)
+    assert report["indication"] == "TOTAL_PASSED"
+    first = report["signatures"][0]
+    assert (first["level"], first["integrity"]["changes_after"]) == (level, "LTA_UPDATES")
+
+
+def test_extend_raises_what_was_signed_before_and_says_until_when(office: Office) -> None:
+    certificate = office.certificate()
+    signed = office.sign(empty_pdf(), certificate_id=certificate["id"], level="B-B").content
+    extended = extend(office, signed, level="B-LTA")
+    assert extended.status_code == 200, extended.text
+    assert extended.content.startswith(signed)
+    assert extended.headers["X-Signature-Level"] == "B-LTA"
+    until = datetime.fromisoformat(extended.headers["X-Proven-Until"])
+    assert until > datetime.now(UTC) + timedelta(days=9 * 365)
+    report = office.verify(extended.content)
+    assert report["indication"] == "TOTAL_PASSED"
+    assert report["signatures"][0]["level"] == "B-LTA"
+
+
+def test_extend_says_why_it_cannot(office: Office) -> None:
+    unsigned = extend(office, empty_pdf())
+    assert (unsigned.status_code, unsigned.json()["code"]) == (422, "nothing_to_extend")
+    certificate = office.certificate()
+    signed = office.sign(empty_pdf(), certificate_id=certificate["id"], level="B-T").content
+    broken = extend(office, signed.replace(b"/MediaBox[0 0 595", b"/MediaBox[0 0 596", 1))
+    assert (broken.status_code, broken.json()["code"]) == (422, "signature_broken")
+    wrong = extend(office, signed, level="B-XL")
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "parameter_invalid")
+
+
+def extend(office: Office, pdf: bytes, **options: str):  # noqa: ANN201 -- httpx's own
+    headers = {"Content-Type": "application/pdf"}
+    return office.call("POST", "/extend", content=pdf, params=options, headers=headers)
+
+
+@dataclass
+class Town:
+    """A signer's files, and servers for time-stamps and OCSP on loopback."""
+
+    province: Province
+    folder: Path
+    tsa: str
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    folder = tmp_path_factory.mktemp("town")
+    now = datetime.now(UTC).replace(microsecond=0)
+    with serving() as (address, answers):
+        province = Province(address=f"{address}/ocsp", since=now)
+        answers["/ocsp"] = lambda body: answer_ocsp(province, body)
+        signer = AuthoritySigner(
+            province.tsa.cert,
+            province.tsa.der,
+            province.tsa.key,
+            default_for(province.tsa.key.public_key()),
+        )
+        stamping = TimeStampAuthority(signer, others=[province.issuing.der, province.root.der])
+        answers["/tsa"] = lambda body: stamping.reply(body, at=datetime.now(UTC))
+        bundle = pkcs12.serialize_key_and_certificates(
+            b"",
+            province.signer.key,
+            province.signer.cert,
+            [province.issuing.cert, province.root.cert],
+            BestAvailableEncryption(PIN.encode()),
+        )
+        (folder / "signer.p12").write_bytes(bundle)
+        (folder / "pin").write_text(PIN)
+        (folder / "root.pem").write_bytes(province.root.cert.public_bytes(Encoding.PEM))
+        (folder / "in.pdf").write_bytes(empty_pdf())
+        yield Town(province, folder, f"{address}/tsa")
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[tuple[str, dict[str, object]]]:
+    answers: dict[str, object] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            content = answers[self.path](body)  # type: ignore[operator]
+            self.send_response(200)
+            kind = "timestamp-reply" if self.path == "/tsa" else "ocsp-response"
+            self.send_header("Content-Type", f"application/{kind}")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Stay silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", answers
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def answer_ocsp(province: Province, body: bytes) -> bytes:
+    asked = ocsp.load_der_ocsp_request(body).serial_number
+    for issuer, entity in (
+        (province.root, province.issuing),
+        (province.issuing, province.signer),
+        (province.issuing, province.tsa),
+    ):
+        if entity.cert.serial_number == asked:
+            now = datetime.now(UTC)
+            return Entity.ocsp(
+                issuer,
+                entity,
+                responder=province.responders[issuer.der],
+                this_update=now - timedelta(minutes=1),
+                next_update=now + timedelta(hours=1),
+            )
+    return b"\x30\x03\x0a\x01\x06"
+
+
+KEY = "soft:signer.p12?pin-source=file:pin"
+
+
+def test_one_command_makes_a_document_that_proves_itself(town: Town) -> None:
+    done = antin(
+        *("sign", "in.pdf", "lta.pdf", "--key", KEY, "--level", "B-LTA", "--tsa", town.tsa),
+        cwd=town.folder,
+    )
+    assert done.returncode == 0, done.stderr
+    later = (datetime.now(UTC) + timedelta(days=3 * 365)).isoformat()
+    judged = antin(
+        *("verify", "lta.pdf", "--trust", "root.pem", "--offline", "--at", later),
+        cwd=town.folder,
+    )
+    assert judged.returncode == 0, judged.stdout
+
+
+def test_extend_goes_level_by_level_and_renews(town: Town) -> None:
+    folder = town.folder
+    assert antin("sign", "in.pdf", "b.pdf", "--key", KEY, cwd=folder).returncode == 0
+    common = ("--tsa", town.tsa, "--trust", "root.pem")
+    before = "b.pdf"
+    for level, after in (("B-T", "t.pdf"), ("B-LT", "lt.pdf"), ("B-LTA", "lta2.pdf")):
+        done = antin("extend", before, after, "--level", level, *common, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert (folder / after).read_bytes().startswith((folder / before).read_bytes())
+        assert "Signature is Valid" in pdfsig(folder / after).text
+        before = after
+    renewed = antin("extend", before, "renewed.pdf", *common, cwd=folder)
+    assert renewed.returncode == 0, renewed.stderr
+    judged = antin("verify", "renewed.pdf", "--trust", "root.pem", "--offline", cwd=folder)
+    assert judged.returncode == 0, judged.stdout
+
+
+def test_extend_says_what_is_missing(town: Town) -> None:
+    folder = town.folder
+    assert antin("sign", "in.pdf", "b2.pdf", "--key", KEY, cwd=folder).returncode == 0
+    for arguments, code, word in (
+        (("b2.pdf", "x.pdf", "--level", "B-T"), 1, "time-stamp server"),
+        (("b2.pdf", "x.pdf", "--level", "B-LT", "--tsa", town.tsa), 1, "root"),
+        (("in.pdf", "x.pdf", "--level", "B-T", "--tsa", town.tsa), 1, "no signature"),
+        (("pin", "x.pdf"), 4, "PDF"),
+        (("b2.pdf", "x.pdf", "--level", "B-Z"), 2, ""),
+    ):
+        done = antin("extend", *arguments, cwd=folder)
+        assert done.returncode == code, done.stderr
+        assert word in done.stderr
+        assert not (folder / "x.pdf").exists()
+
+
+@pytest.mark.parametrize("level", ["B-B", "B-T"])
+def test_any_file_is_signed_beside_itself(town: Town, level: str) -> None:
+    folder = town.folder
+    (folder / "số liệu.xlsx").write_bytes(b"PK\x03\x04" + bytes(range(256)) * 50)
+    stamped = ("--tsa", town.tsa) if level == "B-T" else ()
+    done = antin(
+        *("sign", "số liệu.xlsx", "số liệu.p7s", "--detached", "--key", KEY, *stamped),
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    for content, code in (("số liệu.xlsx", 0), ("in.pdf", 4)):
+        told = subprocess.run(
+            [
+                *("openssl", "cms", "-verify", "-cades", "-binary", "-inform", "DER"),
+                *("-in", "số liệu.p7s", "-content", content, "-CAfile", "root.pem"),
+                *("-purpose", "any", "-out", "/dev/null"),
+            ],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert told.returncode == code, told.stderr
