@@ -6,7 +6,7 @@ organisation that its object belongs to.
 """
 
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from api import idempotency, permissions, tokens
 from api.errors import Unauthenticated
 from api.permissions import Action, Actor
-from api.uploads import Upload, receive
+from api.uploads import TYPES, VERIFIED_TYPES, Upload, receive
 from api.wiring import Wiring
 
 MAX_TOKEN_CHARACTERS = 512
@@ -97,8 +97,21 @@ def needs(action: Action) -> Callable[..., Call]:
 
 async def uploaded(request: Request) -> AsyncIterator[Upload]:
     """Receive the request's file; declared after `needs`, so that strangers upload nothing."""
+    async for upload in _received(request, TYPES):
+        yield upload
+
+
+async def uploaded_to_verify(request: Request) -> AsyncIterator[Upload]:
+    """Receive what is to be verified, which may also be XML or CMS, with its content."""
+    async for upload in _received(request, VERIFIED_TYPES):
+        yield upload
+
+
+async def _received(request: Request, types: Sequence[str]) -> AsyncIterator[Upload]:
     settings = request.app.state.wiring.settings
-    upload = await receive(request, spool=settings.spool, limit=settings.max_upload_bytes)
+    upload = await receive(
+        request, spool=settings.spool, limit=settings.max_upload_bytes, types=types
+    )
     try:
         yield upload
     finally:

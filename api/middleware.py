@@ -25,9 +25,10 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_PATH_BYTES: Final = 8 * 1024
 """An OCSP request in a GET path is a few hundred bytes (RFC 6960 A.1)."""
 MAX_HEADERS: Final = 100
-UPLOADS: Final = ("/api/v1/sign", "/api/v1/verify")
+UPLOADS: Final = ("/api/v1/sign", "/api/v1/verify", "/api/v1/edoc/verify")
 """Paths that count their own bytes while they stream them to the disk."""
 
+_REPLAY: Final = "/replay"
 _POLICY: Final = (
     b"default-src 'none'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -61,7 +62,7 @@ class Envelope:
             if fault is not None:
                 await exchange.refuse(fault)
                 return
-            if not scope["path"].startswith(UPLOADS):
+            if not _uploads(scope["path"]):
                 await self.app(scope, exchange.limited_receive, exchange.send)
                 await exchange.refuse_if_too_large()
             else:
@@ -75,6 +76,11 @@ class Envelope:
                 raise
         finally:
             exchange.note()
+
+
+def _uploads(path: str) -> bool:
+    kept = path.startswith("/api/v1/verifications/") and path.endswith(_REPLAY)
+    return kept or path.startswith(UPLOADS)
 
 
 def _fault(scope: Scope) -> RoomError | None:
@@ -92,9 +98,7 @@ def _fault(scope: Scope) -> RoomError | None:
         if names.count(name) > 1:
             return ParameterInvalid(name.decode(), "given more than once")
     declared = next((value for name, value in headers if name == b"content-length"), b"0")
-    if not scope["path"].startswith(UPLOADS) and (
-        not declared.isdigit() or int(declared) > MAX_BODY_BYTES
-    ):
+    if not _uploads(scope["path"]) and (not declared.isdigit() or int(declared) > MAX_BODY_BYTES):
         return BodyTooLarge(MAX_BODY_BYTES)
     return None
 

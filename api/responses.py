@@ -9,6 +9,7 @@ _MEANING: Final = {
     401: "No token, or one that is not in force",
     403: "The caller's roles do not allow it",
     404: "Nothing of that name",
+    406: "The result is not offered in a form that is accepted",
     409: "It contradicts what is stored, or another request is under way",
     410: "No longer stored",
     413: "Too many bytes",

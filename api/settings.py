@@ -192,6 +192,7 @@ def child_environment(settings: Settings, *, url: str) -> dict[str, str]:
         "ANTIN_PKCS11_MODULE": str(module) if module is not None else "",
         "ANTIN_MAX_UPLOAD_BYTES": str(settings.max_upload_bytes),
         "ANTIN_STATUS_NETWORKS": ",".join(str(one) for one in settings.status_networks),
+        "ANTIN_ALGORITHM_POLICY": str(settings.algorithm_policy or ""),
         "ANTIN_LOG_LEVEL": settings.log_level,
         "ANTIN_JOB_CONCURRENCY": str(settings.job_concurrency),
     }

@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect
 from api.errors import BodyMissing, BodyTooLarge, BodyTypeUnsupported, ParameterInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from python_multipart.multipart import MultipartCallbacks
@@ -37,6 +37,16 @@ MAX_NAME_CHARACTERS: Final = 255
 MAX_HEADER_BYTES: Final = 16 * 1024
 """The headers of one multipart part."""
 TYPES: Final = ("application/pdf", "application/octet-stream", "multipart/form-data")
+VERIFIED_TYPES: Final = (
+    *TYPES,
+    "application/xml",
+    "text/xml",
+    "application/pkcs7-signature",
+    "application/pkcs7-mime",
+    "application/cms",
+)
+FILE, CONTENT = "file", "content"
+"""Parts that are written to the disk: the document, and what a detached signature is over."""
 _UNNAMED: Final = "document.pdf"
 
 
@@ -49,10 +59,13 @@ class Upload:
     size: int
     sha256: str
     options: Mapping[str, object]
+    content: Upload | None = None
 
     def close(self) -> None:
-        """Let the temporary file go."""
+        """Let the temporary files go."""
         self.file.close()
+        if self.content is not None:
+            self.content.close()
 
 
 @dataclass(slots=True)
@@ -97,11 +110,13 @@ class _Sink:
         return Upload(self.file, name, self.size, self._digest.hexdigest(), options)
 
 
-async def receive(request: Request, *, spool: Path, limit: int) -> Upload:
+async def receive(
+    request: Request, *, spool: Path, limit: int, types: Sequence[str] = TYPES
+) -> Upload:
     """Read a request's body to its end; raises an ApiError when it is not what is expected."""
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
-    if kind and kind.decode("latin-1") not in TYPES:
-        raise BodyTypeUnsupported("Content-Type", "application/pdf or multipart/form-data expected")
+    if kind and kind.decode("latin-1") not in types:
+        raise BodyTypeUnsupported("Content-Type", f"{types[0]} or multipart/form-data expected")
     declared = request.headers.get("content-length", "")
     slack = MAX_OPTION_BYTES if kind == b"multipart/form-data" else 0
     if declared.isdigit() and int(declared) > limit + slack:
@@ -134,8 +149,10 @@ class _Form:
     """The state of a multipart body while it is being parsed."""
 
     sink: _Sink
+    content: _Sink | None = None
     seen_file: bool = False
     file_name: str = ""
+    content_name: str = ""
     fields: dict[str, bytearray] = field(default_factory=dict)
     parts: int = 0
     option_bytes: int = 0
@@ -155,6 +172,10 @@ class _Form:
             "on_part_data": self._data,
             "on_end": self._end,
         }
+
+    def sinks(self) -> list[_Sink]:
+        """List the files being filled."""
+        return [self.sink] if self.content is None else [self.sink, self.content]
 
     def _begin(self) -> None:
         self.parts += 1
@@ -185,11 +206,17 @@ class _Form:
         name = parameters.get(b"name", b"").decode("utf-8", "replace")
         if not name:
             raise ParameterInvalid("body", "a part has no name")
-        if name == "file":
+        file_name = parameters.get(b"filename", b"").decode("utf-8", "replace")
+        if name == FILE:
             if self.seen_file:
-                raise ParameterInvalid("file", "one file is expected")
+                raise ParameterInvalid(FILE, "one file is expected")
             self.seen_file = True
-            self.file_name = parameters.get(b"filename", b"").decode("utf-8", "replace")
+            self.file_name = file_name
+        elif name == CONTENT and file_name:
+            if self.content is not None:
+                raise ParameterInvalid(CONTENT, "given twice")
+            self.content = _Sink(self.sink.directory, self.sink.limit)
+            self.content_name = file_name
         elif name in self.fields:
             raise ParameterInvalid(name[:MAX_NAME_CHARACTERS], "given twice")
         else:
@@ -197,8 +224,10 @@ class _Form:
         self._current = name
 
     def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._current == "file":
+        if self._current == FILE:
             self.sink.take(data[start:end])
+        elif self._current == CONTENT and self.content is not None:
+            self.content.take(data[start:end])
         elif self._current is not None:
             self.option_bytes += end - start
             if self.option_bytes > MAX_OPTION_BYTES:
@@ -228,10 +257,25 @@ async def _multipart(request: Request, sink: _Sink, boundary: bytes) -> Upload:
         raise ParameterInvalid("Content-Type", "the multipart boundary is missing")
     form = _Form(sink)
     try:
+        await _parsed(request, form, boundary)
+        upload = sink.upload(name=_file_name(form.file_name), options=form.options())
+        if form.content is not None:
+            upload.content = form.content.upload(name=_file_name(form.content_name), options={})
+    except BaseException:
+        if form.content is not None:
+            form.content.file.close()
+        raise
+    return upload
+
+
+async def _parsed(request: Request, form: _Form, boundary: bytes) -> None:
+    """Read the body into the form's sinks."""
+    try:
         parser = MultipartParser(boundary, cast("MultipartCallbacks", form.callbacks()))
         async for chunk in request.stream():
             parser.write(chunk)
-            await sink.settle()
+            for sink in form.sinks():
+                await sink.settle()
         parser.finalize()
     except FormParserError as error:
         raise ParameterInvalid("body", "the multipart body is damaged or ends too early") from error
@@ -239,8 +283,8 @@ async def _multipart(request: Request, sink: _Sink, boundary: bytes) -> Upload:
         raise ParameterInvalid("body", "the multipart body ends before its last boundary")
     if not form.seen_file:
         raise BodyMissing("file", "the part named `file` is missing")
-    await sink.settle(at_end=True)
-    return sink.upload(name=_file_name(form.file_name), options=form.options())
+    for sink in form.sinks():
+        await sink.settle(at_end=True)
 
 
 def _file_name(text: str) -> str:

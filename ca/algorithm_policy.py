@@ -48,13 +48,36 @@ DSA_BITS: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
+class LegacyAnchor:
+    """An anchor below which SHA-1 counts, and for which moments, both ends included."""
+
+    fingerprint: bytes
+    """SHA-256 of the DER."""
+    since: datetime
+    until: datetime
+    source: str = ""
+    """Who decided so, for whoever reads the policy later."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlgorithmPolicy:
-    """The tables, and the SHA-256 fingerprints of anchors below which SHA-1 is let through."""
+    """The tables, and the anchors below which SHA-1 is let through.
+
+    `legacy_anchors` are SHA-256 fingerprints without a date, `dated_anchors` count only between
+    their dates: below them, and nowhere else, the government's chain of 2010 to 2030 holds.
+    """
 
     hashes: Mapping[str, datetime | None] = field(default_factory=lambda: HASHES)
     rsa_bits: tuple[tuple[int, datetime | None], ...] = RSA_BITS
     dsa_bits: int = DSA_BITS
     legacy_anchors: frozenset[bytes] = frozenset()
+    dated_anchors: tuple[LegacyAnchor, ...] = ()
+
+    def is_legacy(self, anchor: bytes, *, at: datetime) -> bool:
+        """Say whether SHA-1 is let through below the anchor of this fingerprint at that time."""
+        return anchor in self.legacy_anchors or any(
+            one.fingerprint == anchor and one.since <= at <= one.until for one in self.dated_anchors
+        )
 
     def hash_allowed(self, name: str | None, *, at: datetime) -> bool:
         """Say whether a signature with this hash counts at that time; None: no hash of its own."""

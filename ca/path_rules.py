@@ -209,7 +209,7 @@ def _constraint(code: str) -> Finding:
 
 
 def _legacy(path: Path, inputs: PathInputs) -> bool:
-    return path[0].fingerprint in inputs.algorithms.legacy_anchors
+    return inputs.algorithms.is_legacy(path[0].fingerprint, at=inputs.at)
 
 
 def _in_time(link: ParsedCertificate, at: datetime) -> bool:

@@ -78,7 +78,7 @@ class RevocationChecker:
         anchor: ParsedCertificate,
     ) -> RevocationFact | None:
         """Take a revocation from any evidence before a "good" from another."""
-        legacy = anchor.fingerprint in self.inputs.algorithms.legacy_anchors
+        legacy = self.inputs.algorithms.is_legacy(anchor.fingerprint, at=self.inputs.at)
         facts = [
             ocsp_checks.status(
                 query, data, source=source, algorithms=self.inputs.algorithms, legacy=legacy

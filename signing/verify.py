@@ -18,7 +18,7 @@ from pdf.report import JSON, DocumentReport
 from signing.judging import Question
 from signing.models import Verification
 
-__all__ = ["Question", "add_signers", "keep", "verify", "with_signers"]
+__all__ = ["Question", "add_sender", "add_signers", "keep", "verify", "with_signers"]
 
 
 def verify(
@@ -74,6 +74,22 @@ def add_signers(session: Session, report: dict[str, JSON]) -> None:
     for signature, fingerprint in found:
         entry = known.get(fingerprint)
         signature["registry"] = None if entry is None else dict(entry)
+
+
+def add_sender(session: Session, report: dict[str, JSON]) -> None:
+    """Add to a report on an exchange message which unit of ours has the sender's code."""
+    said = report.get("message")
+    code = said.get("organ_id") if isinstance(said, dict) else None
+    unit = None
+    if isinstance(code, str) and code:
+        unit = session.scalar(select(Organization).where(Organization.code == code))
+    report["sender"] = (
+        None if unit is None else {"id": str(unit.id), "code": unit.code, "name": unit.name}
+    )
+    for attached in cast("list[dict[str, JSON]]", report.get("attachments") or []):
+        judged = attached["report"]
+        if isinstance(judged, dict):
+            add_signers(session, judged)
 
 
 def _known(session: Session, fingerprints: Iterable[str]) -> Mapping[str, dict[str, JSON]]:

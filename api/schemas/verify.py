@@ -1,5 +1,7 @@
 """What `/verify` takes; the report has the shape that the PDF room gives it."""
 
+import uuid
+from datetime import datetime
 from typing import Self
 
 from cryptography import x509
@@ -8,6 +10,10 @@ from pydantic import AwareDatetime, Field, ValidationError
 
 from api.errors import ParameterInvalid
 from api.schemas.lists import Schema
+from api.uploads import Upload
+from pdf.report import JSON
+from signing.judging import Question
+from signing.receipt_models import VerificationTombstone
 
 MAX_TRUST_CHARACTERS = 256 * 1024
 
@@ -19,7 +25,9 @@ class VerifyOptionsIn(Schema):
     trust: str | list[str] | None = Field(
         default=None, description="PEM certificates to trust instead of the installation's own"
     )
-    store: bool = Field(default=False, description="Keep the report, never the document")
+    store: bool = Field(
+        default=False, description="Keep the report and its evidence, never the document"
+    )
     password: str | None = Field(default=None, max_length=1000, repr=False)
 
     @classmethod
@@ -34,6 +42,15 @@ class VerifyOptionsIn(Schema):
         if len(asked.trust_pem()) > MAX_TRUST_CHARACTERS:
             raise ParameterInvalid("trust", f"more than {MAX_TRUST_CHARACTERS} characters")
         return asked
+
+    def question(self, now: datetime, upload: Upload) -> Question:
+        """Give the question about an upload; a detached signature's name is its content's."""
+        return Question(
+            file_name=upload.name if upload.content is None else upload.content.name,
+            at=self.at or now,
+            checked_at=now,
+            password=self.password,
+        )
 
     def trust_pem(self) -> str:
         """Return the certificates to trust as one PEM text; empty for the installation's own."""
@@ -50,3 +67,35 @@ class VerifyOptionsIn(Schema):
         except ValueError as error:
             raise ParameterInvalid("trust", "certificates as PEM are expected") from error
         return tuple(one.public_bytes(Encoding.DER) for one in found)
+
+
+class DestroyIn(Schema):
+    """Why a kept report is destroyed."""
+
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class TombstoneOut(Schema):
+    """What is left of a destroyed report."""
+
+    verification_id: uuid.UUID
+    destroyed_at: AwareDatetime
+    destroyed_by: str
+    reason: str
+
+    @classmethod
+    def of(cls, row: VerificationTombstone) -> Self:
+        """Show a tombstone."""
+        return cls(
+            verification_id=row.verification_id,
+            destroyed_at=row.destroyed_at,
+            destroyed_by=row.destroyed_by,
+            reason=row.reason,
+        )
+
+
+class ReplayOut(Schema):
+    """A verdict repeated from its evidence, and whether it is the same."""
+
+    same: bool
+    report: dict[str, JSON]

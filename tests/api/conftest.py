@@ -17,13 +17,22 @@ from api.process import http_config
 from api.settings import Settings
 from api.wiring import Wiring, build
 from hsm.secret import Secret
+from signing.isolation import Isolation
 from tests.api.office import ADMINISTRATOR, Office
 
 UPLOAD_LIMIT = 300_000
 
 
+@pytest.fixture(scope="session")
+def readers() -> Iterator[Isolation]:
+    """The worker processes that read documents, for all tests of a process."""
+    isolation = Isolation(size=2)
+    yield isolation
+    isolation.close()
+
+
 @pytest.fixture
-def office(database_url: str, tmp_path: Path) -> Iterator[Office]:
+def office(database_url: str, tmp_path: Path, readers: Isolation) -> Iterator[Office]:
     settings = Settings(
         home=tmp_path / "home",
         admin_token=Secret(ADMINISTRATOR),
@@ -32,7 +41,7 @@ def office(database_url: str, tmp_path: Path) -> Iterator[Office]:
     )
     first_run.make_home(settings)
     first_run.set_up(settings, database_url)
-    wiring = build(settings, database_url)
+    wiring = build(settings, database_url, isolation=readers)
     with served(wiring) as base, httpx.Client(base_url=base, timeout=30, trust_env=False) as http:
         yield Office(wiring, http)
     wiring.close()

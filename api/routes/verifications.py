@@ -1,0 +1,100 @@
+"""`/verifications`: kept reports with their evidence; shown, exported, repeated, destroyed."""
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from api.auth import Call, needs, uploaded_to_verify
+from api.permissions import Action, scopes
+from api.report_answers import FORMS, NOTICES, answer
+from api.responses import Responses, problems
+from api.routes.verify import judged
+from api.schemas.verify import DestroyIn, ReplayOut, TombstoneOut, VerifyOptionsIn
+from api.uploads import Upload
+from signing import receipts
+from signing.errors import DocumentDiffers
+from signing.models import Verification
+
+router = APIRouter(prefix="/verifications", tags=["verify"])
+Verifier = Annotated[Call, Depends(needs(Action.VERIFY))]
+_FORMS: Responses = {200: {"content": {kind: {} for kind in FORMS}, "description": "The report"}}
+_ZIP: Responses = {200: {"content": {"application/zip": {}}, "description": "Report and evidence"}}
+
+
+def _mine(call: Call, session: Session, verification_id: uuid.UUID) -> Verification:
+    """Find a report of the caller's own; auditors of the whole tree find every one."""
+    everything = None in scopes(call.actor, Action.AUDIT_READ)
+    return receipts.get(session, verification_id, actor=None if everything else call.identity)
+
+
+@router.get(
+    "/{verification_id}",
+    response_class=Response,
+    responses={**problems(404, 406, 410), **_FORMS},
+)
+def show(request: Request, call: Verifier, verification_id: uuid.UUID) -> Response:
+    """Show a kept report in any form."""
+    with call.wiring.sessions() as session:
+        return answer(request, receipts.report_of(_mine(call, session, verification_id)))
+
+
+@router.get(
+    "/{verification_id}/return-notice",
+    response_class=Response,
+    responses={
+        **problems(404, 406, 409, 410),
+        200: {"content": {kind: {} for kind in NOTICES}, "description": "The notice"},
+    },
+)
+def return_notice(request: Request, call: Verifier, verification_id: uuid.UUID) -> Response:
+    """Write the notice that returns the document, as PDF or HTML."""
+    with call.wiring.sessions() as session:
+        report = receipts.report_of(_mine(call, session, verification_id))
+        return answer(request, report, offered=NOTICES)
+
+
+@router.get(
+    "/{verification_id}/evidence",
+    response_class=Response,
+    responses={**problems(404, 410), **_ZIP},
+)
+def evidence(call: Verifier, verification_id: uuid.UUID) -> Response:
+    """Export the report and what it rests on."""
+    with call.wiring.sessions() as session:
+        content = receipts.export(session, _mine(call, session, verification_id))
+    name = f'attachment; filename="verification-{verification_id}.zip"'
+    return Response(content, media_type="application/zip", headers={"Content-Disposition": name})
+
+
+@router.post("/{verification_id}/replay", responses=problems(404, 409, 410, 413, 415, 503))
+def replay(
+    call: Verifier,
+    verification_id: uuid.UUID,
+    upload: Annotated[Upload, Depends(uploaded_to_verify)],
+) -> ReplayOut:
+    """Repeat a kept verdict on the same document, from the stored evidence alone."""
+    password = VerifyOptionsIn.parse(upload.options).password
+    with call.wiring.sessions() as session:
+        kept = _mine(call, session, verification_id)
+        given = upload if upload.content is None else upload.content
+        if given.sha256 != kept.document_sha256:
+            raise DocumentDiffers(f"the kept report is about {kept.document_sha256}")
+        recording = receipts.recording_of(session, kept)
+        before = receipts.report_of(kept)
+    question = receipts.question_of(before, password=password)
+    repeated = judged(call, upload, question, recording.repeating())
+    return ReplayOut(same=receipts.same_verdict(before, repeated), report=repeated)
+
+
+@router.delete("/{verification_id}", responses=problems(404, 410))
+def destroy(call: Verifier, verification_id: uuid.UUID, body: DestroyIn) -> TombstoneOut:
+    """Destroy a kept report and its evidence; a tombstone says when, by whom and why."""
+    with call.transaction() as session:
+        kept = _mine(call, session, verification_id)
+        made = receipts.destroy(
+            session, kept.id, at=call.at, actor=call.identity, reason=body.reason
+        )
+        return TombstoneOut.of(made)
