@@ -1,4 +1,4 @@
-"""What relying parties fetch without login: OCSP, time-stamps, CA certificates, CRLs.
+"""What relying parties fetch without login: time-stamps, CA certificates, CRLs.
 
 Bare ASGI in front of the framework, since these are the calls that come by the thousand. The work
 runs in threads: it asks the database, so that no answer is older than the last committed change.
@@ -14,7 +14,6 @@ from starlette.concurrency import run_in_threadpool
 
 from ca import authorities, crl
 from ca.errors import CaError
-from ca.ocsp_messages import request_from_path
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from api.wiring import Wiring
 
 MAX_REQUEST_BYTES: Final = 64 * 1024
-"""RFC 6960 and RFC 3161 requests are a few hundred bytes."""
-OCSP_TYPE: Final = b"application/ocsp-response"
+"""RFC 3161 requests are a few hundred bytes."""
 TSA_TYPE: Final = b"application/timestamp-reply"
 _OK: Final = 200
 
@@ -48,25 +46,12 @@ class PkiFiles:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch by path."""
         path = scope["path"] if scope["type"] == "http" else ""
-        if path == "/ocsp" or path.startswith("/ocsp/"):
-            await self._reply(send, scope, await self._ocsp(scope, receive))
-        elif path == "/tsa":
+        if path == "/tsa":
             await self._reply(send, scope, await self._tsa(scope, receive))
         elif path.startswith("/pki/"):
             await self._reply(send, scope, await self._file(scope))
         else:
             await self.app(scope, receive, send)
-
-    async def _ocsp(self, scope: Scope, receive: Receive) -> Reply:
-        if scope["method"] == "POST":
-            request = await _body(receive)
-        elif scope["method"] in {"GET", "HEAD"}:
-            raw = (scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0]
-            request = request_from_path(raw.removeprefix(b"/ocsp").lstrip(b"/").decode("latin-1"))
-        else:
-            return _not_allowed(b"GET, HEAD, POST")
-        answer = await run_in_threadpool(self.wiring.ocsp_answer, request)
-        return Reply(_OK, OCSP_TYPE, answer, ((b"cache-control", b"no-cache"),))
 
     async def _tsa(self, scope: Scope, receive: Receive) -> Reply:
         if scope["method"] != "POST":
