@@ -86,7 +86,7 @@ def replay(
         before = receipts.report_of(kept)
     question = receipts.question_of(before, password=password)
     repeated = judged(call, upload, question, recording.repeating())
-    return ReplayOut(same=receipts.same_verdict(before, repeated), report=repeated)
+    return ReplayOut(same=receipts.same_verdict(before, repeated), report=dict(repeated))
 
 
 @router.delete("/{verification_id}", responses=problems(404, 410))

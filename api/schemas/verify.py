@@ -11,7 +11,6 @@ from pydantic import AwareDatetime, Field, ValidationError
 from api.errors import ParameterInvalid
 from api.schemas.lists import Schema
 from api.uploads import Upload
-from pdf.report import JSON
 from signing.judging import Question
 from signing.receipt_models import VerificationTombstone
 
@@ -98,4 +97,4 @@ class ReplayOut(Schema):
     """A verdict repeated from its evidence, and whether it is the same."""
 
     same: bool
-    report: dict[str, JSON]
+    report: dict[str, object]
