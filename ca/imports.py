@@ -190,9 +190,17 @@ def rows(
     return list(session.scalars(query.limit(limit)))
 
 
-def listing(session: Session, *, limit: int, before: uuid.UUID | None = None) -> list[Import]:
+def listing(
+    session: Session,
+    *,
+    limit: int,
+    before: uuid.UUID | None = None,
+    created_by: str | None = None,
+) -> list[Import]:
     """Return up to `limit` imports, newest first, those before the id `before`."""
     query = select(Import).order_by(Import.id.desc()).limit(limit)
+    if created_by is not None:
+        query = query.where(Import.created_by == created_by)
     if before is not None:
         query = query.where(Import.id < before)
     return list(session.scalars(query))

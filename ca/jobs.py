@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from sqlalchemy import select
 
-from ca import crl, issue, ocsp
+from ca import crl, issue, ocsp, registry_jobs
 from ca.errors import AuthorityNotFound, CrlUnavailable
 from ca.models import (
     Authority,
@@ -156,6 +156,7 @@ JOBS: Final[Mapping[str, Job]] = {
     "ca.publish_due_crls": publish_due_crls,
     "ca.renew_ocsp_answers": renew_ocsp_answers,
     "ca.report_open_intents": report_open_intents,
+    **registry_jobs.JOBS,
 }
 """What the worker registers, by name."""
 
@@ -163,5 +164,6 @@ SCHEDULE: Final[Mapping[str, str]] = {
     "ca.publish_due_crls": "*/30 * * * *",
     "ca.renew_ocsp_answers": "*/15 * * * *",
     "ca.report_open_intents": "7 * * * *",
+    **registry_jobs.SCHEDULE,
 }
 """When the periodic ones run, as five-field cron lines (UTC)."""

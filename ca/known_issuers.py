@@ -228,7 +228,9 @@ def _ca_certificate(data: bytes) -> bytes:
     except (CertificateUnreadable, *UNREADABLE) as e:
         raise IssuerInvalid("the certificate cannot be read") from e
     constraints = parsed.extension(x509.BasicConstraints)
-    if parsed.extensions and (constraints is None or not constraints.ca):
+    # Roots of the first version have no extensions at all; some still have certificates in force.
+    old_root = not parsed.extensions and parsed.self_issued
+    if not old_root and (constraints is None or not constraints.ca):
         raise IssuerInvalid("this is not the certificate of a CA")
     return parsed.der
 

@@ -135,7 +135,7 @@ def from_der(der: bytes) -> ListedCertificate:
     except CertificateUnreadable as e:
         raise values.refused("certificate_unreadable", "certificate") from e
     constraints = parsed.extension(x509.BasicConstraints)
-    if constraints is not None and constraints.ca:
+    if parsed.self_issued or (constraints is not None and constraints.ca):
         raise values.refused("certificate_is_ca", "certificate")
     certificate = parsed.certificate
     attribute = _attributes(certificate.subject)

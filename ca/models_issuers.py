@@ -32,3 +32,5 @@ class KnownIssuer(Base):
     """When its answers were last compared with our records."""
     check_problem: Mapped[str | None]
     """Why the last comparison could not be made; a stable word, None when it was made."""
+    check_cursor: Mapped[uuid.UUID | None]
+    """The certificate after which a comparison that was bounded goes on."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from ca import imports
+from ca import imports, issuer_watch
+from ca.guarded_fetch import Fetcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,12 +18,27 @@ if TYPE_CHECKING:
     from hsm.providers import KeyStore
 
 
+_log = logging.getLogger(__name__)
+
+
 def run_import(
     sessions: sessionmaker[Session], keys: KeyStore, at: datetime, payload: Mapping[str, object]
 ) -> bool:
     """Go on with the import in `payload["import_id"]` until no row is left."""
     del keys
     return imports.run(sessions, uuid.UUID(str(payload["import_id"])), at=at)
+
+
+def watch_issuers(
+    sessions: sessionmaker[Session], keys: KeyStore, at: datetime, payload: Mapping[str, object]
+) -> int:
+    """Compare our record with what other issuers publish; how many certificates differ."""
+    del keys, payload
+    found = issuer_watch.watch(sessions, Fetcher(), at=at)
+    for one in found:
+        if one.problem is not None:
+            _log.warning("issuer %s could not be compared with: %s", one.issuer_id, one.problem)
+    return sum(one.differing for one in found)
 
 
 JOBS: Final[
@@ -31,8 +48,11 @@ JOBS: Final[
     ]
 ] = {
     imports.JOB: run_import,
+    "ca.watch_issuers": watch_issuers,
 }
 """What the worker registers, by name."""
 
-SCHEDULE: Final[Mapping[str, str]] = {}
+SCHEDULE: Final[Mapping[str, str]] = {
+    "ca.watch_issuers": "35 */4 * * *",
+}
 """When the periodic ones run, as five-field cron lines (UTC)."""

@@ -76,6 +76,7 @@ def _issuers() -> None:
         _time("created_at"),
         _time("checked_at", null=True),
         _text("check_problem", null=True),
+        sa.Column("check_cursor", sa.Uuid(), nullable=True),
         sa.UniqueConstraint("slug"),
     )
 

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from api import problems
+from api import app, problems
 from api.errors import BodyTooLarge, ParameterInvalid
 from api.problems import ROOTS, TEXTS, language_of, problem
 from ca.errors import CertificateNotUsable, TransitionNotAllowed
+
+assert app  # importing it brings every room's errors in
 
 
 def every_class(root: type[Exception]) -> Iterator[type[Exception]]:
