@@ -8,6 +8,7 @@ from datetime import datetime
 
 from pdf.cms_check import CmsFacts
 from pdf.conclusions import Conclusion
+from pdf.dates import read_date
 from pdf.examined import Examined
 from pdf.report import (
     Criterion,
@@ -37,10 +38,11 @@ def render_signature(
     """Give the report of one signature; `examined` are all, for time-stamps that cover it."""
     conclusion = item.conclusion or Conclusion(indication=Indication.INDETERMINATE)
     stamps = _timestamps(item, examined)
+    claimed = _claimed_time(item)
     time = SigningTime(
-        claimed=item.facts.token_time if item.is_timestamp else item.facts.claimed_time,
+        claimed=claimed,
         proven=item.proven,
-        source=item.proven_by or ("claimed" if item.facts.claimed_time else None),
+        source=item.proven_by or ("claimed" if claimed else None),
     )
     return SignatureReport(
         index=index,
@@ -140,6 +142,13 @@ def _level(item: Examined, store: SecurityStore, examined: Sequence[Examined]) -
     if not evidence:
         return "B-T"
     return "B-LTA" if stamps else "B-LT"
+
+
+def _claimed_time(item: Examined) -> datetime | None:
+    """Give the token's own time, or what the signer claims: in the CMS, or /M as PAdES does."""
+    if item.is_timestamp:
+        return item.facts.token_time
+    return item.facts.claimed_time or read_date(item.found.dictionary.get("M"))
 
 
 def _criteria(item: Examined, conclusion: Conclusion, at: datetime) -> dict[str, Criterion]:
