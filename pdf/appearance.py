@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from pdf.archival import Archival
 from pdf.errors import PlacementInvalid, StampUnreadable
 from pdf.images import StampImage, stamp_image
 from pdf.objects import Name, ObjectSink, Ref, Stream, Value, number
-from pdf.presets import Align, ImageRole, Preset, preset_named
+from pdf.presets import COMMON_WORDS, Align, ImageRole, Preset, preset_named
+from pdf.srgb import add_srgb
 from pdf.typeface import Style, embedded_font, normalised, typeface
 
 # Vietnam has had one zone without summer time since 1975; stamps show it whatever the server's.
@@ -24,15 +26,23 @@ LEADING = 1.22
 PADDING = 2.0
 MAX_LINES = 40
 MAX_LINE_LENGTH = 500
+LARGEST_FONT = 144.0
+# Heights of seals and signatures that people have; the limits keep slips of a unit off the page.
+IMAGE_HEIGHT_MM = (3.0, 200.0)
+MAX_WORDS = 20
+MAX_WORD_LENGTH = 500
 # Points between an image and the text beside or under it.
 _GAP = 4.0
+# Thickness in points of the line around a framed stamp.
+_LINE = 0.8
+_FRAME_PADDING = 5.0
 # Share of the box that an image beside the text takes at most.
 _IMAGE_SHARE = 0.4
-_WIDEST = 260.0
 # Sums of widths may differ in the last digit from their product.
 _ROUNDING = 0.01
 # Lines are broken only when they would have to shrink below this share of the wanted size.
 _UNBROKEN_SHARE = 0.75
+_BESIDE = frozenset({ImageRole.BESIDE, ImageRole.REAL_SIZE_BESIDE})
 _WORD = re.compile(r"\{(\w+)\}")
 
 
@@ -41,7 +51,9 @@ class Stamp:
     """A visible signature: a preset, and what the caller puts in its place.
 
     `lines` replace the preset's; `image` is a PNG (with alpha) or JPEG; `image_height_mm` is the
-    real height of a seal. Names left out are taken from the signer's certificate.
+    real height of a seal. Names left out are taken from the signer's certificate. `template` is a
+    preset of one's own, instead of a named one; `words` fill the words that a preset has of its own
+    (nd30.copy: form; incoming: arrived, forward_to, file_code).
     """
 
     preset: str = "standard"
@@ -53,6 +65,13 @@ class Stamp:
     organization: str | None = None
     position: str | None = None
     number: str | None = None
+    template: Preset | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def look(self) -> Preset:
+        """The preset in use; raises StampUnreadable when there is none of that name."""
+        return self.template or preset_named(self.preset)
 
 
 def local_time(at: datetime) -> str:
@@ -75,20 +94,25 @@ class Drawing:
         """Width and height in points that the stamp takes when nothing limits it."""
         face = typeface(Style.REGULAR)
         widest = max((face.width(line, self.font_size) for line in self.lines), default=0.0)
-        width = min(_WIDEST, widest)
+        width = min(self.preset.widest, widest)
         wrapped = _wrapped(self.lines, self.font_size, width + _ROUNDING)
         height = len(wrapped) * self.font_size * LEADING
         if self.image is not None:
             wide = self.image_height * self.image.width / self.image.height
             if not self.lines:
                 return wide, self.image_height
-            if self.preset.image is ImageRole.BESIDE:
+            if self.preset.image in _BESIDE:
                 # the image stands as high as the text beside it, at least its share of the box
                 height = max(height, self.image_height)
                 width += _GAP + wide
             else:
                 width, height = max(width, wide), height + _GAP + self.image_height
-        return width + 2 * PADDING, height + 2 * PADDING
+        return width + 2 * self.padding, height + 2 * self.padding
+
+    @property
+    def padding(self) -> float:
+        """Points between the edge and what is in it; more where the edge is a line."""
+        return _FRAME_PADDING if self.preset.frame else PADDING
 
 
 def compose(stamp: Stamp, *, words: Mapping[str, str | None]) -> Drawing:
@@ -96,7 +120,9 @@ def compose(stamp: Stamp, *, words: Mapping[str, str | None]) -> Drawing:
 
     Raises GlyphMissing, StampUnreadable.
     """
-    preset = preset_named(stamp.preset)
+    preset = stamp.look
+    _require_sizes(stamp)
+    words = _all_words(stamp, preset, words)
     image = None if stamp.image is None else stamp_image(stamp.image)
     if image is None and preset.image_required:
         raise StampUnreadable(f"the preset {preset.name} needs an image")
@@ -115,6 +141,43 @@ def compose(stamp: Stamp, *, words: Mapping[str, str | None]) -> Drawing:
     if stamp.image_height_mm is not None:
         height = stamp.image_height_mm * 72 / 25.4
     return Drawing(preset, lines, image, height, stamp.font_size or preset.font_size)
+
+
+def _require_sizes(stamp: Stamp) -> None:
+    size, height = stamp.font_size, stamp.image_height_mm
+    if size is not None and not SMALLEST_FONT <= size <= LARGEST_FONT:
+        raise StampUnreadable(f"the font size is between {SMALLEST_FONT:g} and {LARGEST_FONT:g}")
+    if height is not None and not IMAGE_HEIGHT_MM[0] <= height <= IMAGE_HEIGHT_MM[1]:
+        low, high = IMAGE_HEIGHT_MM
+        raise StampUnreadable(f"an image is between {low:g} and {high:g} mm high")
+
+
+def _all_words(
+    stamp: Stamp, preset: Preset, common: Mapping[str, str | None]
+) -> Mapping[str, str | None]:
+    """Add the preset's own words to the common ones; raises StampUnreadable for wrong ones."""
+    if len(stamp.words) > MAX_WORDS or any(len(v) > MAX_WORD_LENGTH for v in stamp.words.values()):
+        raise StampUnreadable(f"at most {MAX_WORDS} words of {MAX_WORD_LENGTH} letters")
+    own: dict[str, str | None] = {}
+    for word in preset.words:
+        given = stamp.words.get(word.name)
+        if given is not None and word.choices:
+            given = _among(normalised(given), word.name, word.choices)
+        own[word.name] = given or (word.default and _filled(word.default, common))
+    strange = stamp.words.keys() - own.keys()
+    if stamp.lines is not None:
+        # lines of one's own may name words of one's own
+        own |= {name: stamp.words[name] for name in strange - COMMON_WORDS}
+    elif strange:
+        raise StampUnreadable(f"the preset {preset.name} has no word {min(strange)!r}")
+    return {**common, **own}
+
+
+def _among(given: str, name: str, choices: tuple[str, ...]) -> str:
+    for choice in choices:
+        if given.casefold() == choice.casefold():
+            return choice
+    raise StampUnreadable(f"the word {name} is one of {', '.join(choices)}")
 
 
 def _filled(template: str, words: Mapping[str, str | None]) -> str:
@@ -174,34 +237,39 @@ class _Area:
 
 
 def draw(
-    drawing: Drawing, sink: ObjectSink, *, size: tuple[float, float], matrix: tuple[int, ...]
+    drawing: Drawing,
+    sink: ObjectSink,
+    *,
+    size: tuple[float, float],
+    matrix: tuple[int, ...],
+    archival: Archival | None = None,
 ) -> Ref:
     """Draw the stamp into a form of that size (ISO 32000-2 section 12.5.5); give its reference.
 
-    `matrix` is the turn that makes it upright. Raises PlacementInvalid when the text does not fit.
+    `matrix` is the turn that makes it upright; `archival` is what its document asks of it. Raises
+    PlacementInvalid when the text does not fit.
     """
     image_area, text_area = _areas(drawing, *size)
     content: list[bytes] = []
     resources: dict[str, Value] = {}
+    space: Value = Name("DeviceRGB")
+    if archival is not None:
+        space = (Name("ICCBased"), add_srgb(sink))
+        resources["ColorSpace"] = {"CS0": space}
+    black = b"0 g 0 G" if archival is None else b"/CS0 cs 0 0 0 sc /CS0 CS 0 0 0 SC"
     if drawing.image is not None and image_area is not None:
-        resources["XObject"] = {"Im0": drawing.image.add_to(sink)}
-        content.append(
-            b"q %s 0 0 %s %s %s cm /Im0 Do Q"
-            % tuple(
-                number(value)
-                for value in (
-                    image_area.width,
-                    image_area.height,
-                    image_area.left,
-                    image_area.bottom,
-                )
-            )
-        )
+        soft = archival is None or archival.soft_masks
+        added = drawing.image.add_to(sink, colour_space=space, soft_masks=soft)
+        resources["XObject"] = {"Im0": added}
+        content.append(_picture(image_area))
     if drawing.lines and text_area is not None:
         lines, font_size = _fitted(drawing, text_area.width, text_area.height)
         font = embedded_font("".join(lines))
-        resources["Font"] = {"F0": font.add_to(sink)}
-        content.append(_text(lines, font_size, text_area, drawing.preset.align))
+        cid_set = archival is not None and archival.cid_sets
+        resources["Font"] = {"F0": font.add_to(sink, cid_set=cid_set)}
+        content.append(_text(lines, font_size, text_area, drawing.preset.align, black))
+    if drawing.preset.frame:
+        content.append(_frame(*size, black))
     entries: dict[str, Value] = {
         "Type": Name("XObject"),
         "Subtype": Name("Form"),
@@ -213,15 +281,49 @@ def draw(
     return sink.add(Stream(entries, b"\n".join(content)))
 
 
+def draw_nothing(sink: ObjectSink) -> Ref:
+    """Write the appearance of what is not seen, which PDF/A asks for as well."""
+    entries: dict[str, Value] = {
+        "Type": Name("XObject"),
+        "Subtype": Name("Form"),
+        "BBox": [0, 0, 0, 0],
+        "Resources": {},
+    }
+    return sink.add(Stream(entries, b""))
+
+
+def _picture(area: _Area) -> bytes:
+    numbers = (area.width, area.height, area.left, area.bottom)
+    return b"q %s 0 0 %s %s %s cm /Im0 Do Q" % tuple(number(value) for value in numbers)
+
+
+def _frame(width: float, height: float, black: bytes) -> bytes:
+    """Draw a thin line around everything, inside the edges."""
+    inset = _LINE / 2
+    sides = (inset, inset, width - _LINE, height - _LINE)
+    box = b" ".join(number(value) for value in sides)
+    return b"q %s %s w %s re S Q" % (black, number(_LINE), box)
+
+
 def _areas(drawing: Drawing, width: float, height: float) -> tuple[_Area | None, _Area | None]:
     """Divide the box between image and text."""
-    inner = _Area(PADDING, PADDING, width - 2 * PADDING, height - 2 * PADDING)
+    edge = drawing.padding
+    inner = _Area(edge, edge, width - 2 * edge, height - 2 * edge)
     if drawing.image is None:
         return None, inner
     shape = drawing.image.width / drawing.image.height
     if not drawing.lines:
         # without text nothing needs padding: a seal in its real size fills its box
         return _inside(_Area(0, 0, width, height), shape), None
+    if drawing.preset.image is ImageRole.REAL_SIZE_BESIDE:
+        tall = min(drawing.image_height, inner.height)
+        shift = tall * shape + _GAP
+        top = inner.bottom + inner.height
+        picture = _Area(inner.left, top - tall, tall * shape, tall)
+        # the lines stand at the upper edge: in the margin of a page, above its own text
+        lines = len(drawing.lines) * drawing.font_size * LEADING
+        high = min(inner.height, lines)
+        return picture, _Area(inner.left + shift, top - high, inner.width - shift, high)
     if drawing.preset.image is ImageRole.BESIDE:
         wide = min(inner.height * shape, inner.width * _IMAGE_SHARE)
         picture = _inside(_Area(inner.left, inner.bottom, wide, inner.height), shape)
@@ -245,7 +347,7 @@ def _inside(area: _Area, shape: float) -> _Area:
     )
 
 
-def _text(lines: list[str], size: float, area: _Area, align: Align) -> bytes:
+def _text(lines: list[str], size: float, area: _Area, align: Align, black: bytes) -> bytes:
     """Write the lines as text operators, the block in the middle of the area's height."""
     face = typeface(Style.REGULAR)
     leading = size * LEADING
@@ -255,7 +357,7 @@ def _text(lines: list[str], size: float, area: _Area, align: Align) -> bytes:
     descent = -face.metrics["Descent"] / 1000 * size
     top = area.bottom + (area.height + block) / 2
     baseline = top - (leading - ascent - descent) / 2 - ascent
-    out = [b"q 0 g BT /F0 %s Tf" % number(size)]
+    out = [b"q %s BT /F0 %s Tf" % (black, number(size))]
     for index, line in enumerate(lines):
         free = area.width - face.width(line, size)
         share = {Align.LEFT: 0.0, Align.CENTRE: 0.5, Align.RIGHT: 1.0}[align]

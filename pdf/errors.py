@@ -9,7 +9,11 @@
     ├── SigningNotPermitted     the author, an earlier signature or the encryption forbids it
     ├── FieldUnavailable        the signature field is taken, locked, or not a signature field
     ├── PlacementInvalid        page or box is outside the document, or too small
+    │   ├── PlacementTaken      an earlier signature stands where the stamp is wanted
+    │   └── AnchorNotFound      the words that the stamp was to stand at are not in the document
+    ├── PageUndrawable          a page cannot be drawn or read within the bounds for that
     ├── StampUnreadable         the stamp image or its template cannot be used
+    │   ├── TemplateInvalid     an own stamp template breaks a rule for templates
     │   └── GlyphMissing        a letter that the bundled font cannot draw
     ├── CertificateUnsuitable   certificate and algorithm do not belong together
     ├── ContainerTooSmall       the signature does not fit the room reserved for it
@@ -129,6 +133,43 @@ class PlacementInvalid(PdfError):
         )
 
 
+class PlacementTaken(PlacementInvalid):
+    """An earlier signature stands where the stamp is wanted, or the page is full of them."""
+
+    code = "placement_taken"
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return "Choose another place, or ask for the next free one (if_taken: move)."
+
+
+class AnchorNotFound(PlacementInvalid):
+    """The words that the stamp was to stand at are not on the page; `anchor` repeats them."""
+
+    code = "anchor_not_found"
+
+    def __init__(self, anchor: str) -> None:
+        self.anchor = anchor
+        super().__init__(f"the words {anchor!r} are not in the text of the document")
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return (
+            "Write the words as they stand in the document; a scanned page has no text to find, "
+            "so give a box or a corner there."
+        )
+
+
+class PageUndrawable(PdfError):
+    """A page cannot be drawn, or its text not be read, within the bounds of time and memory."""
+
+    code = "page_undrawable"
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return "Give a box or a corner; signing itself draws no page. Try again if it was busy."
+
+
 class StampUnreadable(PdfError):
     """The stamp's image or template cannot be used."""
 
@@ -137,6 +178,20 @@ class StampUnreadable(PdfError):
     def diagnostics(self) -> str:
         """Say what to do."""
         return "Use a PNG or JPEG image within the limits, and a preset from the list."
+
+
+class TemplateInvalid(StampUnreadable):
+    """An own stamp template breaks a rule; `where` names the entry."""
+
+    code = "template_invalid"
+
+    def __init__(self, where: str, why: str) -> None:
+        self.where = where
+        super().__init__(f"stamp template, {where}: {why}")
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return "Correct the entry that is named; the documentation lists them with their limits."
 
 
 class GlyphMissing(StampUnreadable):

@@ -3,7 +3,7 @@
 import io
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from PIL import Image
 
@@ -13,6 +13,10 @@ from pdf.objects import Name, ObjectSink, Ref, Stream, Value
 # A scanned signature or seal at 600 dpi is below 2 MB and 4 million pixels.
 MAX_IMAGE_BYTES = 5 * 1024 * 1024
 MAX_IMAGE_PIXELS = 16_000_000
+
+_DEVICE_RGB = Name("DeviceRGB")
+# Where an image may not be transparent by degrees: opacity (of 255) from which a point is painted.
+_PAINTED_FROM = 64
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,14 @@ class StampImage:
     colours: bytes
     alpha: bytes | None
 
-    def add_to(self, sink: ObjectSink) -> Ref:
-        """Write the image's objects; give the reference that resources name."""
+    def add_to(
+        self, sink: ObjectSink, *, colour_space: Value = _DEVICE_RGB, soft_masks: bool = True
+    ) -> Ref:
+        """Write the image's objects; give the reference that resources name.
+
+        Without soft masks a point is either there or not (ISO 32000-2 section 8.9.6.3), and what
+        was transparent by degrees is mixed with white.
+        """
         common: dict[str, Value] = {
             "Type": Name("XObject"),
             "Subtype": Name("Image"),
@@ -34,11 +44,26 @@ class StampImage:
             "BitsPerComponent": 8,
             "Filter": Name("FlateDecode"),
         }
-        colours: dict[str, Value] = {**common, "ColorSpace": Name("DeviceRGB")}
-        if self.alpha is not None:
+        colours: dict[str, Value] = {**common, "ColorSpace": colour_space}
+        if self.alpha is None:
+            return sink.add(Stream(colours, self.colours))
+        if soft_masks:
             mask = Stream({**common, "ColorSpace": Name("DeviceGray")}, self.alpha)
             colours["SMask"] = sink.add(mask)
-        return sink.add(Stream(colours, self.colours))
+            return sink.add(Stream(colours, self.colours))
+        mixed, stencil = self._stencilled
+        hard = Stream({**common, "ImageMask": True, "BitsPerComponent": 1}, stencil)
+        return sink.add(Stream({**colours, "Mask": sink.add(hard)}, mixed))
+
+    @cached_property
+    def _stencilled(self) -> tuple[bytes, bytes]:
+        """Colours on white, and one bit for each point: set where nothing is painted."""
+        size = (self.width, self.height)
+        colours = Image.frombytes("RGB", size, zlib.decompress(self.colours))
+        alpha = Image.frombytes("L", size, zlib.decompress(self.alpha or b""))
+        mixed = Image.composite(colours, Image.new("RGB", size, "white"), alpha)
+        absent = alpha.point(lambda value: 255 * (value < _PAINTED_FROM)).convert("1")
+        return zlib.compress(mixed.tobytes(), 9), zlib.compress(absent.tobytes(), 9)
 
 
 @lru_cache(maxsize=64)

@@ -8,20 +8,24 @@ entries are ours. Sources: ISO 32000-2 sections 12.7.5.5, 12.8.1 (signature dict
 # The object layer is only partly annotated; what leaves here is.
 # mypy: allow-untyped-calls
 
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from pyhanko.pdf_utils import generic
 
-from pdf.appearance import Drawing, compose, draw
-from pdf.errors import FieldUnavailable, PlacementInvalid, SigningNotPermitted
+from pdf.appearance import Drawing, compose, draw, draw_nothing
+from pdf.archival import RGB_COMPONENTS, Archival, claimed
+from pdf.earlier import Earlier, last_personal
+from pdf.errors import DamagedPdf, FieldUnavailable, PlacementInvalid, SigningNotPermitted
+from pdf.extensions import PREFIX, extension_for
 from pdf.fields import Form, SignatureField, choose_field, read_form
 from pdf.layer import OpenedDocument, entry, guarded
 from pdf.objects import Name, Raw, Ref, Value
 from pdf.options import SignatureOptions
 from pdf.page_geometry import Page
-from pdf.pages import find_page, page_holding
-from pdf.placement import Placed, place, place_default
-from pdf.revision import Revision, Wanted, separator
+from pdf.pages import find_page, page_at, page_holding
+from pdf.placement import Placed, settle
+from pdf.revision import Revision, Wanted, place_wish, separator
 from pdf.seed_values import require_seed_values
 from pdf.signature_objects import (
     SIGNATURES_EXIST_APPEND_ONLY,
@@ -51,6 +55,7 @@ def write_layered(source: BinaryIO, wanted: Wanted) -> Revision:
     with guarded("the new revision cannot be written"):
         if not form.signed:
             document.writer.raise_version((1, 7))
+        _declare_extension(document, wanted)
         builder = _Builder(document, form, wanted)
         contents, byte_range = builder.build(chosen, page)
         source.seek(document.size - 1)
@@ -63,7 +68,47 @@ def write_layered(source: BinaryIO, wanted: Wanted) -> Revision:
         contents_length=2 * wanted.room,
         byte_range_offset=document.sink.offset_of(byte_range),
         field=chosen if isinstance(chosen, str) else chosen.name,
+        placed=builder.placed,
     )
+
+
+def _declare_extension(document: OpenedDocument, wanted: Wanted) -> None:
+    """Name the extension that the signature needs, unless the catalog names it already."""
+    extension = extension_for(wanted.signer.public_key)
+    if extension is None:
+        return
+    root = document.root
+    known = entry(root, "/Extensions")
+    if not isinstance(known, generic.DictionaryObject):
+        root["/Extensions"] = document.sink.convert({PREFIX: [extension]})
+        document.writer.update_root()
+        return
+    found = entry(known, f"/{PREFIX}")
+    listed = list(found) if isinstance(found, generic.ArrayObject) else [found] if found else []
+    levels = [
+        entry(each, "/ExtensionLevel")
+        for each in listed
+        if isinstance(each, generic.DictionaryObject)
+    ]
+    if extension["ExtensionLevel"] not in levels:
+        listed.append(document.sink.convert(extension))
+        known[f"/{PREFIX}"] = generic.ArrayObject(listed)
+        document.writer.update_container(known)
+
+
+def _archival(document: OpenedDocument) -> Archival | None:
+    """Read whether the document claims to be PDF/A; unreadable metadata claims nothing."""
+    try:
+        with guarded("the metadata cannot be read"):
+            metadata = entry(document.root, "/Metadata")
+            intents = entry(document.root, "/OutputIntents") or ()
+            if not isinstance(metadata, generic.StreamObject):
+                return None
+            profiles = [entry(intent, "/DestOutputProfile") for intent in intents]
+            components = [entry(each, "/N") for each in profiles if each is not None]
+            return claimed(metadata.data, rgb_intent=RGB_COMPONENTS in components)
+    except DamagedPdf:
+        return None
 
 
 def _require_certifiable(form: Form, options: SignatureOptions) -> None:
@@ -82,6 +127,8 @@ class _Builder:
         self.form = form
         self.wanted = wanted
         self.options = wanted.options
+        self.archival = _archival(document)
+        self.placed: Placed | None = None
 
     def build(self, chosen: SignatureField | str, first_page: Page) -> tuple[Raw, Raw]:
         """Add everything; give the two values whose positions matter later."""
@@ -128,7 +175,8 @@ class _Builder:
 
     def _fill_field(self, field: SignatureField, signature: Ref) -> None:
         """Put the signature into an existing field, and the stamp into the field's widget."""
-        if self.options.box is not None or self.options.page is not None:
+        options = self.options
+        if any(each is not None for each in (options.box, options.page, options.spot)):
             raise PlacementInvalid(f"the field {field.name} has its own place in the document")
         field.dictionary["/V"] = self.sink.convert(signature)
         self.document.writer.mark_update(field.reference)
@@ -143,7 +191,7 @@ class _Builder:
         if len(set(rectangle[::2])) < 2 or len(set(rectangle[1::2])) < 2:  # noqa: PLR2004 - corners
             raise PlacementInvalid(f"the field {field.name} is invisible: it has no area")
         left, bottom, right, top = rectangle
-        placed = Placed.in_user_space(page, (left, bottom, right, top))
+        placed = self.placed = Placed.in_user_space(page, (left, bottom, right, top))
         appearance = self._appearance(self._drawing(), placed)
         widget["/AP"] = self.sink.convert({"N": appearance})
         self.document.writer.mark_update(reference)
@@ -154,44 +202,63 @@ class _Builder:
         entries = widget(name, signature)
         if options.stamp is not None:
             drawing = self._drawing()
-            wanted = drawing.preset.page if options.page is None else options.page
-            page = find_page(self.document, wanted)
-            placed = self._placed(page, drawing)
+            earlier = list(self._earlier())
+            page = self._page_for(drawing, earlier)
+            wish = place_wish(self.wanted, size=drawing.natural_size, preset=drawing.preset)
+            placed = self.placed = settle(page, wish, earlier=earlier)
             entries["Rect"] = [float(value) for value in placed.rectangle]
             if page.rotation:
                 entries["MK"] = {"R": page.rotation}
             entries["AP"] = {"N": self._appearance(drawing, placed)}
-        elif options.box is not None:
-            raise PlacementInvalid("a box was given, but no stamp to put into it")
+        elif options.box is not None or options.spot is not None:
+            raise PlacementInvalid("a place was given, but no stamp to put there")
         elif options.page is not None:
             page = find_page(self.document, options.page)
+        if options.stamp is None and self.archival is not None:
+            entries["AP"] = {"N": draw_nothing(self.sink)}
         entries["P"] = page.reference
         field = self.sink.add(entries)
         reference = self.sink.convert(field)
         register_field(self.document, self.form, reference)
         self.document.writer.register_annotation(self.sink.convert(page.reference), reference)
 
-    def _placed(self, page: Page, drawing: Drawing) -> Placed:
-        if self.options.box is not None:
-            return place(page, self.options.box, space=self.options.box_space)
-        earlier = [
-            tuple(float(value) for value in _widget_of(field)[1]["/Rect"])
-            for field in self.form.signatures
-            if self._stands_on(field, page)
-        ]
-        return place_default(
-            page,
-            size=drawing.natural_size,
-            habit=drawing.preset.habit,
-            earlier=[(a, b, c, d) for a, b, c, d in earlier],
-        )
+    def _page_for(self, drawing: Drawing, earlier: list[Earlier]) -> Page:
+        """Choose the page: asked for, or of the words, or of the signature that a seal joins."""
+        options = self.options
+        if self.wanted.anchor is not None:
+            return find_page(self.document, self.wanted.anchor.page)
+        if options.page is not None:
+            return find_page(self.document, options.page)
+        if drawing.preset.habit.covers is not None and not (options.box or options.spot):
+            personal = last_personal(earlier)
+            if personal is not None and personal.page is not None:
+                return page_at(self.document, personal.page)
+        return find_page(self.document, drawing.preset.page)
 
-    def _stands_on(self, field: SignatureField, page: Page) -> bool:
-        _, widget = _widget_of(field)
-        if not isinstance(entry(widget, "/Rect"), generic.ArrayObject) or "/P" not in widget:
-            return False
-        home = widget.raw_get("/P")
-        return isinstance(home, generic.IndirectObject) and home.idnum == page.reference.number
+    def _earlier(self) -> Iterator[Earlier]:
+        """Give the fields of signatures, also of ones to come: their places are kept for them."""
+        for field in self.form.signatures:
+            reference, widget = _widget_of(field)
+            rectangle = entry(widget, "/Rect")
+            if not isinstance(rectangle, generic.ArrayObject) or len(rectangle) != 4:  # noqa: PLR2004 - corners
+                continue
+            a, b, c, d = (float(value) for value in rectangle)
+            page = self._home(widget, reference) if a != c and b != d else None
+            value = field.value
+            covered = entry(value, "/ByteRange") if value is not None else None
+            end = sum(int(covered[index]) for index in range(2, len(covered or ())))
+            box = (min(a, c), min(b, d), max(a, c), max(b, d))
+            yield Earlier(page, box, _contents(value), end)
+
+    def _home(
+        self,
+        widget: generic.DictionaryObject,
+        reference: generic.IndirectObject | generic.Reference,
+    ) -> Ref | None:
+        try:
+            return page_holding(self.document, widget, reference).reference
+        except PlacementInvalid:
+            return None
 
     def _drawing(self) -> Drawing:
         stamp = self.options.stamp
@@ -200,7 +267,13 @@ class _Builder:
         return compose(stamp, words=stamp_words(self.options, self.wanted.signer))
 
     def _appearance(self, drawing: Drawing, placed: Placed) -> Ref:
-        return draw(drawing, self.sink, size=(placed.width, placed.height), matrix=placed.matrix)
+        return draw(
+            drawing,
+            self.sink,
+            size=(placed.width, placed.height),
+            matrix=placed.matrix,
+            archival=self.archival,
+        )
 
     def _record_certification(self, signature: Ref) -> None:
         root = self.document.root
@@ -244,6 +317,16 @@ def declare_signatures(document: OpenedDocument, form: Form) -> None:
         # readers that rebuild appearances on opening would change the signed document
         del dictionary["/NeedAppearances"]
         document.writer.update_container(dictionary)
+
+
+def _contents(signature: generic.DictionaryObject | None) -> bytes:
+    """Give a signature's container, which is never encrypted (ISO 32000-2 section 7.6.2)."""
+    if signature is None or "/Contents" not in signature:
+        return b""
+    found = signature.raw_get("/Contents", decrypt=generic.EncryptedObjAccess.RAW)
+    if isinstance(found, generic.TextStringObject):
+        found = found.original_bytes
+    return found if isinstance(found, bytes) else b""
 
 
 def _transform(method: str, parameters: dict[str, Value]) -> dict[str, Value]:

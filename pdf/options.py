@@ -6,7 +6,9 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from pdf.appearance import Stamp
+from pdf.errors import PlacementInvalid
 from pdf.placement import BoxSpace
+from pdf.spot import IfTaken, Spot
 
 # Room kept for one time-stamp token: a token with a chain of four RSA-4096 certificates is about
 # 9 kB. A server known to answer with more is given its own figure in the options.
@@ -54,9 +56,10 @@ class SignatureOptions:
     """One signature: when, how, where, and what is seen of it.
 
     `signing_time` is the claimed time, aware. `page` is 1-based, negative from the end. `box` is
-    (left, bottom, right, top) in points, measured as `box_space` says; without a box a stamp goes
-    where its preset belongs. Without a stamp the signature is invisible. `certify` makes it the
-    author's certification; nothing is ever certified otherwise.
+    (left, bottom, right, top) in points, measured as `box_space` says; `spot` is a corner of the
+    page or words on it; with neither a stamp goes where its preset belongs. `if_taken` says what
+    happens when an earlier signature stands there. Without a stamp the signature is invisible.
+    `certify` makes it the author's certification; nothing is ever certified otherwise.
     """
 
     signing_time: datetime
@@ -65,6 +68,8 @@ class SignatureOptions:
     page: int | None = None
     box: tuple[float, float, float, float] | None = None
     box_space: BoxSpace = BoxSpace.SEEN
+    spot: Spot | None = None
+    if_taken: IfTaken = IfTaken.REFUSE
     stamp: Stamp | None = None
     reason: str | None = None
     location: str | None = None
@@ -76,6 +81,8 @@ class SignatureOptions:
     timestamp_size: int = DEFAULT_TIMESTAMP_SIZE
 
     def __post_init__(self) -> None:
-        """Refuse a time without its zone: it would name two different moments."""
+        """Refuse a time without its zone, which names two moments, and two places for one stamp."""
         if self.signing_time.tzinfo is None:
             raise ValueError("signing_time needs a time zone")
+        if self.box is not None and self.spot is not None:
+            raise PlacementInvalid("either a box or a spot is given, not both")

@@ -37,6 +37,15 @@ def find_page(document: OpenedDocument, wanted: int | None) -> Page:
     raise PlacementInvalid(f"the document has no page {wanted}")
 
 
+def page_at(document: OpenedDocument, reference: Ref) -> Page:
+    """Give the page that is this object; raises PlacementInvalid when the page tree has it not."""
+    with guarded("the page tree cannot be read"):
+        for number, node in enumerate(walk(document), start=1):
+            if node[0].idnum == reference.number:
+                return _page(number, *node)
+    raise PlacementInvalid("the page of an earlier signature is not in the document")
+
+
 def page_holding(
     document: OpenedDocument,
     widget: generic.DictionaryObject,

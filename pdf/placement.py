@@ -5,12 +5,15 @@ PDF stores rectangles in user space, before turning and cutting. Everything here
 between the two, so that a stamp is upright and inside the page whatever the page does.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from pdf.errors import PlacementInvalid
+from pdf.earlier import Earlier, last_personal
+from pdf.errors import PlacementInvalid, PlacementTaken
 from pdf.page_geometry import Box, Page
+from pdf.spot import AnchorSpot, Corner, CornerSpot, IfTaken, Side, Spot
 
 POINTS_PER_MM = 72 / 25.4
 
@@ -21,6 +24,8 @@ SMALLEST_SIDE = 8.0
 # Space between two stamps side by side, and how many places in a row and column are tried.
 _BETWEEN = 8.0
 _PLACES_TRIED = 12
+# A seal put by hand over the signature it belongs to covers a third of it; more hides the hand.
+_MOST_COVERED = 0.5
 
 
 class BoxSpace(StrEnum):
@@ -30,26 +35,33 @@ class BoxSpace(StrEnum):
     USER = "user"
 
 
-class Corner(StrEnum):
-    """A corner of the page as it is seen."""
-
-    TOP_LEFT = "top-left"
-    TOP_RIGHT = "top-right"
-    BOTTOM_LEFT = "bottom-left"
-    BOTTOM_RIGHT = "bottom-right"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Habit:
     """Where stamps of a kind stand when nobody says: corner of the page, distance from it.
 
     `margin` is (from the side, from above or below) in points; `covers` is the share of the last
-    earlier signature, from its left, that the stamp covers on purpose.
+    personal signature, from its left, that the stamp covers on purpose.
     """
 
     corner: Corner
     margin: tuple[float, float]
     covers: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceWish:
+    """Where a stamp of that size is wanted; at most one of `box` and `spot` is given.
+
+    `anchor` is the stored rectangle of the words that an AnchorSpot means.
+    """
+
+    size: tuple[float, float]
+    habit: Habit
+    box: Box | None = None
+    box_space: BoxSpace = BoxSpace.SEEN
+    spot: Spot | None = None
+    anchor: Box | None = None
+    if_taken: IfTaken = IfTaken.REFUSE
 
 
 @dataclass(frozen=True)
@@ -110,9 +122,51 @@ def to_seen(page: Page, rectangle: Box) -> Box:
 
 def place(page: Page, box: Box, *, space: BoxSpace) -> Placed:
     """Put a box on a page; raises PlacementInvalid when it is outside, reversed or too small."""
+    seen = _seen_box(page, box, space)
+    _require_inside(page, seen)
+    return _placed(page, seen)
+
+
+def settle(page: Page, wish: PlaceWish, *, earlier: list[Earlier]) -> Placed:
+    """Decide where a stamp stands on a page: never outside it, never over an earlier signature.
+
+    A seal covers its share of the last personal signature, which is what its rule asks for. When
+    the wanted place is taken or not on the page: PlacementTaken or PlacementInvalid, or with
+    IfTaken.MOVE the nearest free place.
+    """
+    here = [each for each in earlier if each.visible and each.page == page.reference]
+    covered = last_personal(here) if wish.habit.covers is not None else None
+    others = [to_seen(page, each.box) for each in here if each is not covered]
+    below = to_seen(page, covered.box) if covered is not None else None
+    try:
+        seen = _wanted(page, wish, others, below)
+        _require_inside(page, seen)
+        _require_free(seen, others, below)
+    except PlacementInvalid:
+        if wish.if_taken is IfTaken.REFUSE:
+            raise
+        size = wish.size
+        if wish.box is not None:
+            box = _seen_box(page, wish.box, wish.box_space)
+            size = (box[2] - box[0], box[3] - box[1])
+        near = _wanted_anyway(page, wish, size, below)
+        seen = _nearest_free(page, size, near, others + ([below] if below is not None else []))
+    return _placed(page, seen)
+
+
+def _seen_box(page: Page, box: Box, space: BoxSpace) -> Box:
+    if not all(math.isfinite(side) for side in box):
+        raise PlacementInvalid("the sides of the box are not numbers")
     a, b, c, d = box
     box = (min(a, c), min(b, d), max(a, c), max(b, d))
-    seen = box if space is BoxSpace.SEEN else to_seen(page, box)
+    return box if space is BoxSpace.SEEN else to_seen(page, box)
+
+
+def _placed(page: Page, seen: Box) -> Placed:
+    return Placed(page, to_user_space(page, seen), seen[2] - seen[0], seen[3] - seen[1])
+
+
+def _require_inside(page: Page, seen: Box) -> None:
     width, height = page.seen_size
     if (
         seen[0] < -_TOLERANCE
@@ -125,59 +179,135 @@ def place(page: Page, box: Box, *, space: BoxSpace) -> Placed:
         )
     if seen[2] - seen[0] < SMALLEST_SIDE or seen[3] - seen[1] < SMALLEST_SIDE:
         raise PlacementInvalid(f"the box is smaller than {SMALLEST_SIDE:g} points")
-    return Placed(page, to_user_space(page, seen), seen[2] - seen[0], seen[3] - seen[1])
 
 
-def place_default(
-    page: Page,
-    *,
-    size: tuple[float, float],
-    habit: Habit,
-    earlier: list[Box],
-) -> Placed:
-    """Put a stamp where its preset belongs, beside and never on earlier signatures.
+def _require_free(seen: Box, others: list[Box], covered: Box | None) -> None:
+    if any(_overlap(seen, box) for box in others):
+        raise PlacementTaken("an earlier signature stands there")
+    if covered is not None and _overlap(seen, covered):
+        across = min(seen[2], covered[2]) - max(seen[0], covered[0])
+        if across > _MOST_COVERED * (covered[2] - covered[0]) + _TOLERANCE:
+            raise PlacementTaken("the seal would cover most of the signature it belongs to")
 
-    A seal preset is the exception that its rule asks for: it covers the left third of the last
-    earlier signature on the page.
-    """
+
+def _wanted(page: Page, wish: PlaceWish, others: list[Box], covered: Box | None) -> Box:
+    """Give the box that is asked for, or that the stamp's habit chooses; it may not be free."""
+    if wish.box is not None:
+        return _seen_box(page, wish.box, wish.box_space)
+    if wish.spot is not None or covered is not None:
+        return _wanted_anyway(page, wish, wish.size, covered)
     page_width, page_height = page.seen_size
-    width, height = min(size[0], page_width), min(size[1], page_height)
-    taken = [to_seen(page, box) for box in earlier if box[0] != box[2] and box[1] != box[3]]
-    if habit.covers is not None and taken:
-        a, b, c, d = taken[-1]
-        right = a + (c - a) * habit.covers
-        corner = (right - width, (b + d - height) / 2)
-    else:
-        corner = _free_corner(page, (width, height), habit, taken)
-    left = min(max(corner[0], 0.0), page_width - width)
-    bottom = min(max(corner[1], 0.0), page_height - height)
-    return place(page, (left, bottom, left + width, bottom + height), space=BoxSpace.SEEN)
+    size = (min(wish.size[0], page_width), min(wish.size[1], page_height))
+    corner = _free_corner(page, size, wish.habit, others)
+    if corner is None:
+        return _nearest_free(page, size, _at_corner(page, size, _habit_spot(wish.habit)), others)
+    return _box_at(corner, size)
+
+
+def _wanted_anyway(
+    page: Page, wish: PlaceWish, size: tuple[float, float], covered: Box | None
+) -> Box:
+    if wish.box is not None:
+        return _seen_box(page, wish.box, wish.box_space)
+    if isinstance(wish.spot, CornerSpot):
+        return _box_at(_at_corner(page, size, wish.spot)[:2], size)
+    if isinstance(wish.spot, AnchorSpot):
+        if wish.anchor is None:
+            raise PlacementInvalid("the words that the stamp is to stand at were not looked for")
+        return _at_words(page, size, wish.spot, to_seen(page, wish.anchor))
+    if covered is not None and wish.habit.covers is not None:
+        a, b, c, d = covered
+        right = a + (c - a) * wish.habit.covers
+        # a seal that is higher than the room under the signature moves up, never sideways
+        bottom = min(max((b + d - size[1]) / 2, 0.0), page.seen_size[1] - size[1])
+        return _box_at((right - size[0], bottom), size)
+    return _at_corner(page, size, _habit_spot(wish.habit))
+
+
+def _habit_spot(habit: Habit) -> CornerSpot:
+    return CornerSpot(corner=habit.corner, margin=habit.margin)
+
+
+def _box_at(corner: tuple[float, float], size: tuple[float, float]) -> Box:
+    return corner[0], corner[1], corner[0] + size[0], corner[1] + size[1]
+
+
+def _at_corner(page: Page, size: tuple[float, float], spot: CornerSpot) -> Box:
+    width, height = page.seen_size
+    aside, away = spot.margin
+    left = width - size[0] - aside if spot.corner in _RIGHT else aside
+    bottom = height - size[1] - away if spot.corner in _TOP else away
+    return _box_at((left, bottom), size)
+
+
+_RIGHT = frozenset({Corner.TOP_RIGHT, Corner.BOTTOM_RIGHT})
+_TOP = frozenset({Corner.TOP_LEFT, Corner.TOP_RIGHT})
+
+
+def _at_words(page: Page, size: tuple[float, float], spot: AnchorSpot, words: Box) -> Box:
+    """Stand beside the words, in the middle of their length or height."""
+    a, b, c, d = words
+    width, height = size
+    left, bottom = (a + c - width) / 2, (b + d - height) / 2
+    match spot.side:
+        case Side.ABOVE:
+            bottom = d + spot.gap
+        case Side.BELOW:
+            bottom = b - spot.gap - height
+        case Side.LEFT:
+            left = a - spot.gap - width
+        case Side.RIGHT:
+            left = c + spot.gap
+    if spot.side not in {Side.LEFT, Side.RIGHT}:
+        # words near the edge of the page: the stamp stays above them, but not over the edge
+        left = min(max(left, 0.0), page.seen_size[0] - width)
+    return _box_at((left, bottom), size)
 
 
 def _free_corner(
     page: Page, size: tuple[float, float], habit: Habit, taken: list[Box]
-) -> tuple[float, float]:
+) -> tuple[float, float] | None:
     """Give the lower left corner nearest to the preset's that covers no earlier signature."""
     page_width, page_height = page.seen_size
     width, height = size
-    aside, away = habit.margin
-    right = habit.corner in {Corner.TOP_RIGHT, Corner.BOTTOM_RIGHT}
-    top = habit.corner in {Corner.TOP_LEFT, Corner.TOP_RIGHT}
-    first = (
-        page_width - width - aside if right else aside,
-        page_height - height - away if top else away,
-    )
-    step = (-(width + _BETWEEN) if right else width + _BETWEEN, -height if top else height)
+    first = _at_corner(page, size, _habit_spot(habit))
+    inward = -1 if habit.corner in _RIGHT else 1
+    upward = -1 if habit.corner in _TOP else 1
+    step = (inward * (width + _BETWEEN), upward * height)
     for row in range(_PLACES_TRIED):
         for column in range(_PLACES_TRIED):
             left, bottom = first[0] + column * step[0], first[1] + row * step[1]
             inside = left >= 0 and bottom >= 0
             inside = inside and left + width <= page_width and bottom + height <= page_height
-            if inside and not any(
-                _overlap((left, bottom, left + width, bottom + height), box) for box in taken
-            ):
+            if inside and not any(_overlap(_box_at((left, bottom), size), box) for box in taken):
                 return left, bottom
-    return first
+    return None
+
+
+def _nearest_free(page: Page, size: tuple[float, float], near: Box, taken: list[Box]) -> Box:
+    """Give the free place nearest to a wanted one; its edges touch the page's or somebody's."""
+    page_width, page_height = page.seen_size
+    width, height = size
+    lefts = {near[0], 0.0, page_width - width}
+    bottoms = {near[1], 0.0, page_height - height}
+    for box in taken:
+        lefts |= {box[0] - width - _BETWEEN, box[2] + _BETWEEN}
+        bottoms |= {box[1] - height - _BETWEEN, box[3] + _BETWEEN}
+    lefts = {left for left in lefts if 0 <= left <= page_width - width}
+    bottoms = {bottom for bottom in bottoms if 0 <= bottom <= page_height - height}
+    candidates = sorted(
+        ((left, bottom) for left in lefts for bottom in bottoms),
+        key=lambda at: math.hypot(at[0] - near[0], at[1] - near[1]),
+    )
+    for candidate in candidates[:_MOST_CANDIDATES]:
+        box = _box_at(candidate, size)
+        if not any(_overlap(box, other) for other in taken):
+            return box
+    raise PlacementTaken(f"page {page.number} has no room of {width:g} x {height:g} points left")
+
+
+# A page with a hundred signatures gives some ten thousand places to look at.
+_MOST_CANDIDATES = 50_000
 
 
 def _overlap(one: Box, other: Box) -> bool:

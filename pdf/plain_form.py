@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from pdf.document import View
+from pdf.earlier import Earlier
 from pdf.objects import Ref
 from pdf.page_geometry import Box
 from pdf.plain_object import Found, copied
@@ -23,22 +24,18 @@ _REFERENCES = rb"((?:\s*\d+\s+\d+\s+R)*)\s*\]"
 
 @dataclass(frozen=True)
 class PlainForm:
-    """The form's object, and of each signature its field's name, page and rectangle."""
+    """The form's object, the names of its fields, and its signatures."""
 
     found: Found | None
     names: frozenset[str] = frozenset()
-    places: tuple[tuple[Ref, Box], ...] = ()
+    signatures: tuple[Earlier, ...] = ()
 
     def free_name(self) -> str:
         """Give the first name of the usual series that no field has."""
-        number = len(self.places) + 1
+        number = len(self.signatures) + 1
         while f"Signature{number}" in self.names:
             number += 1
         return f"Signature{number}"
-
-    def on_page(self, page: Ref) -> list[Box]:
-        """Give the rectangles of earlier signatures on a page."""
-        return [box for home, box in self.places if home == page]
 
 
 def plain_form(view: View, catalog: PdfDict) -> PlainForm | None:
@@ -55,18 +52,18 @@ def plain_form(view: View, catalog: PdfDict) -> PlainForm | None:
     found = copied(view, reference)
     if found is None or grown(found, "Fields", Ref(0)) is None:
         return None
-    names, places = set(), []
+    names, signatures = set(), []
     for each in listed:
         field = _signed_field(view, each)
         if field is None:
             return None
         names.add(field[0])
-        places.append(field[1])
-    return PlainForm(found, frozenset(names), tuple(places))
+        signatures.append(field[1])
+    return PlainForm(found, frozenset(names), tuple(signatures))
 
 
-def _signed_field(view: View, reference: PdfObject) -> tuple[str, tuple[Ref, Box]] | None:
-    """Give name, page and rectangle of a signed field without locks."""
+def _signed_field(view: View, reference: PdfObject) -> tuple[str, Earlier] | None:
+    """Give the name and the signature of a signed field without locks."""
     field = view.dictionary(reference)
     if field is None or view.name(field.get("FT")) != ReadName("Sig"):
         return None
@@ -86,8 +83,16 @@ def _signed_field(view: View, reference: PdfObject) -> tuple[str, tuple[Ref, Box
             int() | float() as c,
             int() | float() as d,
         ]:
-            return name.decode(), (Ref(*home), (float(a), float(b), float(c), float(d)))
+            box = (float(a), float(b), float(c), float(d))
+            return name.decode(), _earlier(view, signature, Ref(*home), box)
     return None
+
+
+def _earlier(view: View, signature: PdfDict, home: Ref, box: Box) -> Earlier:
+    contents = view.resolve(signature.get("Contents"))
+    covered = [view.resolve(each) for each in view.array(signature.get("ByteRange"))]
+    end = sum(each for each in covered[2:] if isinstance(each, int))
+    return Earlier(home, box, contents if isinstance(contents, bytes) else b"", end)
 
 
 def grown(found: Found, key: str, added: Ref) -> Found | None:

@@ -6,6 +6,7 @@ The staged file is the whole new document with an empty signature in it; the sta
 to be signed and where the answer goes. Neither holds a secret, both can wait for days.
 """
 
+from dataclasses import replace
 from typing import BinaryIO
 
 from pdf.cms import SignatureAlgorithm, template_for
@@ -21,8 +22,11 @@ from pdf.options import (
 from pdf.plain_document import opened, plain_document
 from pdf.prepared import PreparedSignature
 from pdf.revision import Revision, Wanted
+from pdf.signature_objects import stamp_words
 from pdf.signer import SignerChain
+from pdf.spot import AnchorSpot
 from pdf.staging import copy_and_hash
+from pdf.words import find_words
 
 __all__ = [
     "CertificationLevel",
@@ -55,7 +59,7 @@ def prepare(
     template = template_for(signer, algorithm)
     reserved = options.timestamp_size if options.level.reaches(Level.B_T) else 0
     room = template.room_needed(timestamp_size=reserved)
-    revision = _write_revision(source, Wanted(options, signer, algorithm.hash_algorithm, room))
+    revision = write_revision(source, Wanted(options, signer, algorithm.hash_algorithm, room))
     revision.close_byte_range()
     running = copy_and_hash(source, staged, hash_algorithm=algorithm.hash_algorithm)
     staged.write(revision.tail)
@@ -76,13 +80,35 @@ def prepare(
     )
 
 
-def _write_revision(source: BinaryIO, wanted: Wanted) -> Revision:
+def write_revision(source: BinaryIO, wanted: Wanted) -> Revision:
     """Take the short way where the document and the wish are plain, else the object layer."""
     require_pdf(source)
+    wanted = _with_anchor(source, wanted)
     page = plain_wish(wanted)
     if page is not None:
         with opened(source) as buffer:
             document = plain_document(buffer, page=page)
-            if document is not None:
-                return write_direct(document, wanted)
+            revision = write_direct(document, wanted) if document is not None else None
+            if revision is not None:
+                return revision
     return write_layered(source, wanted)
+
+
+def _with_anchor(source: BinaryIO, wanted: Wanted) -> Wanted:
+    """Find the words that the stamp is to stand at, if it is to stand at words."""
+    options = wanted.options
+    spot = options.spot
+    if not isinstance(spot, AnchorSpot) or options.stamp is None or options.field is not None:
+        return wanted
+    words = stamp_words(options, wanted.signer)
+    text = spot.text
+    for word in ("name", "position", "organization"):
+        text = text.replace(f"{{{word}}}", words[word] or "")
+    found = find_words(
+        source,
+        text,
+        occurrence=spot.occurrence,
+        page=options.page,
+        password=options.password,
+    )
+    return replace(wanted, anchor=found)

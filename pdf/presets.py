@@ -2,7 +2,8 @@
 
 A preset says what a rule book or a house style asks for, since when, and how sure we are of the
 reading. Changing practice means a new entry, not new code. `{name}` and the other words in braces
-are filled from the signer and the request; a line whose word is unknown is left out.
+are filled from the signer and the request; a line whose word is unknown is left out. Templates of
+an installation's own have the same shape and are read by `templates`.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from datetime import date
 from enum import StrEnum
 
 from pdf.errors import StampUnreadable
-from pdf.placement import POINTS_PER_MM, Corner, Habit
+from pdf.placement import POINTS_PER_MM, Habit
+from pdf.spot import Corner
 
 
 class ImageRole(StrEnum):
@@ -20,6 +22,9 @@ class ImageRole(StrEnum):
     BESIDE = "beside"
     ABOVE = "above"
     REAL_SIZE = "real-size"
+    """The image alone, in its real height."""
+    REAL_SIZE_BESIDE = "real-size-beside"
+    """In its real height, with text on its right."""
 
 
 class Align(StrEnum):
@@ -31,6 +36,24 @@ class Align(StrEnum):
 
 
 _LOWER_RIGHT = Habit(corner=Corner.BOTTOM_RIGHT, margin=(56.7, 113.4))
+
+
+# Words that every stamp may name: filled from the certificate, the request and the signing time.
+COMMON_WORDS = frozenset(
+    {
+        *("name", "organization", "position", "number", "reason", "location"),
+        *("time", "time_iso", "date"),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """A word of a preset's own: what it is unless the caller says, and what it may be."""
+
+    name: str
+    default: str | None = None
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +74,19 @@ class Preset:
     font_size: float = 10.0
     page: int = -1
     habit: Habit = _LOWER_RIGHT
+    frame: bool = False
+    widest: float = 260.0
+    words: tuple[Word, ...] = ()
+
+    def word(self, name: str) -> Word | None:
+        """Give the word of this preset with that name."""
+        return next((word for word in self.words if word.name == name), None)
 
 
 _ND30 = date(2020, 3, 5)
 _APPENDIX_I = "Decree 30/2020/ND-CP, Appendix I, as paraphrased in office guides"
 _CAPTION = ("{name}", "{position}", "{time}")
+_COPY = ("{form}", "{organization}", "{time}")
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -104,6 +135,49 @@ PRESETS: dict[str, Preset] = {
             align=Align.RIGHT,
             page=1,
             habit=Habit(corner=Corner.TOP_RIGHT, margin=(42.5, 28.3)),
+        ),
+        Preset(
+            name="nd30.copy",
+            title_vi="Sao y, sao lục, trích sao: chữ ký số của cơ quan sao văn bản",
+            title_en="Copy, copy of a copy, extract: signature of the agency that made it",
+            in_force_from=_ND30,
+            source="Decree 30/2020/ND-CP, Appendix I, part on copies, from memory: unverified; "
+            "seal in real size, form of copy, agency and time beside it, Times upright 10, black",
+            lines=_COPY,
+            lines_with_image=_COPY,
+            image=ImageRole.REAL_SIZE_BESIDE,
+            image_height=36 * POINTS_PER_MM,
+            page=1,
+            # text in the upper margin of the page, the seal below it over the heading
+            habit=Habit(corner=Corner.TOP_RIGHT, margin=(28.3, 14.2)),
+            words=(Word(name="form", default="SAO Y", choices=("SAO Y", "SAO LỤC", "TRÍCH SAO")),),
+        ),
+        Preset(
+            name="incoming",
+            title_vi="Dấu đến: số đến, ngày đến, chuyển",
+            title_en="Incoming: number and date of arrival, forwarded to",
+            in_force_from=_ND30,
+            source="Decree 30/2020/ND-CP, Art 22, stamp of arrival in its usual form; "
+            "where it stands in an e-document is house style",
+            lines=(
+                "{organization}",
+                "ĐẾN",
+                "Số: {number}",
+                "Ngày: {arrived}",
+                "Chuyển: {forward_to}",
+                "Số và ký hiệu HS: {file_code}",
+            ),
+            align=Align.CENTRE,
+            page=1,
+            font_size=9.0,
+            habit=Habit(corner=Corner.TOP_LEFT, margin=(42.5, 119.1)),
+            frame=True,
+            widest=110.0,
+            words=(
+                Word(name="arrived", default="{date}"),
+                Word(name="forward_to"),
+                Word(name="file_code"),
+            ),
         ),
     )
 }

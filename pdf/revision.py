@@ -3,18 +3,39 @@
 from dataclasses import dataclass
 
 from pdf.options import SignatureOptions
+from pdf.placement import Placed, PlaceWish
+from pdf.presets import Preset
 from pdf.signature_objects import BYTE_RANGE_ROOM
 from pdf.signer import SignerChain
+from pdf.words import FoundText
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A signature to make room for: `room` bytes for its container."""
+    """A signature to make room for: `room` bytes for its container.
+
+    `anchor` is where the words of an AnchorSpot stand.
+    """
 
     options: SignatureOptions
     signer: SignerChain
     hash_algorithm: str
     room: int
+    anchor: FoundText | None = None
+
+
+def place_wish(wanted: Wanted, *, size: tuple[float, float], preset: Preset) -> PlaceWish:
+    """Say where the stamp of a signature is wanted."""
+    options = wanted.options
+    return PlaceWish(
+        size=size,
+        habit=preset.habit,
+        box=options.box,
+        box_space=options.box_space,
+        spot=options.spot,
+        anchor=wanted.anchor.box if wanted.anchor is not None else None,
+        if_taken=options.if_taken,
+    )
 
 
 @dataclass(frozen=True)
@@ -27,6 +48,7 @@ class Revision:
     contents_length: int
     byte_range_offset: int
     field: str
+    placed: Placed | None = None
 
     @property
     def byte_range(self) -> tuple[int, int, int, int]:

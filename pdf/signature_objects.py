@@ -7,7 +7,7 @@ new field (12.5.6.19, 12.7.5.5), and the words its stamp may show.
 from collections.abc import Mapping
 from datetime import datetime
 
-from pdf.appearance import local_time
+from pdf.appearance import VIETNAM, local_time
 from pdf.objects import Name, Raw, Ref, Value
 from pdf.options import SignatureOptions
 from pdf.signer import SignerChain
@@ -81,6 +81,8 @@ def stamp_words(options: SignatureOptions, signer: SignerChain) -> Mapping[str, 
         "reason": options.reason,
         "location": options.location,
         "time": local_time(options.signing_time),
+        "time_iso": options.signing_time.astimezone(VIETNAM).isoformat(timespec="seconds"),
+        "date": options.signing_time.astimezone(VIETNAM).strftime("%d/%m/%Y"),
     }
 
 

@@ -21,7 +21,7 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 from pdf.errors import GlyphMissing
-from pdf.objects import Name, ObjectSink, Raw, Ref, Stream
+from pdf.objects import Name, ObjectSink, Raw, Ref, Stream, Value
 
 # What is cut out of the original: letters, marks, punctuation, currency, letter-like, arrows.
 _COVERAGE = (
@@ -175,8 +175,12 @@ class EmbeddedFont:
     to_unicode: bytes
     widths: bytes
 
-    def add_to(self, sink: ObjectSink) -> Ref:
-        """Write the font's objects; give the reference that resources name."""
+    def add_to(self, sink: ObjectSink, *, cid_set: bool = False) -> Ref:
+        """Write the font's objects; give the reference that resources name.
+
+        `cid_set` lists the glyphs of the program, all of them: emptied ones are still there
+        (ISO 19005-1 section 6.3.5, ISO 19005-2 section 6.2.11.4.2).
+        """
         face = typeface(self.style)
         metrics = face.metrics
         program = sink.add(
@@ -185,6 +189,7 @@ class EmbeddedFont:
                 self.program,
             )
         )
+        listed: dict[str, Value] = {"CIDSet": sink.add(_all_of(face))} if cid_set else {}
         descriptor = sink.add(
             {
                 "Type": Name("FontDescriptor"),
@@ -197,6 +202,7 @@ class EmbeddedFont:
                 "CapHeight": metrics["CapHeight"],
                 "StemV": 140 if self.style is Style.BOLD else 80,
                 "FontFile2": program,
+                **listed,
             }
         )
         descendant = sink.add(
@@ -222,6 +228,13 @@ class EmbeddedFont:
                 "ToUnicode": to_unicode,
             }
         )
+
+
+def _all_of(face: Typeface) -> Stream:
+    """Set a bit for every glyph, highest bit first."""
+    whole, rest = divmod(len(face.widths), 8)
+    bits = b"\xff" * whole + (bytes(((0xFF00 >> rest) & 0xFF,)) if rest else b"")
+    return Stream({"Filter": Name("FlateDecode")}, zlib.compress(bits, 9))
 
 
 def embedded_font(text: str, style: Style = Style.REGULAR) -> EmbeddedFont:
