@@ -13,7 +13,7 @@ import time
 from signing import frames, isolated_jobs
 from signing.frames import ConnectionEnded
 
-_CPU_MARGIN_SECONDS = 5
+_CPU_MARGIN_SECONDS = 2
 
 
 def main(descriptor: int, memory: int) -> None:
