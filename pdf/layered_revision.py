@@ -246,7 +246,11 @@ class _Builder:
             page = self._home(widget, reference) if a != c and b != d else None
             value = field.value
             covered = entry(value, "/ByteRange") if value is not None else None
-            end = sum(int(covered[index]) for index in range(2, len(covered or ())))
+            end = (
+                sum(int(covered[index]) for index in range(2, len(covered)))
+                if isinstance(covered, generic.ArrayObject)
+                else 0
+            )
             box = (min(a, c), min(b, d), max(a, c), max(b, d))
             yield Earlier(page, box, _contents(value), end)
 
