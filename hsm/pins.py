@@ -31,11 +31,13 @@ class PinSources:
 
     def from_source(self, uri: KeyURI) -> Secret | None:
         """Read the PIN that *uri* points to, or None when it names no source."""
-        if uri.pin_source is None:
-            return None
-        scheme, _, rest = uri.pin_source.partition(":")
+        return None if uri.pin_source is None else self.read(uri.pin_source)
+
+    def read(self, source: str) -> Secret:
+        """Read a secret from a source such as ``file:/…``; raises PinRequired."""
+        scheme, _, rest = source.partition(":")
         if scheme.lower() == "file":
-            return _pin_file(uri.pin_source)
+            return _pin_file(source)
         reader = self.named.get(scheme.lower())
         if reader is None:
             raise PinRequired(f"no reader for a pin-source of kind {scheme}:")
