@@ -18,7 +18,7 @@ from ca.revocation import EmbeddedSource, RevocationEvidence
 from ca.validation import PathPolicy, PathValidator, RevocationRule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from ca.revocation import RevocationFact, RevocationQuery, RevocationSource
@@ -82,6 +82,7 @@ class EvidenceCollector:
         self._validator = PathValidator(anchors, (), intermediates=intermediates, policy=policy)
         self._sources = sources
         self._kept: dict[tuple[bytes, str], _Kept] = {}
+        self._of_authorities: dict[bytes, tuple[datetime, RevocationEvidence]] = {}
         self._lock = threading.Lock()
 
     def collect(
@@ -106,14 +107,35 @@ class EvidenceCollector:
                 return kept.evidence
         embedded = EmbeddedSource(tuple(carried.crls), tuple(carried.ocsp_responses))
         asked = list(self._sources(asked_at)) if asked_at is not None else []
-        recorder = _Recorder((*asked[:1], embedded, *asked[1:]))
+        recorder = _Recorder((*asked[:1], embedded, *asked[1:]), self._remembered(asked_at))
         verdict = self._validator.judge(
             certificate, purpose=purpose, at=at, others=carried.certificates, sources=(recorder,)
         )
         found = recorder.evidence(verdict, carried.certificates)
         if present and found.trusted:
             self._keep(key, found, at)
+            self._remember(recorder, verdict, at)
         return found
+
+    def _remembered(self, asked_at: datetime | None) -> dict[bytes, RevocationEvidence]:
+        """Give what settled the status of CAs a moment ago: one answer serves all below them."""
+        if asked_at is None:
+            return {}
+        return {
+            mark: piece
+            for mark, (since, piece) in self._of_authorities.items()
+            if since <= asked_at < since + KEPT_FOR
+        }
+
+    def _remember(self, recorder: _Recorder, verdict: PathVerdict, at: datetime) -> None:
+        found = {
+            mark: (at, recorder.used[mark])
+            for link in verdict.chain[1:]
+            if (mark := parse(link).fingerprint) in recorder.used
+        }
+        with self._lock:
+            kept = self._of_authorities if len(self._of_authorities) < MAX_KEPT else {}
+            self._of_authorities = {**kept, **found}
 
     def _keep(self, key: tuple[bytes, str], found: Evidence, at: datetime) -> None:
         ends = [end for data in found.crls if (end := _crl_end(data)) is not None]
@@ -133,6 +155,7 @@ class _Recorder:
     """Asks sources one after the other, and remembers what each status was settled with."""
 
     sources: Sequence[RevocationSource]
+    known: Mapping[bytes, RevocationEvidence]
     name: str = "evidence"
     authoritative: bool = False
     used: dict[bytes, RevocationEvidence] = field(default_factory=dict)
@@ -140,6 +163,9 @@ class _Recorder:
     def look_up(self, query: RevocationQuery) -> Iterator[RevocationFact | RevocationEvidence]:
         """Give evidence in the smallest pieces: the last one asked for is what settled it."""
         subject = query.certificate.fingerprint
+        if subject in self.known:
+            self.used[subject] = self.known[subject]
+            yield self.known[subject]
         for source in self.sources:
             for said in source.look_up(query):
                 if isinstance(said, RevocationEvidence):

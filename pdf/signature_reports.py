@@ -22,6 +22,7 @@ from pdf.report import (
     messages_for,
 )
 from pdf.security_store import SecurityStore
+from pdf.syntax import PdfDict
 
 _LIFTED = frozenset({"GOOD"})
 _WITHDRAWN = frozenset({"REVOKED", "SUSPENDED"})
@@ -141,7 +142,17 @@ def _level(item: Examined, store: SecurityStore, examined: Sequence[Examined]) -
     )
     if not evidence:
         return "B-T"
-    return "B-LTA" if stamps else "B-LT"
+    archived = any(_covers_evidence(stamp, store) for stamp in stamps)
+    return "B-LTA" if archived else "B-LT"
+
+
+def _covers_evidence(stamp: Examined, store: SecurityStore) -> bool:
+    """Tell whether evidence was in the file when a document time-stamp was put over it."""
+    if not store.present:
+        return True  # then it is inside the signature
+    revision = stamp.byte_range.revision
+    catalog = revision.catalog if revision is not None else None
+    return isinstance(catalog, PdfDict) and catalog.get("DSS") is not None
 
 
 def _claimed_time(item: Examined) -> datetime | None:

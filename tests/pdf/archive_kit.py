@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from cryptography import x509
@@ -34,7 +34,8 @@ from tests.ca.hierarchy import (
 )
 from tests.pdf.signing_kit import blank_pdf, raw_signature
 
-AT = datetime.fromisoformat("2026-06-01T12:00:00+00:00")
+# the present, since whoever signs an OCSP answer writes it into it
+AT = datetime.now(UTC).replace(microsecond=0)
 YEAR = timedelta(days=365)
 TSA_EXTENSIONS: tuple[Extension, ...] = (
     (key_usage("digital_signature"), True),
