@@ -60,7 +60,7 @@ def write_direct(document: PlainDocument, wanted: Wanted) -> Revision | None:
     name = document.form.free_name()
     entries = widget(name, signature) | {"P": document.page.reference}
     placed = None
-    archival = _archival(document.view)
+    archival = archival_of(document.view)
     if options.stamp is not None:
         seen, placed = _visible(document, wanted, sink, archival)
         entries |= seen
@@ -136,7 +136,7 @@ def _visible(
     return entries | ({"MK": {"R": page.rotation}} if page.rotation else {}), placed
 
 
-def _archival(view: View) -> Archival | None:
+def archival_of(view: View) -> Archival | None:
     """Read whether the document claims to be PDF/A; unreadable metadata claims nothing."""
     catalog = view.catalog
     metadata = view.resolve(catalog.get("Metadata")) if isinstance(catalog, PdfDict) else None
