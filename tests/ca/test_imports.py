@@ -204,6 +204,8 @@ def test_a_title_above_the_header_and_a_spreadsheets_separator_are_no_trouble(
         (b'"' + b"x" * 200_000 + b'"', "damaged"),
         (b"," * 200 + b"\n", "too_many_columns"),
     ],
+    # the bytes hold the time of day, and every test process must name its tests alike
+    ids=itertools.count(),
 )
 def test_a_file_that_is_none_is_refused_whole(data: bytes, reason: str) -> None:
     with pytest.raises(ImportUnreadable) as caught:
