@@ -30,6 +30,11 @@ _KNOWN: Final = frozenset({"legacy_anchor", "hashes"})
 
 def load_policy(file: Path) -> AlgorithmPolicy:
     """Read a policy file; PolicyUnreadable says what is wrong in it."""
+    return read_policy(policy_text(file))
+
+
+def policy_text(file: Path) -> str:
+    """Read the text of a policy file that is understood; PolicyUnreadable otherwise."""
     try:
         data = file.read_bytes()[: MAX_BYTES + 1]
     except OSError as error:
@@ -37,9 +42,11 @@ def load_policy(file: Path) -> AlgorithmPolicy:
     if len(data) > MAX_BYTES:
         raise PolicyUnreadable(f"{file}: too large")
     try:
-        return read_policy(data.decode())
+        text = data.decode()
     except UnicodeDecodeError as error:
         raise PolicyUnreadable(f"{file}: not UTF-8") from error
+    read_policy(text)
+    return text
 
 
 def read_policy(text: str) -> AlgorithmPolicy:

@@ -167,23 +167,25 @@ def _prepare(asked: Frame, connection: socket.socket) -> Frame:
 def _validator(asked: Frame, connection: socket.socket) -> CertificateValidator:
     if "offline" not in asked.head:
         return AskingValidator(connection)
-    return cast(
-        "CertificateValidator", _own_validator(tuple(asked.parts), bool(asked.head["offline"]))
-    )
+    policy = cast("str | None", asked.head.get("policy"))
+    own = _own_validator(tuple(asked.parts), bool(asked.head["offline"]), policy)
+    return cast("CertificateValidator", own)
 
 
 @lru_cache(maxsize=2)
-def _own_validator(anchors: tuple[bytes, ...], offline: bool) -> object:  # noqa: FBT001 -- a key of the cache
+def _own_validator(anchors: tuple[bytes, ...], offline: bool, policy: str | None) -> object:  # noqa: FBT001 -- keys of the cache
     import ipaddress  # noqa: PLC0415 -- the server's workers never judge certificates
 
+    from ca.algorithm_policy_file import read_policy  # noqa: PLC0415 -- as above
     from ca.guarded_fetch import Fetcher, FetchLimits  # noqa: PLC0415 -- as above
     from ca.revocation_sources import HttpSource  # noqa: PLC0415 -- as above
-    from ca.validation import PathValidator  # noqa: PLC0415 -- as above
+    from ca.validation import PathPolicy, PathValidator  # noqa: PLC0415 -- as above
 
     # The addresses asked are those in certificates below an anchor that the user trusts.
     everywhere = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
     sources = [] if offline else [HttpSource(Fetcher(FetchLimits(allowed=everywhere)))]
-    return PathValidator(anchors, sources)
+    rules = PathPolicy() if policy is None else PathPolicy(algorithms=read_policy(policy))
+    return PathValidator(anchors, sources, policy=rules)
 
 
 def _opened(descriptor: int, mode: str = "rb") -> BinaryIO:

@@ -51,6 +51,8 @@ class OwnAnchors:
 
     anchors: tuple[bytes, ...]
     offline: bool
+    policy: str | None = None
+    """The text of an algorithm policy file (`ca.algorithm_policy_file`)."""
 
 
 Judge = CertificateValidator | OwnAnchors
@@ -86,7 +88,8 @@ class Judging:
         ask: Ask | None = None
         parts: tuple[bytes, ...] = ()
         if isinstance(self.judge, OwnAnchors):
-            head["offline"], parts = self.judge.offline, self.judge.anchors
+            head |= {"offline": self.judge.offline, "policy": self.judge.policy}
+            parts = self.judge.anchors
         else:
             ask = answering(self.judge)
         with ExitStack() as stack:

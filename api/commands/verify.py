@@ -17,6 +17,7 @@ from api.commands.verify_pool import Task, Unreadable, verify_all
 from api.commands.verify_text import describe
 from api.errors import ParameterInvalid
 from ca import trust
+from ca.algorithm_policy_file import policy_text
 from pdf.report import JSON
 from pdf.report_words import Language
 from signing.report_forms import Form, render
@@ -47,6 +48,10 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
     content: Annotated[
         Path | None, typer.Option(help="The file that a detached signature (.p7s) was made over.")
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="TOML with dated rules for algorithms (SHA-1 below anchors)."),
+    ] = None,
     language: Annotated[Language, typer.Option(help="Of an HTML report.")] = Language.VI,
     notice: Annotated[
         bool, typer.Option("--notice", help="With html: the notice that returns the document.")
@@ -68,7 +73,8 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
         if report in {"xml", "html"} and len(files) != 1:
             raise ParameterInvalid("--format", f"{report} is written for one file at a time")
         tasks = [Task(file, moment, now, password, content) for file in files]
-        reports = _run(tasks, anchors, offline=offline, timeout=timeout)
+        rules = None if policy is None else policy_text(policy)
+        reports = _run(tasks, anchors, offline=offline, timeout=timeout, policy=rules)
     if report == "text":
         for one in reports:
             out.print(describe(one))
@@ -91,14 +97,20 @@ def exit_code(indications: Sequence[str]) -> int:
 
 
 def _run(
-    tasks: Sequence[Task], anchors: tuple[bytes, ...], *, offline: bool, timeout: float
+    tasks: Sequence[Task],
+    anchors: tuple[bytes, ...],
+    *,
+    offline: bool,
+    timeout: float,
+    policy: str | None,
 ) -> list[Mapping[str, JSON]]:
     found: dict[int, Mapping[str, JSON]] = {}
     with Progress(
         console=err, transient=True, auto_refresh=False, disable=len(tasks) == 1
     ) as progress:
         bar = progress.add_task("Kiểm tra / verifying", total=len(tasks))
-        for index, one in verify_all(tasks, anchors, offline=offline, timeout=timeout):
+        judged = verify_all(tasks, anchors, offline=offline, timeout=timeout, policy=policy)
+        for index, one in judged:
             if isinstance(one, Unreadable):
                 complain(f"{tasks[index].file}: {one.problem}", "Check the file's name and rights.")
                 raise typer.Exit(EXIT_CODES["NOT_A_PDF"])

@@ -49,12 +49,13 @@ def verify_all(
     *,
     offline: bool,
     timeout: float,
+    policy: str | None = None,
     worker: str = WORKER,
 ) -> Iterator[tuple[int, dict[str, JSON] | Unreadable]]:
     """Yield (index of the task, report) as they are finished; `timeout` in seconds each."""
     at_once = min(len(tasks), os.cpu_count() or 1)
     isolation = Isolation(size=at_once, wait_seconds=timeout + 60, module=worker)
-    judging = Judging(isolation, OwnAnchors(anchors, offline), timeout)
+    judging = Judging(isolation, OwnAnchors(anchors, offline, policy), timeout)
     try:
         with ThreadPoolExecutor(at_once) as threads:
             running = {
