@@ -4,14 +4,15 @@ import base64
 import binascii
 import re
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ColumnElement, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
-from ca import organizations
+from ca import organizations, reports
 from ca.errors import CertificateNotFound, CertificateNotUsable, SearchInvalid
 from ca.models import (
     Authority,
@@ -22,6 +23,7 @@ from ca.models import (
     Subscriber,
 )
 from ca.names import fold, storable
+from ca.reports import Dimension, Standing
 
 MAX_PAGE: Final = 500
 """Rows; a caller who wants everything asks for the next page."""
@@ -40,6 +42,7 @@ class SearchFilters:
 
     `name` matches when each of its words, folded, begins a word of the common name. `status` is a
     stored status; `expires_from` and `expires_before` bound notAfter (from inclusive, before not).
+    `group` is what a report counted: its values by dimension, and `standing` at `as_of`.
     """
 
     name: str | None = None
@@ -51,6 +54,9 @@ class SearchFilters:
     device_serial: str | None = None
     expires_from: datetime | None = None
     expires_before: datetime | None = None
+    as_of: datetime | None = None
+    standing: Standing | None = None
+    group: Mapping[Dimension, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ def search(
     """Return one page, newest first; `cursor` is the `next_cursor` of the page before."""
     if not 1 <= limit <= MAX_PAGE:
         raise SearchInvalid(f"a page has 1 to {MAX_PAGE} rows")
-    query = select(Certificate).where(*_conditions(filters))
+    query = reports.joined(select(Certificate), filters.group).where(*_conditions(filters))
     if cursor is not None:
         query = query.where(Certificate.id < _decoded(cursor))
     rows = list(session.scalars(query.order_by(Certificate.id.desc()).limit(limit + 1)))
@@ -177,7 +183,29 @@ def _conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
         conditions.append(Certificate.not_after >= filters.expires_from)
     if filters.expires_before is not None:
         conditions.append(Certificate.not_after < filters.expires_before)
-    return conditions + _holder_conditions(filters)
+    return conditions + _holder_conditions(filters) + _report_conditions(filters)
+
+def _report_conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
+    """Select what a report counted, by the report's own expressions."""
+    conditions: list[ColumnElement[bool]] = []
+    if filters.as_of is not None:
+        conditions.append(Certificate.issued_at <= filters.as_of)
+    for dimension, value in filters.group.items():
+        if not storable(value):
+            raise SearchInvalid("the value of a group holds no NUL")
+        if dimension is not Dimension.STATUS:
+            conditions.append(reports.group_value(dimension) == value)
+    if filters.standing is None:
+        return conditions
+    if filters.as_of is None:
+        raise SearchInvalid("a standing is one at a time: give as_of")
+    if filters.standing in {Standing.REVOKED, Standing.SUSPENDED}:
+        # Few were ever touched: this spares looking up the history of all the others.
+        conditions.append(Certificate.id.in_(reports.ever_touched(filters.as_of)))
+    elif filters.standing is Standing.EXPIRED:
+        conditions.append(Certificate.not_after < filters.as_of)
+    conditions.append(reports.standing_of(filters.as_of) == filters.standing.value)
+    return conditions
 
 
 def _holder_conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:

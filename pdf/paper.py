@@ -121,6 +121,33 @@ class Paper:
                 self._write(right[index], MARGIN + wide * _LABEL_SHARE, self._y, face)
         self.rule(colour=(0.82, 0.82, 0.82), thickness=0.4)
 
+    def bar(
+        self, label: str, shares: Sequence[tuple[float, Colour]], *, face: Face | None = None
+    ) -> None:
+        """Draw a bar of coloured parts beside its label; all shares 1 together fill the width."""
+        face = face or Face()
+        wide = WIDTH - 2 * MARGIN
+        label_width = wide * _LABEL_SHARE
+        lines = face.lines(label, label_width - _GAP)
+        self.keep(len(lines) * face.size * LEADING + 4)
+        for index, line in enumerate(lines):
+            self._next_line(face.size)
+            self._write(line, MARGIN, self._y, face)
+            if index:
+                continue
+            left = MARGIN + label_width
+            for share, colour in shares:
+                across = share * (wide - label_width)
+                self._pages[-1].append(
+                    b"q %s rg %s %s %s %s re f Q"
+                    % (
+                        b" ".join(map(number, colour)),
+                        *map(number, (left, self._y - 1, across, face.size * 0.9)),
+                    )
+                )
+                left += across
+        self.space(3.0)
+
     def rule(self, *, colour: Colour, thickness: float) -> None:
         """Draw a line below what was written."""
         below = self._y - 3.5

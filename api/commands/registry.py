@@ -276,7 +276,7 @@ def _facts(shown: BaseModel) -> dict[str, object]:
 
 
 def _totals(shown: BaseModel) -> dict[str, object]:
-    return shown.model_dump(mode="json", exclude={"group"})
+    return shown.model_dump(mode="json", exclude={"group", "links"})
 
 
 def _time(text: str | None) -> datetime | None:

@@ -1,65 +1,25 @@
 """`/certificates`: looking them up, and ending or pausing their life."""
 
-import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, PlainTextResponse
-from pydantic import AwareDatetime
 from sqlalchemy.orm import Session
 
 from api.auth import Call, needs
 from api.idempotency import Answer, Attempt
 from api.permissions import Action, list_scope
 from api.responses import problems
+from api.schemas.certificate_query import CertificateQuery
 from api.schemas.certificates import CertificateOut, RevokeIn, pem
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page
 from ca import registry, revoke
 from ca.errors import CertificateNotFound
-from ca.models import Certificate, CertificateKind, CertificateStatus
-from ca.registry import SearchFilters
+from ca.models import Certificate
 
 router = APIRouter(prefix="/certificates", tags=["certificates"])
 Reader = Annotated[Call, Depends(needs(Action.REGISTRY_READ))]
 Revoker = Annotated[Call, Depends(needs(Action.CERTIFICATE_REVOKE))]
-Word = Annotated[str | None, Query(max_length=200)]
-
-
-class CertificateQuery:
-    """The filters of the search."""
-
-    def __init__(  # noqa: PLR0913, PLR0917 -- one parameter for each filter
-        self,
-        name: Word = None,
-        kind: CertificateKind | None = None,
-        status: CertificateStatus | None = None,
-        subscriber_id: uuid.UUID | None = None,
-        under: uuid.UUID | None = None,
-        national_id: Word = None,
-        device_serial: Word = None,
-        expires_from: AwareDatetime | None = None,
-        expires_before: AwareDatetime | None = None,
-    ) -> None:
-        self.under = under
-        self._rest = {
-            "name": name,
-            "national_id": national_id,
-            "device_serial": device_serial,
-        }
-        self._kind, self._status, self._subscriber = kind, status, subscriber_id
-        self._window = (expires_from, expires_before)
-
-    def filters(self, *, under: uuid.UUID | None) -> SearchFilters:
-        """Return them as the registry takes them, within a subtree."""
-        return SearchFilters(
-            **self._rest,
-            kind=self._kind,
-            status=self._status,
-            subscriber_id=self._subscriber,
-            under=under,
-            expires_from=self._window[0],
-            expires_before=self._window[1],
-        )
 
 
 @router.get("", responses=problems())
@@ -73,7 +33,7 @@ def search(
     with call.transaction() as session:
         scope = list_scope(session, call.actor, Action.REGISTRY_READ, under=query.under)
         found = registry.search(
-            session, filters=query.filters(under=scope), limit=limit, cursor=cursor
+            session, filters=query.filters(under=scope, at=call.at), limit=limit, cursor=cursor
         )
         items = [CertificateOut.of(row, at=call.at) for row in found.items]
         return Page(items=items, next_cursor=found.next_cursor)
