@@ -7,6 +7,7 @@
     ├── EncryptedPdf            the file asks for a password that was not given
     │   └── PasswordIncorrect   a password was given and does not open the file
     ├── SigningNotPermitted     the author, an earlier signature or the encryption forbids it
+    │   └── PersonalSignatureMissing    a seal is asked for before anybody has signed
     ├── FieldUnavailable        the signature field is taken, locked, or not a signature field
     ├── PlacementInvalid        page or box is outside the document, or too small
     │   ├── PlacementTaken      an earlier signature stands where the stamp is wanted
@@ -107,6 +108,19 @@ class SigningNotPermitted(PdfError):
         return (
             "Use the owner password, or ask the author or the earlier signer for a document "
             "that still accepts signatures."
+        )
+
+
+class PersonalSignatureMissing(SigningNotPermitted):
+    """The seal of an agency is asked for on a document that no person has signed."""
+
+    code = "personal_signature_missing"
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return (
+            "Have the competent person sign first (Decree 30/2020/ND-CP, Art 32). For a copy that "
+            "the agency made itself, say so (agency_copy) or use the preset nd30.copy."
         )
 
 

@@ -60,6 +60,8 @@ class SignatureOptions:
     page or words on it; with neither a stamp goes where its preset belongs. `if_taken` says what
     happens when an earlier signature stands there. Without a stamp the signature is invisible.
     `certify` makes it the author's certification; nothing is ever certified otherwise.
+    `agency_copy` says that the document is a copy which the agency made itself, so that its seal
+    need not follow a person's signature.
     """
 
     signing_time: datetime
@@ -76,6 +78,7 @@ class SignatureOptions:
     name: str | None = None
     contact: str | None = None
     certify: CertificationLevel | None = None
+    agency_copy: bool = False
     password: str | None = dataclasses.field(default=None, repr=False)
     sub_filter: SubFilter = SubFilter.PADES
     timestamp_size: int = DEFAULT_TIMESTAMP_SIZE

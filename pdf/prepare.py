@@ -20,6 +20,7 @@ from pdf.options import (
     SubFilter,
 )
 from pdf.plain_document import opened, plain_document
+from pdf.precedence import require_precedence
 from pdf.prepared import PreparedSignature
 from pdf.revision import Revision, Wanted
 from pdf.signature_objects import stamp_words
@@ -83,6 +84,7 @@ def prepare(
 def write_revision(source: BinaryIO, wanted: Wanted) -> Revision:
     """Take the short way where the document and the wish are plain, else the object layer."""
     require_pdf(source)
+    require_precedence(source, wanted.options, wanted.signer)
     wanted = _with_anchor(source, wanted)
     page = plain_wish(wanted)
     if page is not None:

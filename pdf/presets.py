@@ -76,6 +76,8 @@ class Preset:
     habit: Habit = _LOWER_RIGHT
     frame: bool = False
     widest: float = 260.0
+    after_person: bool = False
+    """An organisation's certificate uses it only where a person has signed (see `precedence`)."""
     words: tuple[Word, ...] = ()
 
     def word(self, name: str) -> Word | None:
@@ -118,7 +120,9 @@ PRESETS: dict[str, Preset] = {
             title_en="Signature of the agency (image of the seal)",
             in_force_from=_ND30,
             source=_APPENDIX_I
-            + "; seal in real size over the left third of the personal signature",
+            + "; seal in real size over the left third of the personal signature; "
+            "Art 32: only after the competent person, or on the agency's own copies",
+            after_person=True,
             image=ImageRole.REAL_SIZE,
             image_required=True,
             # diameter of a seal where the request does not give one; unverified, so a default only
