@@ -13,6 +13,7 @@
     ├── PinRequired            nobody gave a PIN or passphrase
     ├── PinIncorrect           the token or file refused the PIN (``tries_left``)
     ├── PinLocked              no tries left
+    ├── PinUnsuitable          a new PIN is too short, too long or of wrong characters
     ├── MechanismUnavailable   this key or token cannot sign that way
     ├── SignatureMismatch      a signature does not belong to this key and data
     ├── CertificateMismatch    a certificate is not about this key
@@ -175,6 +176,16 @@ class PinLocked(HsmError):
     def diagnostics(self) -> str:
         """Say who can unlock."""
         return "Unlock the token with its SO PIN or PUK; further tries cannot help."
+
+
+class PinUnsuitable(HsmError):
+    """The token does not take this as a new PIN."""
+
+    code = "pin_unsuitable"
+
+    def diagnostics(self) -> str:
+        """Say what tokens usually want."""
+        return "Choose a PIN of the length and kind the token wants: often 6 to 8 digits."
 
 
 class MechanismUnavailable(HsmError):

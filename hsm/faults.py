@@ -68,6 +68,7 @@ _LOGIN_CODES: Final[dict[int, type[p11.PKCS11Error]]] = {
     0xA2: p11.PinLenRange,
     0xA3: p11.PinExpired,
     0xA4: p11.PinLocked,
+    0x1B9: p11.PinTooWeak,
     0xB3: p11.SessionHandleInvalid,
     0x54: p11.FunctionNotSupported,
     0xE0: p11.TokenNotPresent,

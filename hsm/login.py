@@ -16,16 +16,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
+from typing import Final
 
 import pkcs11
 from pkcs11 import PROTECTED_AUTH
 from pkcs11.constants import TokenFlag
 from pkcs11.exceptions import PKCS11Error, TokenNotPresent, UserAlreadyLoggedIn
 
-from hsm.cryptoki import CKR_OK, CKU_USER
+from hsm.cryptoki import CKR_OK, CKU_SO, CKU_USER
 from hsm.errors import (
+    HsmError,
     MechanismUnavailable,
     PinIncorrect,
+    PinLocked,
     PinRequired,
     TokenRemoved,
     TriesLeft,
@@ -34,6 +37,19 @@ from hsm.faults import CKR_USER_ALREADY_LOGGED_IN, a_pin_was_refused, login_erro
 from hsm.modules import Module
 from hsm.policy import LoginPolicy
 from hsm.secret import Secret
+
+_NEARNESS: Final = {
+    CKU_USER: (
+        TokenFlag.USER_PIN_COUNT_LOW,
+        TokenFlag.USER_PIN_FINAL_TRY,
+        TokenFlag.USER_PIN_LOCKED,
+    ),
+    CKU_SO: (
+        TokenFlag.SO_PIN_COUNT_LOW,
+        TokenFlag.SO_PIN_FINAL_TRY,
+        TokenFlag.SO_PIN_LOCKED,
+    ),
+}
 
 
 class AtDevice(Enum):
@@ -104,7 +120,7 @@ class TokenLogin:
             if isinstance(pin, Secret) and self._digest(pin) in self._refused:
                 raise PinIncorrect(
                     f"token {self.name} refused this PIN before; it was not tried again",
-                    tries_left=self._tries_left(),
+                    tries_left=self.tries_left() or "unknown",
                 )
             self._open_anchor(pin)
             if self.policy is LoginPolicy.EACH_TIME:
@@ -176,6 +192,14 @@ class TokenLogin:
             self._pin = None
             self._refused.clear()
 
+    def is_there(self) -> bool:
+        """Whether the token is in its slot now."""
+        try:
+            self._token()
+        except HsmError:
+            return False
+        return True
+
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Keep everyone else from logging in, for work that needs the token logged out."""
@@ -202,15 +226,12 @@ class TokenLogin:
         try:
             anchor = self.module.call(lambda t: self._logged_in(t, pin), token)
         except PKCS11Error as error:
-            refused = a_pin_was_refused(error)
-            if pin is not None and refused:
+            if pin is not None and a_pin_was_refused(error):
                 self.refusals += 1
                 if isinstance(pin, Secret):
                     self._refused.add(self._digest(pin))
                 self._pin = None
-            raise translate(
-                error, token=self.name, tries_left=self._tries_left() if refused else "unknown"
-            ) from error
+            raise self.meaning(error) from error
         if unlocked_before is not None:
             close_quietly(self.module, unlocked_before, self._generation)
         self._anchor, self._generation, self._pin = anchor, generation, pin
@@ -265,14 +286,27 @@ class TokenLogin:
                 return token
         raise TokenRemoved(f"token {self.name} is not there any more")
 
-    def _tries_left(self) -> TriesLeft:
+    def tries_left(self, user: int = CKU_USER) -> TriesLeft | None:
+        """Read from the token's flags how near a PIN is to being locked; None when it is."""
+        low, final, locked = _NEARNESS[user]
         try:
             flags = TokenFlag(self._token().flags)
         except Exception:  # noqa: BLE001 - a hint for a message must not hide the refusal itself
             return "unknown"
-        if flags & (TokenFlag.USER_PIN_FINAL_TRY | TokenFlag.USER_PIN_LOCKED):
+        if locked in flags:
+            return None
+        if final in flags:
             return "final"
-        return "low" if TokenFlag.USER_PIN_COUNT_LOW in flags else "many"
+        return "low" if low in flags else "many"
+
+    def meaning(self, error: PKCS11Error, user: int = CKU_USER) -> HsmError:
+        """Say what a failed login means, with the tries that are left."""
+        if not a_pin_was_refused(error):
+            return translate(error, token=self.name)
+        left = self.tries_left(user)
+        if left is None:
+            return PinLocked(f"token {self.name} refused the PIN and is locked now")
+        return translate(error, token=self.name, tries_left=left)
 
     def _digest(self, pin: Secret) -> bytes:
         return hashlib.blake2b(pin.reveal(), key=self._salt).digest()

@@ -1,10 +1,11 @@
 """PKCS#11 modules of this process: loaded once, lazily, and made safe for threads.
 
 A module is initialised by its process and shared by everything in it, so this is a registry that
-the room has to keep for the process. After loading, a module is initialised again with
-``CKF_OS_LOCKING_OK``, before anything else can use it; without that it would run unlocked while
-threads call it at the same time. Modules known to be sound under that regime are driven in
-parallel; any other gets one thread of its own, through which every call goes.
+the room has to keep for the process. A module known to be sound in many threads is initialised
+again after loading, with ``CKF_OS_LOCKING_OK`` and before anything else can use it; without that it
+would run unlocked while threads call it at the same time. Any other gets one thread of its own,
+through which every call goes, and runs unlocked: locks would protect it from nobody, and a lock
+that is kept on the way out of a failure (a card pulled out) would stop that thread for good.
 
 A module does not survive ``fork``: a child that inherited one is refused its use, since it would
 share sessions, locks and reader connections with its parent.
@@ -21,7 +22,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import pkcs11
 from pkcs11.constants import TokenFlag
-from pkcs11.exceptions import PKCS11Error, TokenNotPresent, TokenNotRecognised
+from pkcs11.exceptions import (
+    DeviceRemoved,
+    PKCS11Error,
+    SlotIDInvalid,
+    TokenNotPresent,
+    TokenNotRecognised,
+)
 
 from hsm.cryptoki import CKR_CANT_LOCK, CKR_OK, Cryptoki
 from hsm.errors import ModuleUnavailable
@@ -36,6 +43,9 @@ T = TypeVar("T")
 
 _SAFE_IN_PARALLEL: Final = ("softhsm", "pkcs#11 kit", "p11-kit", "opencryptoki")
 """Words in the maker, description or file name of modules that are sound in many threads."""
+
+_GONE_MEANWHILE: Final = (TokenNotPresent, TokenNotRecognised, DeviceRemoved, SlotIDInvalid)
+"""What a slot of the list answers when its token or reader has just been taken away."""
 
 RESTART_WAIT: Final = 30.0
 """Seconds a restart waits for calls in flight; a call on a dead device ends by its own time-out."""
@@ -85,9 +95,7 @@ class Module:
         self._gate = _Gate()
         self._machine = MachineLock(path) if "softhsm" in path.name.lower() else None
         with self.alone_on_machine():
-            self._library, self.native, self.shares_state, locks = _load_locked(path)
-        names = f"{self.description} {path.name}".lower()
-        self.parallel = locks and any(word in names for word in _SAFE_IN_PARALLEL)
+            self._library, self.native, self.shares_state, self.parallel = _load(path)
         self._thread = (
             None if self.parallel else ThreadPoolExecutor(1, thread_name_prefix=f"p11-{path.stem}")
         )
@@ -143,18 +151,24 @@ class Module:
     def tokens(self) -> list[pkcs11.Token]:
         """List the tokens that are present and initialised, in the module's slot order.
 
-        A module that lost what it talks to (its daemon, its remote end) is started again, once.
+        A module that lost what it talks to (its daemon, its remote end) is started again, once;
+        while that is away, there are no tokens. A client of a remote end shows its loss as a list
+        without tokens.
         """
         self.check_process()
         generation = self.generation
         try:
-            return self._listed()
+            found = self._listed()
+            if found or self.shares_state:
+                return found
         except PKCS11Error as error:
             if not the_module_must_restart(error):
                 raise translate(error, token=f"of {self.path.name}") from error
-        self.restart(generation)
         try:
+            self.restart(generation)
             return self._listed()
+        except ModuleUnavailable:
+            return []
         except PKCS11Error as error:
             raise translate(error, token=f"of {self.path.name}") from error
 
@@ -184,12 +198,13 @@ class Module:
         except PKCS11Error as error:
             raise ModuleUnavailable(f"{self.path.name} does not start again") from error
         self.native.finalize()
-        if self.native.initialize_locking() != CKR_OK:
+        again = self.native.initialize_locking if self.parallel else self.native.initialize_plain
+        if again() != CKR_OK:
             raise ModuleUnavailable(f"{self.path.name} does not start again")
 
 
-def _load_locked(path: Path) -> "tuple[Library, Cryptoki, bool, bool]":
-    """Load, and initialise again with locking.
+def _load(path: Path) -> "tuple[Library, Cryptoki, bool, bool]":
+    """Load, and initialise again with locking where threads are to use the module.
 
     The first flag says whether binding and C interface share their state, the second whether
     threads may use the module.
@@ -201,15 +216,19 @@ def _load_locked(path: Path) -> "tuple[Library, Cryptoki, bool, bool]":
         native = Cryptoki(path)
     except (PKCS11Error, OSError, AttributeError) as error:
         raise ModuleUnavailable(f"{path.name} cannot be loaded as a PKCS#11 module") from error
+    names = f"{library.manufacturer_id} {library.library_description} {path.name}".lower()
+    parallel = any(word in names for word in _SAFE_IN_PARALLEL)
     shares_state = native.shares_state()
+    if shares_state and not parallel:
+        return library, native, shares_state, parallel
     if shares_state:
         native.finalize()
-    answer, locks = native.initialize_locking(), True
+    answer = native.initialize_locking() if parallel else native.initialize_plain()
     if answer == CKR_CANT_LOCK:
-        answer, locks = native.initialize_plain(), False
+        answer, parallel = native.initialize_plain(), False
     if answer != CKR_OK:
         raise ModuleUnavailable(f"{path.name} does not initialise (return code 0x{answer:x})")
-    return library, native, shares_state, locks
+    return library, native, shares_state, parallel
 
 
 def _present_tokens(library: "Library") -> list[pkcs11.Token]:
@@ -227,12 +246,20 @@ def _blank_slot(library: "Library") -> pkcs11.Slot | None:
 
 def _tokens(library: "Library") -> list[pkcs11.Token]:
     tokens = []
-    for slot in library.get_slots(token_present=True):
+    for slot in _slots(library):
         try:
             tokens.append(slot.get_token())
-        except (TokenNotPresent, TokenNotRecognised):
+        except _GONE_MEANWHILE:
             continue
     return tokens
+
+
+def _slots(library: "Library") -> list[pkcs11.Slot]:
+    """List the slots with a token; once more when one of them went away while they were read."""
+    try:
+        return library.get_slots(token_present=True)
+    except _GONE_MEANWHILE:
+        return library.get_slots(token_present=True)
 
 
 _loading = threading.Lock()

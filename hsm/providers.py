@@ -207,6 +207,10 @@ class KeyStore:
         """Give the opened token that *uri* names, logged in. For the token tools of this room."""
         return self._unlocked(self._checked(uri), pin, ask=True)
 
+    def reach(self, uri: KeyURI) -> TokenSessions:
+        """Give the token that *uri* names without logging in, whatever PIN source it has."""
+        return self._sessions(self._checked(uri))
+
     def _unlocked(self, uri: KeyURI, pin: Secret | None, *, ask: bool) -> TokenSessions:
         if uri.scheme is KeyScheme.SOFT:
             raise TokenNotFound("a soft: key is in a file, not on a token")

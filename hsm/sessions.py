@@ -8,7 +8,8 @@ tried again (see :mod:`hsm.login`).
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
@@ -16,7 +17,7 @@ from typing import Final, TypeVar
 import pkcs11
 from pkcs11.exceptions import PKCS11Error, SessionCount
 
-from hsm.errors import DeviceFailure, KeyNotFound
+from hsm.errors import DeviceFailure, KeyNotFound, ModuleUnavailable, TokenRemoved
 from hsm.faults import (
     StaleSession,
     a_fresh_session_may_help,
@@ -36,6 +37,8 @@ POOL_FAST: Final = 16
 POOL_SLOW: Final = 64
 """Sessions at most on a token that takes 10 ms or more, where threads wait without cost."""
 SLOW_SECONDS: Final = 0.010
+REMOVAL_SHOWS: Final = 0.6
+"""Seconds within which a reader notices that its token is gone; card services look every 0.4 s."""
 WAIT_SECONDS: Final = 60.0
 """How long an operation waits for a free session before it gives up."""
 
@@ -94,6 +97,7 @@ class TokenSessions:
         self._open = 0
         self._cap = POOL_SLOW
         self._life = 0
+        self._held_back = False
         self._users: set[int] = set()
 
     @property
@@ -107,6 +111,15 @@ class TokenSessions:
         Raises an HsmError: whatever the binding raised is translated, with the original as cause.
         """
         self.module.check_process()
+        try:
+            return self._run(operation)
+        except DeviceFailure as error:
+            # A token that was pulled out shows it under many names, at a login as in an operation.
+            if self._was_removed():
+                raise TokenRemoved(f"token {self.login.name} is not there any more") from error
+            raise
+
+    def _run(self, operation: Callable[[PooledSession], T]) -> T:
         life = self._life
         try:
             return self._attempt(operation)
@@ -126,6 +139,17 @@ class TokenSessions:
         except (PKCS11Error, StaleSession) as error:
             self._note(error)
             raise translate(error, token=self.login.name) from error
+
+    def _was_removed(self) -> bool:
+        """Whether a failure was a removal: a reader takes its time to say so."""
+        if self.login.policy is LoginPolicy.HELD:
+            return not self.login.is_there()
+        deadline = time.monotonic() + REMOVAL_SHOWS
+        while self.login.is_there():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(REMOVAL_SHOWS / 10)
+        return True
 
     def run_writable(self, operation: Callable[[pkcs11.Session], T]) -> T:
         """Run *operation* on a read-write session of its own, once: it may leave objects behind."""
@@ -177,8 +201,8 @@ class TokenSessions:
     def _borrow(self) -> PooledSession:
         deadline = time.monotonic() + WAIT_SECONDS
         with self._pool:
-            while not self._idle:
-                if self._open < self._limit():
+            while self._held_back or not self._idle:
+                if not self._held_back and self._open < self._limit():
                     self._open += 1
                     break
                 if not self._pool.wait(deadline - time.monotonic()):
@@ -238,8 +262,32 @@ class TokenSessions:
             self._drop_idle()
             self.login.drop_anchor()
             if restart:
-                self.module.restart(generation)
+                # Away for now: the next attempt says so, and a later one starts it again.
+                with suppress(ModuleUnavailable):
+                    self.module.restart(generation)
             self.figures.reopened += 1
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every session of the token closed for a while; operations that come then wait.
+
+        A security officer can log in only when no session is open (PKCS#11 2.40, 5.6).
+        """
+        with self._renewing:
+            with self._pool:
+                self._held_back = True
+            try:
+                self._life += 1
+                self._drop_idle()
+                with self._pool:
+                    if not self._pool.wait_for(lambda: not self._open, timeout=WAIT_SECONDS):
+                        raise DeviceFailure(f"token {self.login.name} is busy")
+                with self.login.apart():
+                    yield
+            finally:
+                with self._pool:
+                    self._held_back = False
+                    self._pool.notify_all()
 
     def _drop_idle(self) -> None:
         with self._pool:

@@ -10,23 +10,29 @@ from typing import Final
 import pkcs11
 from asn1crypto import core as asn1
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import NameOID
 from pkcs11.constants import Attribute, CertificateType, MechanismFlag, ObjectClass
 from pkcs11.mechanisms import KeyType, Mechanism
 
-from hsm.algorithms import KeyAlgorithm
+from hsm.algorithms import KeyAlgorithm, default_for
 from hsm.errors import CertificateMismatch, KeyNotFound, MechanismUnavailable
 from hsm.key_uri import KeyURI
 from hsm.objects import KeyReference, TokenObject, describe_key, inventory, search
 from hsm.providers import KeyStore
 from hsm.softhsm import SoftHSMHome, SoftHSMToken, create_softhsm_token
+from hsm.token_list import TokenDescription, list_tokens
 
 __all__ = [
     "SoftHSMHome",
     "SoftHSMToken",
+    "TokenDescription",
+    "certificate_request",
     "create_softhsm_token",
     "destroy_key",
     "generate_key",
     "list_objects",
+    "list_tokens",
     "write_certificate",
 ]
 
@@ -133,6 +139,20 @@ def _key_pair(
 
 def _stays(key: pkcs11.PrivateKey) -> bool:
     return bool(key[Attribute.SENSITIVE]) and not bool(key[Attribute.EXTRACTABLE])
+
+
+def certificate_request(
+    store: KeyStore, key_uri: KeyURI, *, common_name: str
+) -> x509.CertificateSigningRequest:
+    """Make a certificate request (RFC 2986) signed by the key: the proof that the token has it.
+
+    Only the name of the holder is in it; everything else of a certificate is the issuer's to say.
+    """
+    key = store.open(key_uri)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    algorithm = default_for(key.public_key())
+    digest = None if algorithm.hash_name is None else getattr(hashes, algorithm.hash_name.upper())()
+    return x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, digest)
 
 
 def list_objects(store: KeyStore, token_uri: KeyURI) -> list[TokenObject]:
