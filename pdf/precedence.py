@@ -44,7 +44,7 @@ def _signers(source: BinaryIO, password: str | None) -> list[bytes]:
                 decryption.unlock(document, password)
             kept = check(document, locate(document), {})
             return [
-                each.facts.signer.der
+                each.facts.signer.encoded
                 for each in kept
                 if each.facts.signer is not None and not each.is_timestamp
             ]
