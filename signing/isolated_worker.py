@@ -11,7 +11,7 @@ import sys
 import time
 
 from signing import frames, isolated_jobs
-from signing.frames import ConnectionEnded
+from signing.frames import ConnectionEnded, Frame
 
 _CPU_MARGIN_SECONDS = 2
 
@@ -20,6 +20,7 @@ def main(descriptor: int, memory: int) -> None:
     """Serve one connection to its end."""
     _limit_memory(memory)
     with socket.socket(fileno=descriptor) as connection:
+        frames.send(connection, Frame({"ready": True}))
         while True:
             try:
                 asked = frames.receive(connection)

@@ -25,6 +25,8 @@ MEMORY_BYTES = 3 * 1024**3
 """Address space of a worker: the largest document mapped, and as much again to work with."""
 JOBS_PER_WORKER = 1000
 """A worker is replaced now and then, so that nothing gathers in it."""
+START_SECONDS = 60.0
+"""For an interpreter to start and load its modules on a machine under load."""
 WORKER = "signing.isolated_worker"
 _GRACE_SECONDS = 2.0
 
@@ -67,10 +69,19 @@ class _Worker:
                 close_fds=True,
             )
         self._socket = ours
+        self._ready = False
+
+    def _await_start(self) -> None:
+        """Wait until the worker has loaded its modules: that is not the document's time."""
+        if not self._ready:
+            self._socket.settimeout(START_SECONDS)
+            frames.receive(self._socket)
+            self._ready = True
 
     def run(self, job: Job, *, seconds: float, ask: Ask | None) -> Frame:
         """Do one job; the clock stands still while the worker waits for our answers."""
         self.jobs += 1
+        self._await_start()
         head = {**job.head, "job": job.kind, "seconds": seconds}
         self._socket.settimeout(seconds + _GRACE_SECONDS)
         frames.send(
