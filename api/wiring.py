@@ -25,6 +25,7 @@ from ca.clock_guard import ClockGuard, database_clock
 from ca.errors import CaError
 from ca.evidence import EvidenceCollector
 from ca.guarded_fetch import Fetcher, FetchLimits
+from ca.issue_groups import IssueGroups
 from ca.ocsp import Looked, OcspService, service_of
 from ca.ocsp_cache import CHANGES, AnswerCache
 from ca.own_evidence import OwnEvidence
@@ -96,6 +97,7 @@ class Wiring:
     monotonic: Callable[[], float] = seconds_since_boot
     ocsp: OcspService = field(init=False)
     answers: AnswerCache = field(init=False)
+    issuing: IssueGroups = field(init=False)
     desk: Desk = field(init=False)
     _tsa: TimeStampAuthority | None = None
     _tsa_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -106,6 +108,7 @@ class Wiring:
     def __post_init__(self) -> None:
         self.ocsp = service_of(self.keys)
         self.answers = AnswerCache(Statement(self.url, CHANGES))
+        self.issuing = IssueGroups(self.sessions)
         self.desk = Desk(
             sessions=self.sessions,
             keys=self.keys,

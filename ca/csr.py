@@ -63,6 +63,16 @@ def parse(data: bytes, *, rules: KeyRules) -> CertificationRequest:
     return CertificationRequest(csr.public_bytes(Encoding.DER), key)
 
 
+def checked_key(data: bytes, *, rules: KeyRules) -> CertificatePublicKeyTypes:
+    """Read the key of a DER request that `parse` accepted before, and that was stored since.
+
+    Possession was proven then; the rules may have changed. Raises as `parse` does.
+    """
+    key = _public_key(_load(data))
+    check_strength(key, rules=rules)
+    return key
+
+
 def _load(data: bytes) -> x509.CertificateSigningRequest:
     try:
         if data.lstrip().startswith(b"-----"):

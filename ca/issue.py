@@ -15,8 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
@@ -44,6 +42,7 @@ from ca.errors import (
     SignedBytesDiffer,
     TransitionNotAllowed,
 )
+from ca.issue_signing import sign
 from ca.models import (
     Authority,
     Certificate,
@@ -57,7 +56,6 @@ from ca.subjects import subject_for
 from ca.tbs import CertificateFacts
 from db import audit
 from db.base import uuid7
-from hsm import algorithms
 from hsm.algorithms import KeyAlgorithm
 from hsm.errors import HsmError
 from hsm.key_uri import KeyURI
@@ -210,9 +208,10 @@ def _facts(
     not_before, not_after = profiles.validity(
         profile, request=request.kind, at=at, issuer_not_after=authority.not_after
     )
+    serial = tbs.new_serial_number()
     return CertificateFacts(
         profile=profile,
-        serial_number=tbs.new_serial_number(),
+        serial_number=serial,
         subject=names.build(subject),
         public_key=public_key,
         not_before=not_before,
@@ -220,6 +219,7 @@ def _facts(
         issuer=signer.certificate,
         issuer_slug=authority.slug,
         public_url=authority.public_url,
+        crl_shard=tbs.shard_of(serial, authority.crl_shards),
     )
 
 
@@ -250,6 +250,7 @@ def _intent_row(
         not_after=facts.not_after,
         tbs=tbs.tbs_of(twin),
         created_at=at,
+        crl_shard=facts.crl_shard,
     )
 
 
@@ -261,7 +262,7 @@ def _complete(
         lint.check(intent.twin, facts=intent.facts)
         if certificate.tbs != tbs.tbs_of(intent.twin):
             raise SignedBytesDiffer("the stored intent is not the linted one")
-        encoded = _sign(certificate.tbs, intent.signer)
+        encoded = sign(certificate.tbs, intent.signer)
         certificate.status = CertificateStatus.ACTIVE
         certificate.der, certificate.tbs = encoded, None
         certificate.sha256_fingerprint = hashlib.sha256(encoded).hexdigest()
@@ -273,27 +274,6 @@ def _complete(
         ocsp.presign(session, certificate=certificate, keys=keys, at=at)
         _record(session, certificate, action="certificate.issue", at=at, actor=actor)
     return certificate
-
-
-def _sign(linted: bytes, signer: AuthoritySigner) -> bytes:
-    """Sign the linted octets and make sure that the result is a certificate of exactly those."""
-    try:
-        signature = signer.sign(linted)
-        issuer_key = signer.certificate.public_key()
-        algorithms.verify(issuer_key, signer.algorithm, signature, linted)  # type: ignore[arg-type]
-    except HsmError as e:
-        raise SignedBytesDiffer(f"the authority's signature does not verify: {e}") from e
-    encoded = tbs.assemble(
-        linted, algorithm_identifier=signer.algorithm_identifier, signature=signature
-    )
-    certificate = x509.load_der_x509_certificate(encoded)
-    if certificate.tbs_certificate_bytes != linted:
-        raise SignedBytesDiffer("the certificate holds other octets than were linted")
-    try:
-        certificate.verify_directly_issued_by(signer.certificate)
-    except (ValueError, TypeError, InvalidSignature) as e:
-        raise SignedBytesDiffer("the certificate does not verify under its issuer") from e
-    return encoded
 
 
 def _locked_intent(session: Session, certificate_id: uuid.UUID) -> Certificate:

@@ -103,7 +103,7 @@ def claim(session: Session, *, spki_sha256: str, subscriber_id: uuid.UUID, at: d
             set_={PublicKey.first_seen_at: PublicKey.first_seen_at},
         ).returning(PublicKey.subscriber_id, PublicKey.blocked_at)
     ).one()
-    _check_owner(owner, blocked_at, subscriber_id)
+    check_owner(owner, blocked_at, subscriber_id)
 
 
 def check_not_taken(session: Session, *, spki_sha256: str, subscriber_id: uuid.UUID) -> None:
@@ -114,15 +114,16 @@ def check_not_taken(session: Session, *, spki_sha256: str, subscriber_id: uuid.U
         )
     ).one_or_none()
     if known is not None:
-        _check_owner(*known, subscriber_id)
+        check_owner(*known, subscriber_id)
     for encoded in session.scalars(select(Authority.certificate)):
         if fingerprint(x509.load_der_x509_certificate(encoded).public_key()) == spki_sha256:
             raise KeyUnacceptable("of_an_authority", "an authority's key certifies nobody else")
 
 
-def _check_owner(
+def check_owner(
     owner: uuid.UUID | None, blocked_at: datetime | None, subscriber_id: uuid.UUID
 ) -> None:
+    """Raise KeyUnacceptable unless a key is free, or this subscriber's, and not blocked."""
     if blocked_at is not None:
         raise KeyUnacceptable("blocked", "this key may never be certified again")
     if owner not in {None, subscriber_id}:

@@ -230,7 +230,7 @@ def _decide(
     request = locked(session, request_id)
     if actor == request.requested_by:
         raise SelfApproval("whoever asked for a certificate does not decide on it")
-    _check_texts(note)
+    check_texts(note)
     if state is not State.APPROVED and not (note and note.strip()):
         raise RequestInvalid("to reject or to return needs a reason")
     if state not in TRANSITIONS[request.state]:
@@ -242,7 +242,7 @@ def _decide(
 def _checked(
     session: Session, details: RequestDetails, subscriber: Subscriber, profile: Profile
 ) -> bytes | None:
-    _check_texts(details.reason, details.document_reference)
+    check_texts(details.reason, details.document_reference)
     _check_certificate(session, details)
     organization = organizations.get(session, subscriber.organization_id)
     if details.kind not in ISSUING_KINDS:
@@ -264,7 +264,8 @@ def _checked(
     return parsed.der
 
 
-def _check_texts(*texts: str | None) -> None:
+def check_texts(*texts: str | None) -> None:
+    """Raise RequestInvalid for a text that is too long or cannot be stored."""
     for text in texts:
         if text is not None and (len(text) > _MAX_TEXT or not storable(text)):
             raise RequestInvalid(f"a text has at most {_MAX_TEXT} characters, none of them NUL")

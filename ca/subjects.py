@@ -1,7 +1,10 @@
 """What a certificate says of its subscriber: registry data turned into a profile's subject."""
 
+import uuid
+from typing import Protocol
+
 from ca.errors import SubjectInvalid
-from ca.models import Organization, Subscriber, SubscriberKind
+from ca.models import SubscriberKind
 from ca.names import Subject
 from ca.profiles import Profile, check_subject
 
@@ -9,7 +12,37 @@ LOCAL_SCHEME = "MD"
 """Two letters for the national scheme of agency codes (ETSI EN 319 412-1 5.1.4, last form)."""
 
 
-def subject_for(profile: Profile, *, subscriber: Subscriber, organization: Organization) -> Subject:
+class SubscriberShown(Protocol):
+    """What a certificate says of a subscriber: the row itself, or its columns read by another."""
+
+    @property
+    def id(self) -> uuid.UUID: ...  # noqa: D102 -- columns of ca.models.Subscriber
+    @property
+    def kind(self) -> SubscriberKind: ...  # noqa: D102
+    @property
+    def full_name(self) -> str: ...  # noqa: D102
+    @property
+    def given_name(self) -> str | None: ...  # noqa: D102
+    @property
+    def surname(self) -> str | None: ...  # noqa: D102
+    @property
+    def post(self) -> str | None: ...  # noqa: D102
+
+
+class OrganizationShown(Protocol):
+    """What a certificate says of an organisation."""
+
+    @property
+    def code(self) -> str: ...  # noqa: D102 -- columns of ca.models.Organization
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def identifier(self) -> str | None: ...  # noqa: D102
+
+
+def subject_for(
+    profile: Profile, *, subscriber: SubscriberShown, organization: OrganizationShown
+) -> Subject:
     """Return the subject of a certificate for this subscriber, checked against the profile.
 
     A person's serialNumber is the registry's own number of the person: unique for ever, and
@@ -36,7 +69,7 @@ def subject_for(profile: Profile, *, subscriber: Subscriber, organization: Organ
     return subject
 
 
-def organization_identifier(organization: Organization) -> str:
+def organization_identifier(organization: OrganizationShown) -> str:
     """Return the organizationIdentifier: the tax code, or the agency code in a local scheme."""
     if organization.identifier:
         return f"VATVN-{organization.identifier}"

@@ -57,6 +57,8 @@ class CertificateFacts:
     issuer: x509.Certificate
     issuer_slug: str
     public_url: str
+    crl_shard: int | None = None
+    """Partition of the issuer's CRL that will list it; None: the complete CRL."""
 
     @property
     def ca_issuers_url(self) -> str:
@@ -70,13 +72,24 @@ class CertificateFacts:
 
     @property
     def crl_url(self) -> str:
-        """Where the issuer's CRL is (RFC 5280 4.2.1.13)."""
-        return f"{self.public_url}/pki/{self.issuer_slug}.crl"
+        """Where the CRL is that will list it (RFC 5280 4.2.1.13)."""
+        return crl_url(self.public_url, self.issuer_slug, self.crl_shard)
+
+
+def crl_url(public_url: str, slug: str, shard: int | None) -> str:
+    """Return the address of an authority's complete CRL, or of one partition."""
+    where = slug if shard is None else f"{slug}/{shard}"
+    return f"{public_url}/pki/{where}.crl"
 
 
 def new_serial_number() -> int:
     """Return a positive number of exactly 20 octets, 158 bits of it random."""
     return 1 << (8 * SERIAL_OCTETS - 2) | secrets.randbits(8 * SERIAL_OCTETS - 2)
+
+
+def shard_of(serial_number: int, shards: int) -> int | None:
+    """Return the CRL partition of a new serial number; None where there are no partitions."""
+    return serial_number % shards if shards else None
 
 
 def serial_text(serial_number: int) -> str:
@@ -136,7 +149,7 @@ def _policies(identifiers: tuple[str, ...]) -> x509.CertificatePolicies:
     )
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=1024)
 def _crl_distribution_points(url: str) -> x509.CRLDistributionPoints:
     names = [x509.UniformResourceIdentifier(url)]
     return x509.CRLDistributionPoints([x509.DistributionPoint(names, None, None, None)])

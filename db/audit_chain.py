@@ -25,6 +25,9 @@ CHAINS: Final = 16
 GENESIS: Final = bytes(32)
 """What the first entry of a chain continues."""
 
+_ENCODE: Final = json.JSONEncoder().encode
+_QUOTE: Final = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @dataclass(frozen=True, kw_only=True)
 class EntryContent:
@@ -54,7 +57,7 @@ class EntryContent:
 
     def append_json(self) -> str:
         """Return what the database's `audit_append` takes for one entry."""
-        return json.dumps(
+        return _ENCODE(
             {
                 "id": str(self.id),
                 "at": utc_text(self.at),
@@ -76,4 +79,4 @@ def link_digest(*, previous: bytes, chain: int, sequence: int, content_digest: b
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return _QUOTE(text)

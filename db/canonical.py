@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from db.base import require_aware
 from db.errors import ValueUnsuitable
@@ -20,15 +20,18 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 """What plain JSON can say."""
 
 
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+)
+
+
 def canonical_json(value: object) -> str:
     """Return the one JSON text of `value`.
 
     Characters that no JSON column can hold (NUL, lone surrogates) become U+FFFD: a strange file
     name must not keep an action out of the log. Raises ValueUnsuitable or NaiveDatetime.
     """
-    return json.dumps(
-        plain(value), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-    )
+    return _ENCODER.encode(plain(value))
 
 
 def plain(value: object) -> Json:
@@ -48,6 +51,8 @@ def plain(value: object) -> Json:
 
 def clean_text(text: str) -> str:
     """Replace what neither UTF-8 nor PostgreSQL can store."""
+    if text.isascii() and "\0" not in text:
+        return text
     return (
         text.encode("utf-16-le", "surrogatepass")
         .decode("utf-16-le", "replace")

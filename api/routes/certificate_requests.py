@@ -3,24 +3,29 @@
 import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
 
 from api.auth import Call, needs
+from api.errors import Unexpected
 from api.idempotency import Answer, Attempt
 from api.permissions import Action, list_scope
+from api.problems import ROOTS, Language, language_of, problem
 from api.responses import problems
 from api.schemas.certificates import (
     ApprovedOut,
+    ApproveManyIn,
     CertificateOut,
     DecisionIn,
     RequestIn,
     RequestOut,
 )
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, decode_id, page
-from ca import issue, registry, requests, revoke, subscribers
-from ca.errors import SelfApproval, TransitionNotAllowed
+from ca import issue, issue_batch, registry, requests, revoke, subscribers
+from ca.errors import RequestInvalid, SelfApproval, TransitionNotAllowed
+from ca.issue_batch import Outcome
+from ca.issue_intents import Asked, Context
 from ca.models import (
     Certificate,
     CertificateRequest,
@@ -29,6 +34,9 @@ from ca.models import (
     RevocationReason,
 )
 from ca.registry import SearchFilters
+
+ISSUED_AT_ONCE = 2
+"""Groups of one batch at work at the same time; more would only wait for the token."""
 
 router = APIRouter(prefix="/certificate-requests", tags=["certificate requests"])
 Reader = Annotated[Call, Depends(needs(Action.REGISTRY_READ))]
@@ -90,6 +98,11 @@ def approve(call: Decider, request_id: uuid.UUID, body: DecisionIn | None = None
     note = body.note if body is not None else None
 
     def act(attempt: Attempt) -> Answer:
+        if not attempt.resumed:
+            answer = _issued_in_a_group(call, request_id, note)
+            if answer is not None:
+                _finish(call, attempt, answer)
+                return answer
         with call.transaction() as session:
             row = _decidable(call, request_id, session)
             row = _approve(call, session, row, note=note, resumed=attempt.resumed)
@@ -100,6 +113,32 @@ def approve(call: Decider, request_id: uuid.UUID, body: DecisionIn | None = None
         return answer
 
     answer = call.once("request.approve", str(request_id), note, act=act)
+    return JSONResponse(answer.body, status_code=answer.status)
+
+
+@router.post("/approve", responses=problems(503))
+def approve_many(
+    call: Decider,
+    body: ApproveManyIn,
+    accept_language: Annotated[str | None, Header()] = None,
+) -> JSONResponse:
+    """Approve somebody else's requests, up to 1,000, and issue their certificates together.
+
+    What is wrong with one is told in its place in the answer and stops no other. Repeating the call
+    after a lost answer does no harm: what was issued is refused as issued.
+    """
+
+    def act(attempt: Attempt) -> Answer:
+        context = Context(call.wiring.keys, call.at, call.wiring.make_key)
+        asked = [_asked(call, request_id, body.note) for request_id in body.request_ids]
+        outcomes = issue_batch.issue_batch(
+            call.wiring.sessions, asked, context=context, parallel=ISSUED_AT_ONCE
+        )
+        answer = Answer(body=_many_shown(call, outcomes, language_of(accept_language)))
+        _finish(call, attempt, answer)
+        return answer
+
+    answer = call.once("request.approve_many", body.model_dump(mode="json"), act=act)
     return JSONResponse(answer.body, status_code=answer.status)
 
 
@@ -123,6 +162,43 @@ def return_(call: Decider, request_id: uuid.UUID, body: DecisionIn) -> RequestOu
             session, request_id, at=call.at, actor=call.identity, note=body.note or ""
         )
         return RequestOut.of(row)
+
+
+def _asked(call: Call, request_id: uuid.UUID, note: str | None) -> Asked:
+    def permit(session: Session, organization_id: uuid.UUID) -> None:
+        call.require(session, Action.REQUEST_DECIDE, organization_id=organization_id)
+
+    return Asked(request_id=request_id, actor=call.identity, approve=True, note=note, permit=permit)
+
+
+def _issued_in_a_group(call: Call, request_id: uuid.UUID, note: str | None) -> Answer | None:
+    """Approve and issue with whoever asks at the same time; None for what ends in nothing new."""
+    context = Context(call.wiring.keys, call.at, call.wiring.make_key)
+    outcome = call.wiring.issuing.issue(_asked(call, request_id, note), context=context)
+    if isinstance(outcome.error, RequestInvalid):
+        return None  # perhaps of a kind that ends in no certificate
+    return Answer(body=_shown(call, outcome.request, outcome.certificate))
+
+
+def _finish(call: Call, attempt: Attempt, answer: Answer) -> None:
+    if attempt.record_id is not None:
+        with call.transaction() as session:
+            attempt.finish(session, answer)
+
+
+def _many_shown(call: Call, outcomes: list[Outcome], language: Language) -> object:
+    items: list[dict[str, object]] = []
+    for outcome in outcomes:
+        item: dict[str, object] = {"request_id": str(outcome.request_id)}
+        if outcome.error is None:
+            shown = CertificateOut.of(outcome.certificate, at=call.at, with_pem=True)
+            item["certificate"] = shown.model_dump(mode="json")
+        else:
+            known = outcome.error if isinstance(outcome.error, ROOTS) else Unexpected("not issued")
+            item["problem"] = problem(known, language)
+        items.append(item)
+    issued = sum("certificate" in item for item in items)
+    return {"issued": issued, "failed": len(items) - issued, "items": items}
 
 
 _LATER = frozenset(

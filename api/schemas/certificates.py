@@ -23,6 +23,8 @@ from ca.requests import RequestDetails
 from hsm.algorithms import KeyAlgorithm
 
 MAX_CSR_CHARACTERS = 64 * 1024
+MAX_TOGETHER = 1000
+"""Requests in one call: some seconds of work, and an answer of about 3 MB."""
 
 
 class RequestIn(Schema):
@@ -57,6 +59,13 @@ class RequestIn(Schema):
 class DecisionIn(Schema):
     """A decision; to reject or to return needs a note."""
 
+    note: str | None = None
+
+
+class ApproveManyIn(Schema):
+    """Requests to approve together."""
+
+    request_ids: list[uuid.UUID] = Field(min_length=1, max_length=MAX_TOGETHER)
     note: str | None = None
 
 

@@ -1,0 +1,276 @@
+"""Making the intents of a batch: everything that is decided before anything is signed."""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from ca import authorities, csr, issue_rows, names, profiles, public_keys, requests, tbs
+from ca.authority_signers import AuthoritySigner
+from ca.errors import (
+    KeyUnacceptable,
+    RequestInvalid,
+    SelfApproval,
+    TransitionNotAllowed,
+)
+from ca.issue_rows import RequestFacts
+from ca.models import (
+    Certificate,
+    CertificateRequest,
+    CertificateStatus,
+    CertificateStatusChange,
+    RequestState,
+)
+from ca.profiles import Profile
+from ca.subjects import subject_for
+from ca.tbs import CertificateFacts
+from db import audit
+from db.base import uuid7
+from hsm.algorithms import KeyAlgorithm
+from hsm.errors import HsmError
+from hsm.key_uri import KeyURI
+from hsm.providers import KeyStore
+
+State = RequestState
+MakeKey = Callable[[str, KeyAlgorithm], KeyURI]
+Permit = Callable[[Session, uuid.UUID], None]
+"""Raises unless the actor may decide for this organisation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all certificates of a batch share."""
+
+    keys: KeyStore
+    at: datetime
+    make_key: MakeKey | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request to be issued, and by whom; with `approve` it is approved on the way."""
+
+    request_id: uuid.UUID
+    actor: str
+    approve: bool = False
+    note: str | None = None
+    permit: Permit | None = None
+
+
+@dataclass(slots=True)
+class Intent:
+    """What the first transaction hands to the second, in this process only."""
+
+    id: uuid.UUID
+    authority_id: uuid.UUID
+    actor: str
+    approved: bool
+    request: RequestFacts
+    facts: CertificateFacts
+    signer: AuthoritySigner
+    twin: bytes
+    to_be_signed: bytes
+    spki_sha256: str
+    certificate_columns: dict[str, object]
+    request_columns: dict[str, object]
+
+
+class IntentMaker:
+    """Checks requests and builds their intents; the authority is looked up once."""
+
+    def __init__(self, session: Session, context: Context) -> None:
+        self._session, self._context = session, context
+        self._authority = authorities.issuing(session)
+        self._signer = authorities.signer(self._authority, keys=context.keys)
+
+    def make(self, item: Asked, request: RequestFacts) -> Intent:
+        """Check one locked request and build its intent; raises what `ca.issue.issue` does."""
+        approved = _check(self._session, item, request)
+        profile = profiles.get(request.profile)
+        certificate_id = uuid7()
+        uri, public_key = self._key(request, profile, certificate_id)
+        facts = self._facts(request, profile, public_key)
+        twin = tbs.twin(facts, algorithm=self._signer.algorithm)
+        to_be_signed = tbs.tbs_of(twin)
+        spki = public_keys.fingerprint(public_key)
+        changed = dict(request.columns, state=State.KEY_GENERATED)
+        if approved:
+            decided = {"decided_by": item.actor, "decided_at": self._context.at}
+            changed |= {**decided, "decision_note": item.note}
+        return Intent(
+            id=certificate_id,
+            authority_id=self._authority.id,
+            actor=item.actor,
+            approved=approved,
+            request=request,
+            facts=facts,
+            signer=self._signer,
+            twin=twin,
+            to_be_signed=to_be_signed,
+            spki_sha256=spki,
+            certificate_columns=self._columns(request, facts)
+            | {
+                "id": certificate_id,
+                "key_uri": str(uri) if uri else None,
+                "spki_sha256": spki,
+                "tbs": to_be_signed,
+            },
+            request_columns=changed,
+        )
+
+    def _key(
+        self, request: RequestFacts, profile: Profile, certificate_id: uuid.UUID
+    ) -> tuple[KeyURI | None, CertificatePublicKeyTypes]:
+        if request.csr is not None:
+            return None, csr.checked_key(request.csr, rules=profile.keys)
+        make_key = self._context.make_key
+        if make_key is None or request.key_algorithm is None:
+            raise RequestInvalid("the key is to be made here, and there is no token to make it on")
+        try:
+            uri = make_key(f"antin-{certificate_id}", KeyAlgorithm(request.key_algorithm))
+            public_key = self._context.keys.open(uri).public_key()
+        except HsmError as e:
+            raise KeyUnacceptable("not_made", str(e)) from e
+        public_keys.check_strength(public_key, rules=profile.keys)
+        return uri, public_key
+
+    def _facts(
+        self, request: RequestFacts, profile: Profile, public_key: CertificatePublicKeyTypes
+    ) -> CertificateFacts:
+        authority = self._authority
+        subject = subject_for(
+            profile, subscriber=request.subscriber, organization=request.organization
+        )
+        not_before, not_after = profiles.validity(
+            profile,
+            request=request.kind,
+            at=self._context.at,
+            issuer_not_after=authority.not_after,
+        )
+        serial = tbs.new_serial_number()
+        return CertificateFacts(
+            profile=profile,
+            serial_number=serial,
+            subject=names.build(subject),
+            public_key=public_key,
+            not_before=not_before,
+            not_after=not_after,
+            issuer=self._signer.certificate,
+            issuer_slug=authority.slug,
+            public_url=authority.public_url,
+            crl_shard=tbs.shard_of(serial, authority.crl_shards),
+        )
+
+    def _columns(self, request: RequestFacts, facts: CertificateFacts) -> dict[str, object]:
+        common_name = names.common_name(facts.subject)
+        asked = request.columns
+        return {
+            "authority_id": self._authority.id,
+            "serial_number": tbs.serial_text(facts.serial_number),
+            "kind": facts.profile.kind,
+            "status": CertificateStatus.ISSUING,
+            "profile": facts.profile.identifier,
+            "subscriber_id": asked["subscriber_id"],
+            "organization_id": asked["organization_id"],
+            "device_id": asked["device_id"],
+            "predecessor_id": asked["certificate_id"],
+            "request_id": asked["id"],
+            "subject": facts.subject.rfc4514_string(),
+            "common_name": common_name,
+            "search_name": names.fold(common_name),
+            "not_before": facts.not_before,
+            "not_after": facts.not_after,
+            "created_at": self._context.at,
+            "crl_shard": facts.crl_shard,
+        }
+
+
+def _check(session: Session, item: Asked, request: RequestFacts) -> bool:
+    """Check that the request may be issued by this actor; whether it is approved on the way."""
+    if item.permit is not None:
+        item.permit(session, request.organization.id)
+    if item.approve and item.actor == request.requested_by:
+        raise SelfApproval("whoever asked for a certificate does not decide on it")
+    if request.kind not in requests.ISSUING_KINDS:
+        raise RequestInvalid(f"a request to {request.kind.value} ends in no certificate")
+    if request.state is State.APPROVED:
+        return False
+    if not item.approve:
+        raise TransitionNotAllowed(request.state.value, State.KEY_GENERATED.value)
+    if State.APPROVED not in requests.TRANSITIONS[request.state] or (
+        request.state is State.KEY_GENERATED
+    ):
+        raise TransitionNotAllowed(request.state.value, State.APPROVED.value)
+    requests.check_texts(item.note)
+    return True
+
+
+def record_intent(session: Session, intent: Intent, *, at: datetime) -> None:
+    """Write the audit entries of the first transaction."""
+    step, before = intent.request, intent.request.state
+    if intent.approved:
+        issue_rows.record_step(session, step, (before, State.APPROVED), at=at, actor=intent.actor)
+        before = State.APPROVED
+    issue_rows.record_step(session, step, (before, State.KEY_GENERATED), at=at, actor=intent.actor)
+    _record(session, intent, "certificate.intend", at=at)
+
+
+def record_issued(session: Session, intent: Intent, *, at: datetime) -> None:
+    """Write the audit entries of the second transaction."""
+    steps = (State.KEY_GENERATED, State.ISSUED)
+    issue_rows.record_step(session, intent.request, steps, at=at, actor=intent.actor)
+    _record(session, intent, "certificate.issue", at=at)
+
+
+def give_up(session: Session, intent: Intent, why: Exception | None, *, at: datetime) -> None:
+    """Abandon a locked intent whose twin may not be signed; its request is approved again."""
+    abandoned = update(Certificate).where(Certificate.id == intent.id)
+    session.execute(abandoned.values(status=CertificateStatus.ABANDONED))
+    again = update(CertificateRequest).where(CertificateRequest.id == intent.request.id)
+    session.execute(again.values(state=State.APPROVED))
+    session.add(
+        CertificateStatusChange(
+            id=uuid7(),
+            certificate_id=intent.id,
+            at=at,
+            status=CertificateStatus.ABANDONED,
+            actor=intent.actor,
+        )
+    )
+    intent.certificate_columns["status"] = CertificateStatus.ABANDONED
+    steps = (State.KEY_GENERATED, State.APPROVED)
+    issue_rows.record_step(session, intent.request, steps, at=at, actor=intent.actor)
+    _record(session, intent, "certificate.abandon", at=at, note=str(why))
+
+
+def _record(
+    session: Session, intent: Intent, action: str, *, at: datetime, note: str | None = None
+) -> None:
+    columns = intent.certificate_columns
+    to_be_signed = columns["tbs"]
+    status = columns["status"]
+    audit.record(
+        session,
+        at=at,
+        actor=intent.actor,
+        action=action,
+        object_type="certificate",
+        object_id=str(intent.id),
+        after={
+            "status": status.value if isinstance(status, CertificateStatus) else None,
+            "serial_number": columns["serial_number"],
+            "subject": columns["subject"],
+            "profile": columns["profile"],
+            "tbs_sha256": hashlib.sha256(to_be_signed).hexdigest()
+            if isinstance(to_be_signed, bytes)
+            else None,
+            "sha256_fingerprint": columns.get("sha256_fingerprint"),
+            "request_id": str(intent.request.id),
+            "note": note,
+        },
+    )

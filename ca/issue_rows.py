@@ -1,0 +1,219 @@
+"""Rows that issuing many certificates at once reads and writes; all in the caller's transaction."""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from ca.errors import KeyUnacceptable
+from ca.models import (
+    Certificate,
+    CertificateRequest,
+    CertificateStatus,
+    CertificateStatusChange,
+    Organization,
+    PublicKey,
+    RequestKind,
+    RequestState,
+    Subscriber,
+    SubscriberKind,
+)
+from ca.public_keys import check_owner
+from db import audit, bulk
+from db.base import Base, uuid7
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberFacts:
+    """What a certificate says of its subscriber."""
+
+    id: uuid.UUID
+    kind: SubscriberKind
+    full_name: str
+    given_name: str | None
+    surname: str | None
+    post: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationFacts:
+    """What a certificate says of its subscriber's organisation."""
+
+    id: uuid.UUID
+    code: str
+    name: str
+    identifier: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """A locked request with those it is about."""
+
+    columns: dict[str, object]
+    id: uuid.UUID
+    kind: RequestKind
+    state: RequestState
+    profile: str
+    requested_by: str
+    csr: bytes | None
+    key_algorithm: str | None
+    subscriber: SubscriberFacts
+    organization: OrganizationFacts
+
+
+_requests = Base.metadata.tables[CertificateRequest.__tablename__]
+_subscribers = Base.metadata.tables[Subscriber.__tablename__]
+_organizations = Base.metadata.tables[Organization.__tablename__]
+_OF_SUBSCRIBER: Final = tuple(SubscriberFacts.__dataclass_fields__)
+_OF_ORGANIZATION: Final = tuple(OrganizationFacts.__dataclass_fields__)
+_OF_REQUEST: Final = tuple(column.name for column in _requests.columns)
+_READ: Final = (
+    select(
+        *_requests.columns,
+        *(_subscribers.c[name] for name in _OF_SUBSCRIBER),
+        *(_organizations.c[name] for name in _OF_ORGANIZATION),
+    )
+    .join(_subscribers, _subscribers.c.id == _requests.c.subscriber_id)
+    .join(_organizations, _organizations.c.id == _requests.c.organization_id)
+    .order_by(_requests.c.id)  # one order for all, so that two batches never wait crosswise
+    .with_for_update(of=_requests)
+)
+
+
+def lock_requests(session: Session, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, RequestFacts]:
+    """Lock the requests that exist, and read them with subscriber and organisation."""
+    query = _READ.where(_requests.c.id.in_(list(ids)))
+    found: dict[uuid.UUID, RequestFacts] = {}
+    first, second = len(_OF_REQUEST), len(_OF_REQUEST) + len(_OF_SUBSCRIBER)
+    for row in session.connection().execute(query):
+        columns = dict(zip(_OF_REQUEST, row[:first], strict=True))
+        found[row[0]] = RequestFacts(
+            columns=columns,
+            id=columns["id"],
+            kind=columns["kind"],
+            state=columns["state"],
+            profile=columns["profile"],
+            requested_by=columns["requested_by"],
+            csr=columns["csr"],
+            key_algorithm=columns["key_algorithm"],
+            subscriber=SubscriberFacts(*row[first:second]),
+            organization=OrganizationFacts(*row[second:]),
+        )
+    return found
+
+
+def claim_keys(
+    session: Session, claims: Sequence[tuple[str, uuid.UUID]], *, at: datetime
+) -> dict[str, KeyUnacceptable | uuid.UUID | None]:
+    """Claim keys (SPKI hash, subscriber) as `public_keys.claim` does, all in one statement.
+
+    Gives for each hash its owner, or why it must not be certified for anybody.
+    """
+    wanted = dict(reversed(claims))  # the first who claims a key counts
+    rows = [
+        {"spki_sha256": spki, "subscriber_id": wanted[spki], "first_seen_at": at}
+        for spki in sorted(wanted)
+    ]
+    statement = insert(PublicKey).values(rows)
+    found = session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[PublicKey.spki_sha256],
+            set_={PublicKey.first_seen_at: PublicKey.first_seen_at},
+        ).returning(PublicKey.spki_sha256, PublicKey.subscriber_id, PublicKey.blocked_at)
+    )
+    verdicts: dict[str, KeyUnacceptable | uuid.UUID | None] = {}
+    for spki, owner, blocked_at in found:
+        try:
+            check_owner(owner, blocked_at, wanted[spki])
+            verdicts[spki] = owner
+        except KeyUnacceptable as e:
+            verdicts[spki] = e
+    return verdicts
+
+
+def check_claim(verdict: KeyUnacceptable | uuid.UUID | None, subscriber_id: uuid.UUID) -> None:
+    """Raise KeyUnacceptable unless the claim gave the key to this subscriber."""
+    if isinstance(verdict, KeyUnacceptable):
+        raise verdict
+    check_owner(verdict, None, subscriber_id)
+
+
+def lock_intents(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes | None]:
+    """Lock the intents that are still open, and give what each is to have signed."""
+    query = (
+        select(Certificate.id, Certificate.tbs)
+        .where(Certificate.id.in_(ids), Certificate.status == CertificateStatus.ISSUING)
+        .order_by(Certificate.id)
+        .with_for_update()
+    )
+    return {row.id: row.tbs for row in session.execute(query)}
+
+
+def store_signed(
+    session: Session, signed: Sequence[tuple[uuid.UUID, bytes]], *, at: datetime
+) -> list[dict[str, object]]:
+    """Turn open intents into active certificates; the columns that changed, in the same order."""
+    rows: list[dict[str, object]] = [
+        {
+            "id": certificate_id,
+            "status": CertificateStatus.ACTIVE,
+            "der": encoded,
+            "tbs": None,
+            "sha256_fingerprint": hashlib.sha256(encoded).hexdigest(),
+            "issued_at": at,
+        }
+        for certificate_id, encoded in signed
+    ]
+    bulk.update(session, Certificate, rows)
+    return rows
+
+
+def add_changes(
+    session: Session, changed: Sequence[tuple[uuid.UUID, str]], *, at: datetime
+) -> None:
+    """Add to the history that these certificates (id, actor) became active."""
+    rows = [
+        {
+            "id": uuid7(),
+            "certificate_id": certificate_id,
+            "at": at,
+            "status": CertificateStatus.ACTIVE,
+            "actor": actor,
+        }
+        for certificate_id, actor in changed
+    ]
+    bulk.insert(session, CertificateStatusChange, rows)
+
+
+def record_step(
+    session: Session,
+    request: RequestFacts,
+    steps: tuple[RequestState, RequestState],
+    *,
+    at: datetime,
+    actor: str,
+) -> None:
+    """Record in the audit log that a request went from one state to another."""
+    before, after = steps
+    audit.record(
+        session,
+        at=at,
+        actor=actor,
+        action=f"certificate_request.{after.value}",
+        object_type="certificate_request",
+        object_id=str(request.id),
+        before={"state": before.value},
+        after={
+            "state": after.value,
+            "kind": request.kind.value,
+            "subscriber_id": str(request.subscriber.id),
+            "profile": request.profile,
+            "note": request.columns["decision_note"],
+        },
+    )

@@ -1,0 +1,106 @@
+"""The octets that a TBSCertificate has to consist of, written down a second time.
+
+The twin comes out of a certificate builder; here the same fields are encoded by our own writer. The
+fast linter compares the two, field by field: a fault would have to be made twice, alike.
+"""
+
+import functools
+import hashlib
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ca import der
+from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
+from ca.tbs import CertificateFacts
+
+FIELDS: Final = (
+    "version",
+    "serial_number",
+    "algorithm",
+    "issuer",
+    "validity",
+    "subject",
+    "public_key",
+    "extensions",
+)
+"""In their order (RFC 5280 4.1); issuerUniqueID and subjectUniqueID are never there."""
+
+_VERSION_3: Final = der.explicit(0, der.integer(2))
+_ALGORITHMS: Final = frozenset(SIGNATURE_IDENTIFIERS.values())
+
+
+def fields(to_be_signed: bytes) -> dict[str, bytes] | None:
+    """Take a TBSCertificate apart; None where it has other fields than ours have."""
+    try:
+        found = der.children(der.whole(to_be_signed))
+    except der.DerError:
+        return None
+    if len(found) != len(FIELDS):
+        return None
+    return {name: element.encoded for name, element in zip(FIELDS, found, strict=True)}
+
+
+def is_signature_algorithm(encoded: bytes) -> bool:
+    """Say whether it is the AlgorithmIdentifier of one of our signature algorithms."""
+    return encoded in _ALGORITHMS
+
+
+def meant(facts: CertificateFacts) -> dict[str, bytes]:
+    """Encode the fields; the signature algorithm is the authority's and not among them."""
+    key = facts.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return {
+        "version": _VERSION_3,
+        "serial_number": der.integer(facts.serial_number),
+        "issuer": _name(facts.issuer),
+        "validity": der.sequence(der.time(facts.not_before), der.time(facts.not_after)),
+        "subject": facts.subject.public_bytes(),
+        "public_key": key,
+        "extensions": _extensions(facts, key),
+    }
+
+
+def _extensions(facts: CertificateFacts, key: bytes) -> bytes:
+    before, after = _constant_extensions(
+        facts.issuer, facts.profile.policies, facts.crl_url, facts.ocsp_url, facts.ca_issuers_url
+    )
+    # RFC 5280 4.2.1.2, method 1: SHA-1 over the bits of the key.
+    bits = der.children(der.whole(key))[1].content[1:]
+    identifier = hashlib.sha1(bits, usedforsecurity=False).digest()
+    own = der.extension("2.5.29.14", der.octet_string(identifier))
+    return der.explicit(3, der.sequence(before, own, after))
+
+
+@functools.lru_cache(maxsize=32)
+def _name(certificate: x509.Certificate) -> bytes:
+    return certificate.subject.public_bytes()
+
+
+@functools.lru_cache(maxsize=512)
+def _constant_extensions(
+    issuer: x509.Certificate, policies: tuple[str, ...], crl: str, ocsp: str, issuers: str
+) -> tuple[bytes, bytes]:
+    """Encode what stands before and after the subject key identifier."""
+    ski = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    authority_key = der.sequence(der.tlv(0x80, ski.key_identifier))
+    known = der.sequence(*(der.sequence(der.object_identifier(policy)) for policy in policies))
+    point = der.sequence(der.explicit(0, der.explicit(0, _uri(crl))))
+    access = der.sequence(
+        der.sequence(der.object_identifier("1.3.6.1.5.5.7.48.1"), _uri(ocsp)),
+        der.sequence(der.object_identifier("1.3.6.1.5.5.7.48.2"), _uri(issuers)),
+    )
+    # nonRepudiation alone: bit 1, six bits unused.
+    usage = der.tlv(der.BIT_STRING, b"\x06\x40")
+    before = der.extension("2.5.29.35", authority_key)
+    after = (
+        der.extension("2.5.29.15", usage, critical=True)
+        + der.extension("2.5.29.32", known)
+        + der.extension("2.5.29.31", der.sequence(point))
+        + der.extension("1.3.6.1.5.5.7.1.1", access)
+    )
+    return before, after
+
+
+def _uri(text: str) -> bytes:
+    return der.tlv(0x86, text.encode("ascii"))
