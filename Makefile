@@ -17,7 +17,7 @@ demo: ## issue, sign, verify, revoke, verify again; FILE=any.pdf signs that file
 	@exec .venv/bin/antin demo $${FILE:+"$$FILE"}
 
 test: lint ## everything CI runs: style, types, room contracts, tests
-	@.venv/bin/python -m pytest -n auto
+	@.venv/bin/python -m pytest -n auto --dist loadgroup
 
 bench: ## measure beside peers and limits; ONLY=sign runs a part
 	@tools/bootstrap test

@@ -21,6 +21,7 @@ from typing import ClassVar
 
 from hsm.algorithms import KeyAlgorithm
 from hsm.cryptoki import CKR_OK, CKU_SO, CKU_USER, Cryptoki
+from hsm.errors import ModuleUnavailable
 from hsm.key_uri import KeyURI
 from hsm.login import serial_text
 from hsm.modules import Module, _loaded, load
@@ -333,8 +334,7 @@ class CountingToken(Device):
         configuration = _CONFIGURATION.format(slot=_SLOT, name=self._name)
         (self._folder / "opencryptoki.conf").write_text(configuration)
         self.insert()
-        if known is not None:
-            known.restart(known.generation)
+        wait_for(lambda: self._begun(known), "the module does not reach its daemon")
         self.pin, self.authority = Secret("765432"), Secret("11223344")
         assert self.loaded.call(self._set_up, self.loaded.native) == [CKR_OK] * 10
         self.serial = self._serial_of("matrix")
@@ -370,13 +370,24 @@ class CountingToken(Device):
     def insert(self) -> None:
         """Start the daemon again."""
         if not self.daemon.running:
+            _DAEMON_SOCKET.unlink(missing_ok=True)  # left by one that was killed
             self.daemon.start()
-            wait_for(self._answers, f"the slot daemon did not start: {self.daemon.said()[-300:]}")
+            wait_for(_DAEMON_SOCKET.exists, "the slot daemon did not start")
 
-    def _answers(self) -> bool:
-        """Whether the daemon has made the memory and the socket that modules look for."""
-        made = [line.split() for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]]
-        return _DAEMON_SOCKET.exists() and any(int(one[4]) == self.daemon.pid for one in made)
+    def _begun(self, known: Module | None) -> bool:
+        """Load the module, or start it again; it fails while the daemon is not ready."""
+        try:
+            if known is not None:
+                known.restart(known.generation)
+        except ModuleUnavailable:
+            return False
+        return self._loads()
+
+    def _loads(self) -> bool:
+        try:
+            return bool(self.loaded.path)
+        except ModuleUnavailable:
+            return False
 
     def stop(self) -> None:
         """End the daemon, and let the next test process have its turn."""

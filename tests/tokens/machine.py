@@ -57,7 +57,8 @@ class Daemon:
     """A process of the tests' own, in the foreground, ended with the tests."""
 
     def __init__(self, command: Sequence[str | Path], log: Path) -> None:
-        self.command = [str(part) for part in command]
+        # Also when the test process is killed, nothing of it stays on the machine.
+        self.command = ["setpriv", "--pdeathsig", "KILL", *(str(part) for part in command)]
         self.log = log
         self.environment: Mapping[str, str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
