@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "demo": "api.commands.demo:demo",
     "sign": "api.commands.sign:sign",
     "verify": "api.commands.verify:verify",
+    "simulate-operator": "api.commands.simulate_operator:simulate_operator",
     "extend": "api.commands.extend:extend",
     "ca": "api.commands.registry:ca_group",
     "certificates": "api.commands.certificates:group",
