@@ -55,6 +55,8 @@ class Settings:
     """Private networks whose CRL and OCSP servers may be asked, as in a closed network."""
     algorithm_policy: Path | None = None
     """TOML of `ca.algorithm_policy_file`: which anchors may still have SHA-1 below them."""
+    tsa_urls: tuple[str, ...] = ()
+    """Time-stamp servers asked, in this order, when our own authority cannot answer."""
     log_level: str = "info"
     job_concurrency: int = 2
 
@@ -88,6 +90,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
             env, "ANTIN_MAX_UPLOAD_BYTES", default=DEFAULT_MAX_UPLOAD_BYTES, low=1024, high=1 << 40
         ),
         status_networks=_networks(env, "ANTIN_STATUS_NETWORKS"),
+        tsa_urls=_addresses(env, "ANTIN_TSA_URLS"),
         log_level=_log_level(env),
         job_concurrency=_number(env, "ANTIN_JOB_CONCURRENCY", default=2, low=1, high=64),
     )
@@ -108,6 +111,15 @@ def _number(env: Mapping[str, str], name: str, *, default: int, low: int, high: 
     if not low <= value <= high:
         raise SettingsInvalid(name, f"a number from {low} to {high} is expected")
     return value
+
+
+def _addresses(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    found = tuple(env.get(name, "").split())
+    for address in found:
+        parts = urlsplit(address)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise SettingsInvalid(name, "addresses http(s)://… with blanks between are expected")
+    return found
 
 
 def _database_url(env: Mapping[str, str]) -> Secret | None:

@@ -39,11 +39,12 @@ from db.errors import DbError
 from db.session import create_engine, session_factory
 from db.statement import Statement
 from hsm.errors import HsmError
+from pdf.timestamps import HttpTimestampSource, TimestampSource
 from signing.desk import Desk
 from signing.documents import DocumentStore
 from signing.isolation import Isolation
 from signing.preparing import IsolatedPrepare
-from signing.timestamps import OwnTimestamps
+from signing.timestamps import InTurn, OwnTimestamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,11 +114,18 @@ class Wiring:
             sessions=self.sessions,
             keys=self.keys,
             documents=self.documents,
-            timestamps=OwnTimestamps(self.tsa, self.clock),
+            timestamps=self._timestamps(),
             evidence=_LateEvidence(self),
             prepare=IsolatedPrepare(self.isolation),
         )
         self._own_evidence = OwnEvidence(self.sessions, self.ocsp)
+
+    def _timestamps(self) -> TimestampSource:
+        """Return our own authority, with the configured servers to fall back on."""
+        own = OwnTimestamps(self.tsa, self.clock)
+        if not self.settings.tsa_urls:
+            return own
+        return InTurn((own, HttpTimestampSource(self.settings.tsa_urls)))
 
     def make_key(self, label: str, algorithm: KeyAlgorithm) -> KeyURI:
         """Make a private key where this installation keeps its keys."""
@@ -196,7 +204,9 @@ class Wiring:
             anchors = trust.anchors(session)
             intermediates = trust.own_intermediates(session)
         cache = CacheSource(self.sessions)
-        fetched = HttpSource(Fetcher(), cache=cache)
+        fetched = HttpSource(
+            Fetcher(FetchLimits(allowed=self.settings.status_networks)), cache=cache
+        )
 
         def sources(present: datetime) -> tuple[RevocationSource, ...]:
             return (self._own_evidence.asked_at(present), cache, fetched)
