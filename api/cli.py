@@ -33,7 +33,8 @@ COMMANDS: Final = {
     "certificates": "api.commands.certificates:group",
     "issuers": "api.commands.imports:issuers_group",
     "organizations": "api.commands.registry:organizations_group",
-    "tokens": "api.commands.registry:tokens_group",
+    "tokens": "api.commands.tokens:group",
+    "api-tokens": "api.commands.registry:tokens_group",
     "report": "api.commands.registry:report_group",
     "audit": "api.commands.registry:audit_group",
 }
