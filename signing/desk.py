@@ -8,9 +8,11 @@ from hsm.providers import KeyStore
 from pdf.evidence import EvidenceSource
 from pdf.prepare import prepare
 from pdf.timestamps import TimestampSource
+from signing.batch_folder import BatchFolders
 from signing.documents import DocumentStore
 from signing.policy import SigningPolicy
 from signing.preparing import Prepare
+from signing.reading import DirectReading, Reading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,3 +26,9 @@ class Desk:
     evidence: EvidenceSource | None = None
     policy: SigningPolicy = field(default_factory=SigningPolicy)
     prepare: Prepare = prepare
+    reading: Reading = field(default_factory=DirectReading)
+
+    @property
+    def batches(self) -> BatchFolders:
+        """Where the documents of batches wait."""
+        return self.documents.batches

@@ -15,6 +15,7 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import BinaryIO
 
+from signing.batch_folder import BatchFolders
 from signing.errors import DocumentGone
 
 RETENTION = timedelta(days=7)
@@ -30,6 +31,7 @@ class DocumentStore:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = directory
+        self.batches = BatchFolders(directory / "batches")
 
     def path(self, request_id: uuid.UUID) -> Path:
         """Return where the document of a request is, whether it exists or not."""

@@ -110,6 +110,36 @@ class DocumentGone(SigningError):
         return "Use the copy that was returned when it was signed, or sign again."
 
 
+class BatchNotFound(SigningError):
+    """No batch has this id, or it is somebody else's."""
+
+    code = "batch_not_found"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Check the id that the batch call returned."
+
+
+class BatchRefused(SigningError):
+    """The batch cannot be taken as it is."""
+
+    code = "batch_refused"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Divide the batch, and sign encrypted documents one by one."
+
+
+class BatchClosed(SigningError):
+    """The batch was cancelled."""
+
+    code = "batch_closed"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Make a new batch of the documents that are not signed."
+
+
 class WorkersBusy(SigningError):
     """Every process that reads documents is busy."""
 

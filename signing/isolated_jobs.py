@@ -1,4 +1,4 @@
-"""What a worker process can be asked to do: read, verify, prepare. Runs in the worker only.
+"""What a worker process can be asked to do: read, verify, prepare, draw. Runs in the worker only.
 
 Certificates are judged by the parent, which knows the registry and the anchors, or here with
 anchors that came along: then the worker needs nobody.
@@ -101,7 +101,14 @@ class AskingValidator:
 
 def run(asked: Frame, connection: socket.socket) -> Frame:
     """Do one job; what the files hold is in the answer, never an exception."""
-    jobs = {"verify": _verify, "detached": _detached, "edoc": _edoc, "prepare": _prepare}
+    jobs = {
+        "verify": _verify,
+        "detached": _detached,
+        "edoc": _edoc,
+        "prepare": _prepare,
+        "preflight": _preflight,
+        "preview": _preview,
+    }
     try:
         return jobs[str(asked.head["job"])](asked, connection)
     except (MemoryError, RecursionError):
@@ -157,11 +164,53 @@ def _prepare(asked: Frame, connection: socket.socket) -> Frame:
         try:
             prepared = prepare(source, staged, options=options, signer=signer, algorithm=algorithm)
         except PdfError as error:
-            facts = {k: v for k, v in vars(error).items() if isinstance(v, str | int)}
-            told = [str(part) for part in error.args]
-            return Frame({"refused": type(error).__name__, "facts": facts, "args": told})
+            return Frame(_told(error))
         staged.flush()
     return Frame({"prepared": prepared.to_json()})
+
+
+def _told(error: Exception) -> dict[str, object]:
+    facts = {k: v for k, v in vars(error).items() if isinstance(v, str | int)}
+    told = [str(part) for part in error.args]
+    return {"refused": type(error).__name__, "facts": facts, "args": told}
+
+
+def _preflight(asked: Frame, connection: socket.socket) -> Frame:
+    """Say what signing would do with a document."""
+    from pdf.preflight import preflight  # noqa: PLC0415 -- most workers never sign
+
+    del connection
+    options, signer, algorithm = pickle.loads(asked.parts[0])  # noqa: S301 -- from our own parent
+    with _opened(asked.files[0]) as source:
+        found = preflight(source, options=options, signer=signer, algorithm=algorithm)
+    head: dict[str, object] = {
+        "document": found.document,
+        "findings": [message.to_dict() for message in found.findings],
+        "place": found.place,
+    }
+    return Frame(head if found.refusal is None else {**head, **_told(found.refusal)})
+
+
+def _preview(asked: Frame, connection: socket.socket) -> Frame:
+    """Draw the page with the stamp that a signature would have."""
+    from pdf.errors import PdfError  # noqa: PLC0415 -- most workers never sign
+    from pdf.preview import preview  # noqa: PLC0415 -- as above
+
+    del connection
+    options, signer, algorithm = pickle.loads(asked.parts[0])  # noqa: S301 -- from our own parent
+    dpi = float(str(asked.head["dpi"]))
+    with _opened(asked.files[0]) as source:
+        try:
+            drawn = preview(source, options=options, signer=signer, algorithm=algorithm, dpi=dpi)
+        except PdfError as error:
+            return Frame(_told(error))
+    head: dict[str, object] = {
+        "page": drawn.page,
+        "pages": drawn.pages,
+        "box": list(drawn.box),
+        "scale": drawn.scale,
+    }
+    return Frame(head, (drawn.png,))
 
 
 def _validator(asked: Frame, connection: socket.socket) -> CertificateValidator:

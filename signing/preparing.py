@@ -61,11 +61,11 @@ class IsolatedPrepare:
             staged.seek(0, 2)
             return PreparedSignature.from_json(str(answer["prepared"]))
         if "refused" in answer:
-            raise _refusal(answer)
+            raise refusal(answer)
         raise LimitExceeded("the document takes too much memory", limit=int(self._seconds))
 
 
-def _refusal(answer: object) -> PdfError:
+def refusal(answer: object) -> PdfError:
     """Make again the error that the worker met."""
     told = cast("dict[str, object]", answer)
     kind = getattr(errors, str(told["refused"]), PdfError)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SigningCertificate:
-    """A certificate that may sign now, its chain, and the algorithm that suits its key."""
+    """A certificate, its chain, and the algorithm that suits its key."""
 
     row: Certificate
     chain: SignerChain
@@ -42,7 +42,18 @@ def certificate_for(
 
     Raises CertificateNotFound or CertificateNotUsable with the reason.
     """
-    row = registry.usable_now(session, certificate_id, at=at)
+    return _with_chain(session, registry.usable_now(session, certificate_id, at=at))
+
+
+def unchecked_certificate(session: Session, certificate_id: uuid.UUID) -> SigningCertificate:
+    """Return a certificate whether it may sign or not, for looking ahead only.
+
+    Raises CertificateNotFound, or CertificateNotUsable when only its number is known.
+    """
+    return _with_chain(session, registry.get(session, str(certificate_id)))
+
+
+def _with_chain(session: Session, row: Certificate) -> SigningCertificate:
     if row.der is None:
         raise CertificateNotUsable("not_held", "only its number is known, not the certificate")
     others = _issuers(session, row)

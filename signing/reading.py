@@ -1,0 +1,140 @@
+"""What a document would become, asked before any key is used: preflight and preview.
+
+Both read a stranger's document, so a server has them done in a worker process; the command line
+and tests do them where they are.
+"""
+
+import pickle
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
+
+from pdf import preflight as pdf_preflight
+from pdf import preview as pdf_preview
+from pdf.algorithms import SignatureAlgorithm
+from pdf.errors import LimitExceeded
+from pdf.messages import Message
+from pdf.options import SignatureOptions
+from pdf.preflight import Preflight
+from pdf.preview import DEFAULT_DPI, Preview
+from pdf.signer import SignerChain
+from signing.frames import Frame
+from signing.isolation import Isolation, Job, JobLost
+from signing.preparing import refusal
+
+if TYPE_CHECKING:
+    from pdf.report import JSON
+
+SECONDS: Final = 30.0
+
+
+class Reading(Protocol):
+    """Looks at a document that is perhaps going to be signed."""
+
+    def preflight(
+        self,
+        source: BinaryIO,
+        *,
+        options: SignatureOptions,
+        signer: SignerChain,
+        algorithm: SignatureAlgorithm,
+    ) -> Preflight:
+        """Say what signing would do; what is refused is in the answer."""
+
+    def preview(
+        self,
+        source: BinaryIO,
+        *,
+        options: SignatureOptions,
+        signer: SignerChain,
+        algorithm: SignatureAlgorithm,
+        dpi: float = DEFAULT_DPI,
+    ) -> Preview:
+        """Draw the page with the stamp; raises PdfError."""
+
+
+class DirectReading:
+    """Reads in this process."""
+
+    def preflight(
+        self,
+        source: BinaryIO,
+        *,
+        options: SignatureOptions,
+        signer: SignerChain,
+        algorithm: SignatureAlgorithm,
+    ) -> Preflight:
+        """Say what signing would do; what is refused is in the answer."""
+        return pdf_preflight.preflight(source, options=options, signer=signer, algorithm=algorithm)
+
+    def preview(
+        self,
+        source: BinaryIO,
+        *,
+        options: SignatureOptions,
+        signer: SignerChain,
+        algorithm: SignatureAlgorithm,
+        dpi: float = DEFAULT_DPI,
+    ) -> Preview:
+        """Draw the page with the stamp; raises PdfError."""
+        return pdf_preview.preview(
+            source, options=options, signer=signer, algorithm=algorithm, dpi=dpi
+        )
+
+
+class IsolatedReading:
+    """Reads in a worker of `isolation`; the document is a file of the operating system."""
+
+    def __init__(self, isolation: Isolation) -> None:
+        self._isolation = isolation
+
+    def preflight(
+        self,
+        source: BinaryIO,
+        *,
+        options: SignatureOptions,
+        signer: SignerChain,
+        algorithm: SignatureAlgorithm,
+    ) -> Preflight:
+        """Say what signing would do; what is refused is in the answer."""
+        wish = pickle.dumps((options, signer, algorithm))
+        told = self._done(Job(kind="preflight", parts=(wish,), files=(source,))).head
+        found = cast("list[dict[str, str]]", told["findings"])
+        return Preflight(
+            document=cast("dict[str, JSON]", told["document"]),
+            findings=tuple(Message(**each) for each in found),  # type: ignore[arg-type]  # levels
+            place=cast("dict[str, JSON] | None", told["place"]),
+            refusal=refusal(told) if "refused" in told else None,
+        )
+
+    def preview(
+        self,
+        source: BinaryIO,
+        *,
+        options: SignatureOptions,
+        signer: SignerChain,
+        algorithm: SignatureAlgorithm,
+        dpi: float = DEFAULT_DPI,
+    ) -> Preview:
+        """Draw the page with the stamp; raises PdfError."""
+        wish = pickle.dumps((options, signer, algorithm))
+        answer = self._done(Job(kind="preview", head={"dpi": dpi}, parts=(wish,), files=(source,)))
+        told = answer.head
+        if "refused" in told:
+            raise refusal(told)
+        left, bottom, right, top = (float(each) for each in cast("list[float]", told["box"]))
+        return Preview(
+            png=bytes(answer.parts[0]),
+            page=int(str(told["page"])),
+            pages=int(str(told["pages"])),
+            box=(left, bottom, right, top),
+            scale=float(str(told["scale"])),
+        )
+
+    def _done(self, job: Job) -> Frame:
+        try:
+            answer = self._isolation.run(job, seconds=SECONDS)
+        except JobLost as error:
+            what = "reading the document took too long or too much memory"
+            raise LimitExceeded(what, limit=int(SECONDS)) from error
+        if "lost" in answer.head:
+            raise LimitExceeded("the document takes too much memory", limit=int(SECONDS))
+        return answer
