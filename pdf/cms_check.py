@@ -13,7 +13,7 @@ from pdf import der, signed_data
 from pdf.certificates import CertificateFacts, read_certificate
 from pdf.der import BadDer, as_set, as_sorted_set
 from pdf.limits import Limits
-from pdf.signature_math import Outcome, check, digest_of, hash_name
+from pdf.signature_math import ML_DSA_KEYS, Outcome, check, digest_of, hash_name
 from pdf.signed_data import SignedData, SignerInfo
 
 DETACHED = frozenset({"adbe.pkcs7.detached", "ETSI.CAdES.detached", "PBAD.PAdES", "PBAD_PAdES"})
@@ -209,6 +209,8 @@ def _check_signer(
     key = certificate.public_key if certificate else None
     if certificate is not None and key is None:
         facts.note("ALGORITHM_UNSUPPORTED")
+    if isinstance(key, ML_DSA_KEYS):
+        facts.note("EXPERIMENTAL_ALGORITHM")
     if signer.signed_attributes is None:
         if key is None:
             return False, False

@@ -192,6 +192,11 @@ _CATALOGUE: dict[str, tuple[Level, str, str]] = {
         "A digest algorithm that is no longer safe was used, without proof of an early time.",
         "Sử dụng thuật toán băm không còn an toàn mà không có bằng chứng về thời điểm ký.",
     ),
+    "EXPERIMENTAL_ALGORITHM": (
+        "warning",
+        "The signature uses a post-quantum algorithm; its verification is experimental.",
+        "Chữ ký dùng thuật toán hậu lượng tử; việc kiểm tra còn ở mức thử nghiệm.",
+    ),
     "SIGNER_CERTIFICATE_MISSING": (
         "error",
         "The signer's certificate is not in the signature.",

@@ -92,11 +92,6 @@ PATH_MESSAGES: Final[dict[str, tuple[Literal["error", "warning", "info"], str, s
         "SHA-1 was accepted, because the policy allows it below this trust anchor at this time.",
         "Chấp nhận SHA-1 vì chính sách cho phép đối với tổ chức gốc này tại thời điểm xét.",
     ),
-    "experimental_algorithm": (
-        "warning",
-        "The signature uses a post-quantum algorithm; its verification is experimental.",
-        "Chữ ký dùng thuật toán hậu lượng tử; việc kiểm tra còn ở mức thử nghiệm.",
-    ),
     "anchor_outside_validity": (
         "warning",
         "The trusted certificate itself is outside its validity period.",

@@ -1,8 +1,9 @@
 """The mathematics of one signature: does this key, over these bytes, give this value.
 
 RSA v1.5 and PSS (RFC 4055, RFC 8017), ECDSA (RFC 5758), plain ECDSA (BSI TR-03111), EdDSA with the
-digest rules of RFC 8419 and ISO/TS 32002, DSA. `check` answers with a reason; only programming
-errors raise. Policy (is SHA-1 still good enough) is not decided here.
+digest rules of RFC 8419 and ISO/TS 32002, DSA, and ML-DSA (RFC 9882) as an experiment.
+`check` answers with a reason; only programming errors raise. Policy (is SHA-1 still good enough) is
+not decided here.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from typing import TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from pdf import der
@@ -80,6 +81,16 @@ _DSA_WITH = {
 }
 _DSA_KEY = {"1.2.840.10040.4.1", "1.3.14.3.2.12"}
 _FACTORY = dict(HASHES.values())
+MlDsaKey: TypeAlias = mldsa.MLDSA44PublicKey | mldsa.MLDSA65PublicKey | mldsa.MLDSA87PublicKey
+ML_DSA_KEYS = (mldsa.MLDSA44PublicKey, mldsa.MLDSA65PublicKey, mldsa.MLDSA87PublicKey)
+# RFC 9882 clause 3.3: the digest of the content is at least as strong as the signature.
+_STRONGEST = frozenset({"sha512", "sha3_512", "shake256"})
+_STRONG = _STRONGEST | {"sha384", "sha3_384"}
+_ML_DSA: dict[str, tuple[type, frozenset[str]]] = {
+    "2.16.840.1.101.3.4.3.17": (mldsa.MLDSA44PublicKey, _STRONG | {"sha256", "sha3_256"}),
+    "2.16.840.1.101.3.4.3.18": (mldsa.MLDSA65PublicKey, _STRONG),
+    "2.16.840.1.101.3.4.3.19": (mldsa.MLDSA87PublicKey, _STRONGEST),
+}
 
 
 class Outcome(StrEnum):
@@ -158,14 +169,10 @@ def check(  # noqa: PLR0911 (one return an outcome)
             return _ecdsa(key, identifier, digest_algorithm, signature, data)
         if isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
             return _eddsa(key, identifier, digest_algorithm, signature, data)
+        if isinstance(key, ML_DSA_KEYS):
+            return _ml_dsa(key, identifier, digest_algorithm, signature, data)
         if isinstance(key, dsa.DSAPublicKey):
-            name = _DSA_WITH.get(identifier)
-            if name is None and identifier in _DSA_KEY:
-                name = hash_name(digest_algorithm)
-            if name is None or name not in _FACTORY:
-                return Outcome.UNSUPPORTED
-            key.verify(signature, data, _FACTORY[name]())
-            return Outcome.MATCH
+            return _dsa(key, identifier, digest_algorithm, signature, data)
     except InvalidSignature:
         return Outcome.MISMATCH
     except (UnsupportedAlgorithm, BadDer):
@@ -269,6 +276,30 @@ def _ecdsa(
     key.verify(signature, data, ec.ECDSA(_FACTORY[name]()))
     same_hash = named is None or hash_name(digest_algorithm) == name
     return Outcome.MATCH if same_hash else Outcome.RULE_BROKEN
+
+
+def _dsa(
+    key: dsa.DSAPublicKey, identifier: str, digest_algorithm: str, signature: bytes, data: bytes
+) -> Outcome:
+    name = _DSA_WITH.get(identifier)
+    if name is None and identifier in _DSA_KEY:
+        name = hash_name(digest_algorithm)
+    if name is None or name not in _FACTORY:
+        return Outcome.UNSUPPORTED
+    key.verify(signature, data, _FACTORY[name]())
+    return Outcome.MATCH
+
+
+def _ml_dsa(
+    key: MlDsaKey, identifier: str, digest_algorithm: str, signature: bytes, data: bytes
+) -> Outcome:
+    """Check ML-DSA in its pure form with an empty context (RFC 9882)."""
+    kind, digests = _ML_DSA.get(identifier, (type(None), frozenset()))
+    if not isinstance(key, kind):
+        return Outcome.UNSUPPORTED
+    key.verify(signature, data)
+    strong = hash_name(digest_algorithm) in digests
+    return Outcome.MATCH if strong else Outcome.RULE_BROKEN
 
 
 def _eddsa(
