@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from ca.organizations import subtree
 from signing.models import DocumentProof, SignRequest
 
 LOOK_AHEAD = timedelta(days=365)
@@ -79,12 +80,12 @@ def ending(
     *,
     at: datetime,
     within: timedelta = LOOK_AHEAD,
-    under: frozenset[uuid.UUID] | None = None,
+    under: uuid.UUID | None = None,
     limit: int = 1000,
 ) -> list[EndingProof]:
     """List documents whose proof ends within a time, the next ones first.
 
-    `under` limits them to signatures for these organisations.
+    `under` limits them to signatures for an organisation and those below it.
     """
     query = (
         select(DocumentProof, SignRequest)
@@ -94,7 +95,7 @@ def ending(
         .limit(limit)
     )
     if under is not None:
-        query = query.where(SignRequest.organization_id.in_(under))
+        query = query.where(SignRequest.organization_id.in_(subtree(under)))
     return [
         EndingProof(
             sign_request_id=request.id,

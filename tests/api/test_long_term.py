@@ -67,6 +67,16 @@ def test_extend_says_why_it_cannot(office: Office) -> None:
     assert (wrong.status_code, wrong.json()["code"]) == (422, "parameter_invalid")
 
 
+def test_the_look_ahead_shows_what_ends_and_whether_it_is_stored(office: Office) -> None:
+    certificate = office.certificate()
+    office.sign(empty_pdf(), certificate_id=certificate["id"], level="B-B")
+    office.sign(empty_pdf(), certificate_id=certificate["id"], level="B-LTA")
+    shown = office.call("GET", "/reports/proofs", params={"within_days": 2000}).json()
+    assert [(each["level"], each["stored"]) for each in shown] == [("B-B", True)]
+    everything = office.call("GET", "/reports/proofs", params={"within_days": 3650}).json()
+    assert [each["level"] for each in everything] == ["B-B", "B-LTA"]
+
+
 def extend(office: Office, pdf: bytes, **options: str):  # noqa: ANN201 -- httpx's own
     headers = {"Content-Type": "application/pdf"}
     return office.call("POST", "/extend", content=pdf, params=options, headers=headers)

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import re
+import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -300,6 +301,26 @@ def test_the_object_layer_writes_what_is_not_plain(
     assert oracle(province, data, at=AT + 3 * YEAR) is AdESPassed.OK
     (tmp_path / "a.pdf").write_bytes(renewed)
     assert qpdf_check(tmp_path / "a.pdf") == 0
+
+
+@pytest.mark.parametrize(
+    "cipher", [["256"], ["128", "--use-aes=y"], ["40"]], ids=["aes-256", "aes-128", "rc4"]
+)
+def test_an_encrypted_document_is_archived_with_its_password(
+    province: Province, cipher: list[str], tmp_path: Path
+) -> None:
+    plain, locked = tmp_path / "a.pdf", tmp_path / "b.pdf"
+    plain.write_bytes(blank_pdf())
+    reader, author = "doc", "soan"
+    how = ["--allow-weak-crypto", "--encrypt", reader, author, *cipher, "--"]
+    subprocess.run(["qpdf", *how, str(plain), str(locked)], check=True)
+    data = province.sign(locked.read_bytes(), level=Level.B_LTA, password=author)
+    data = province.extend(data, Level.B_LTA, at=AT + YEAR, password=author)
+    report = province.verify(data, at=AT + 3 * YEAR, password=reader)
+    assert report.indication is Indication.TOTAL_PASSED
+    assert report.signatures[0].level == "B-LTA"
+    locked.write_bytes(data)
+    assert qpdf_check(locked, password=reader) == 0
 
 
 @pytest.mark.parametrize("permitted", list(CertificationLevel))
