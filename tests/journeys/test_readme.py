@@ -142,8 +142,8 @@ def test_the_verifying_example_verifies(officers_desk: Path) -> None:
 
     outcome = run(VERIFY, officers_desk)
 
-    # Indeterminate (2): the example's root publishes no revocation lists, and the report says so.
-    assert outcome.returncode == 2, outcome.stdout + outcome.stderr
+    # Valid, with a warning: the example's root offers no way to ask for a certificate's status.
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert "Nguyễn Thị Ánh" in outcome.stdout
 
 
