@@ -13,6 +13,7 @@ import anyio.to_thread
 from fastapi import APIRouter, FastAPI
 
 from api import problems
+from api.document_door import DocumentDoor
 from api.middleware import Envelope
 from api.ocsp_door import OcspDoor
 from api.pki_files import PkiFiles
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
 
     from api.wiring import Wiring
 
-THREADS = 24
-"""Requests at work in one process; more only queue up for the database and the token."""
-
 ROUTERS = (
     sign.router,
     extend.router,
@@ -69,7 +67,8 @@ ROUTERS = (
 
 def create_app(wiring: Wiring) -> ASGIApp:
     """Return the whole server as one ASGI application."""
-    return OcspDoor(Envelope(PkiFiles(framework(wiring), wiring)), wiring)
+    documents = DocumentDoor(framework(wiring), wiring)
+    return OcspDoor(Envelope(PkiFiles(documents, wiring)), wiring)
 
 
 def framework(wiring: Wiring) -> FastAPI:
@@ -77,7 +76,7 @@ def framework(wiring: Wiring) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        anyio.to_thread.current_default_thread_limiter().total_tokens = wiring.capacity.threads
         yield
 
     app = FastAPI(

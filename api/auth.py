@@ -6,7 +6,7 @@ organisation that its object belongs to.
 """
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from fastapi import Depends, Header, Request
 from fastapi.security import HTTPBearer
 from sqlalchemy.orm import Session
 
-from api import idempotency, permissions, tokens
+from api import idempotency, permissions
 from api.errors import Unauthenticated
 from api.permissions import Action, Actor
 from api.uploads import TYPES, VERIFIED_TYPES, Upload, receive
@@ -59,7 +59,7 @@ class Call:
         keyed = idempotency.Keyed(
             actor=self.identity,
             key=self.key,
-            request_sha256=idempotency.fingerprint(*same),
+            request_sha256="" if self.key is None else idempotency.fingerprint(*same),
             at=self.at,
         )
         return idempotency.once(self.wiring.sessions, self.wiring.pulse, keyed, act)
@@ -74,25 +74,35 @@ def bearer_token(authorization: str | None) -> str:
     return token
 
 
-def needs(action: Action) -> Callable[..., Call]:
+async def authenticated(request: Request, wiring: Wiring, action: Action) -> Call:
+    """Find the caller, and refuse one that has no role at all for the action."""
+    token = bearer_token(request.headers.get("authorization"))
+    at = wiring.clock()
+    actor = await wiring.callers.find(token, at=at)
+    permissions.require_somewhere(actor, action)
+    request.scope["antin.actor"] = actor.identity
+    return Call(wiring, actor, at, request.headers.get("idempotency-key"))
+
+
+def wiring_of(request: Request) -> Wiring:
+    """Return what this process works with."""
+    found: Wiring = request.scope.get("antin.wiring") or request.app.state.wiring
+    return found
+
+
+def needs(action: Action) -> Callable[..., Awaitable[Call]]:
     """Return the dependency that authenticates and asks for a role with this action."""
 
-    def authenticated(
+    async def caller(
         request: Request,
         idempotency_key: Annotated[str | None, Header()] = None,
         _shown: Annotated[object, Depends(bearer)] = None,
     ) -> Call:
-        token = bearer_token(request.headers.get("authorization"))
-        wiring: Wiring = request.app.state.wiring
-        at = wiring.clock()
-        with wiring.sessions() as session:
-            actor = tokens.authenticate(session, token, at=at)
-        permissions.require_somewhere(actor, action)
-        request.scope["antin.actor"] = actor.identity
-        return Call(wiring, actor, at, idempotency_key)
+        del idempotency_key  # declared for the OpenAPI document
+        return await authenticated(request, wiring_of(request), action)
 
-    authenticated.__dict__["action"] = action  # read by the test that walks all routes
-    return authenticated
+    caller.__dict__["action"] = action  # read by the test that walks all routes
+    return caller
 
 
 async def uploaded(request: Request) -> AsyncIterator[Upload]:
@@ -108,7 +118,7 @@ async def uploaded_to_verify(request: Request) -> AsyncIterator[Upload]:
 
 
 async def _received(request: Request, types: Sequence[str]) -> AsyncIterator[Upload]:
-    settings = request.app.state.wiring.settings
+    settings = wiring_of(request).settings
     upload = await receive(
         request, spool=settings.spool, limit=settings.max_upload_bytes, types=types
     )

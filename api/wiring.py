@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.callers import Callers
+from api.capacity import Capacity
 from api.idempotency import Pulse
 from api.vault import Vault, open_vault
 from ca import authorities, trust
@@ -35,11 +36,13 @@ from ca.tsa import TimeStampAuthority
 from ca.tsa_messages import refused
 from ca.validation import PathPolicy, PathValidator, RevocationRule
 from db import schema
+from db.direct import Direct
 from db.errors import DbError
 from db.session import create_engine, session_factory
 from db.statement import Statement
 from hsm.errors import HsmError
 from pdf.timestamps import HttpTimestampSource, TimestampSource
+from signing.at_once import AtOnce
 from signing.desk import Desk
 from signing.documents import DocumentStore
 from signing.isolation import Isolation
@@ -61,8 +64,6 @@ if TYPE_CHECKING:
 
 ANCHORS_KEPT = timedelta(seconds=30)
 """How long a change of the trust anchors may take to reach the evidence of new signatures."""
-POOL_SIZE = 12
-"""Connections that a process keeps; as many again are opened in a rush."""
 READERS = 4
 """Worker processes that read documents for this process, started when they are needed."""
 
@@ -90,6 +91,8 @@ class Wiring:
     keys: KeyStore
     documents: DocumentStore
     pulse: Pulse
+    direct: Direct
+    capacity: Capacity
     isolation: Isolation
     isolation_lent: bool = False
     """Whether somebody else made the workers that read documents, and closes them."""
@@ -99,7 +102,9 @@ class Wiring:
     ocsp: OcspService = field(init=False)
     answers: AnswerCache = field(init=False)
     issuing: IssueGroups = field(init=False)
+    callers: Callers = field(init=False)
     desk: Desk = field(init=False)
+    at_once: AtOnce = field(init=False)
     _tsa: TimeStampAuthority | None = None
     _tsa_lock: threading.Lock = field(default_factory=threading.Lock)
     _validator: tuple[tuple[bytes, ...], PathValidator] | None = None
@@ -110,6 +115,7 @@ class Wiring:
         self.ocsp = service_of(self.keys)
         self.answers = AnswerCache(Statement(self.url, CHANGES))
         self.issuing = IssueGroups(self.sessions)
+        self.callers = Callers(self.url)
         self.desk = Desk(
             sessions=self.sessions,
             keys=self.keys,
@@ -118,6 +124,7 @@ class Wiring:
             evidence=_LateEvidence(self),
             prepare=IsolatedPrepare(self.isolation),
         )
+        self.at_once = AtOnce(self.desk, self.direct)
         self._own_evidence = OwnEvidence(self.sessions, self.ocsp)
 
     def _timestamps(self) -> TimestampSource:
@@ -222,8 +229,7 @@ class Wiring:
     def _database_state(self) -> str:
         try:
             with self.sessions() as session:
-                session.execute(text("SELECT 1"))
-            return "ok" if schema.is_current(self.url) else "the tables are at another revision"
+                return "ok" if schema.serves(session) else "the tables are at another revision"
         except (SQLAlchemyError, DbError):
             return "the database does not answer"
 
@@ -242,6 +248,8 @@ class Wiring:
     def close(self) -> None:
         """Log out of tokens and close every connection."""
         self.answers.close()
+        self.callers.close()
+        self.direct.close()
         if not self.isolation_lent:
             self.isolation.close()
         self.pulse.close()
@@ -279,7 +287,8 @@ def build(
 ) -> Wiring:
     """Put the parts of one process together; nothing is migrated or made here but the home."""
     make_home(settings)
-    engine = create_engine(url, pool_size=POOL_SIZE)
+    capacity = Capacity.of(settings.workers)
+    engine = create_engine(url, pool_size=capacity.threads)
     vault = open_vault(settings)
     return Wiring(
         settings=settings,
@@ -290,6 +299,8 @@ def build(
         keys=vault.key_store(),
         documents=DocumentStore(settings.home / "documents"),
         pulse=Pulse(engine),
+        direct=Direct(url, connections=capacity.direct),
+        capacity=capacity,
         clock=clock,
         isolation=isolation or Isolation(size=READERS),
         isolation_lent=isolation is not None,

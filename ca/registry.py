@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from ca import organizations, reports
-from ca.errors import CertificateNotFound, CertificateNotUsable, SearchInvalid
+from ca.errors import CertificateNotFound, SearchInvalid
 from ca.models import (
     Authority,
     Certificate,
@@ -24,6 +24,7 @@ from ca.models import (
 )
 from ca.names import fold, storable
 from ca.reports import Dimension, Standing
+from ca.standing import Issuer, require_in_force
 
 MAX_PAGE: Final = 500
 """Rows; a caller who wants everything asks for the next page."""
@@ -31,6 +32,13 @@ MAX_PAGE: Final = 500
 OWN_SERIAL_DIGITS: Final = 40
 """Twenty octets: every serial number that our authorities give."""
 
+_STANDING: Final = select(
+    Authority.slug,
+    Authority.not_before,
+    Authority.not_after,
+    Authority.revoked_at,
+    Authority.issuer_id,
+)
 _SERIAL_PREFIX: Final = "serial:"
 _SERIAL: Final = re.compile(r"[0-9a-f]{1,40}")
 _MAX_QUERY: Final = 200
@@ -146,25 +154,18 @@ def usable_now(session: Session, certificate_id: uuid.UUID, *, at: datetime) -> 
     certificate = session.get(Certificate, certificate_id, populate_existing=True)
     if certificate is None:
         raise CertificateNotFound(f"no certificate {certificate_id}")
-    if certificate.status is not CertificateStatus.ACTIVE:
-        raise CertificateNotUsable(certificate.status.value)
-    _check_times(certificate.not_before, certificate.not_after, at)
-    authority = (
-        session.get(Authority, certificate.authority_id) if certificate.authority_id else None
-    )
-    while authority is not None:
-        if not authority.not_before <= at <= authority.not_after:
-            raise CertificateNotUsable("issuer_not_usable", authority.slug)
-        above = authority.issuer_id
-        authority = session.get(Authority, above) if above else None
+    validity = (certificate.not_before, certificate.not_after)
+    require_in_force(certificate.status, validity, _above(session, certificate), at=at)
     return certificate
 
 
-def _check_times(not_before: datetime, not_after: datetime, at: datetime) -> None:
-    if at < not_before:
-        raise CertificateNotUsable("not_yet_valid", f"begins at {not_before.isoformat()}")
-    if at > not_after:
-        raise CertificateNotUsable("expired", f"ended at {not_after.isoformat()}")
+def _above(session: Session, certificate: Certificate) -> Iterator[Issuer]:
+    """Read the authorities above a certificate, one after the other as they are asked for."""
+    above = certificate.authority_id
+    while above is not None:
+        found = session.execute(_STANDING.where(Authority.id == above)).one()
+        yield Issuer(found.slug, found.not_before, found.not_after, found.revoked_at)
+        above = found.issuer_id
 
 
 def _conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
@@ -184,6 +185,7 @@ def _conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
     if filters.expires_before is not None:
         conditions.append(Certificate.not_after < filters.expires_before)
     return conditions + _holder_conditions(filters) + _report_conditions(filters)
+
 
 def _report_conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
     """Select what a report counted, by the report's own expressions."""

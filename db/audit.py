@@ -33,6 +33,7 @@ __all__ = [
     "BrokenLink",
     "ChainHead",
     "Fault",
+    "entry",
     "heads",
     "list_entries",
     "record",
@@ -82,20 +83,45 @@ def record(  # noqa: PLR0913 - an entry has these parts, and every room writes t
     secrets; they are copied now. Raises NaiveDatetime or ValueUnsuitable at once, not at the
     commit.
     """
-    content = EntryContent(
-        id=uuid7(),
-        at=require_aware(at),
-        actor=_name(actor, what="actor"),
-        action=_name(action, what="action"),
-        object_type=_name(object_type, what="object type"),
-        object_id=_name(object_id, what="object id"),
-        before=None if before is None else canonical_json(before),
-        after=None if after is None else canonical_json(after),
+    content = _content(
+        at=at,
+        actor=actor,
+        action=action,
+        object_type=object_type,
+        object_id=object_id,
+        before=before,
+        after=after,
     )
     if not session.in_transaction():
         session.begin()  # what the entry belongs to, and ends with
     waiting = cast("list[_Waiting]", session.info.setdefault(_WAITING, []))
     waiting.append(_Waiting(content=content, transaction=session.get_nested_transaction()))
+
+
+def entry(
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    object_type: str,
+    object_id: str,
+    after: Mapping[str, object] | None = None,
+) -> str:
+    """Return an entry as the database's `audit_append` takes it, for a statement without a session.
+
+    The statement that makes the change calls `audit_append` itself, so both are there or neither.
+    Raises NaiveDatetime or ValueUnsuitable.
+    """
+    content = _content(
+        at=at,
+        actor=actor,
+        action=action,
+        object_type=object_type,
+        object_id=object_id,
+        before=None,
+        after=after,
+    )
+    return f"[{content.append_json()}]"
 
 
 def list_entries(
@@ -123,6 +149,28 @@ def list_entries(
     if after is not None:
         query = query.where(AuditEntry.id < after)
     return session.scalars(query).all()
+
+
+def _content(  # noqa: PLR0913 - the parts of an entry, as in `record`
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    object_type: str,
+    object_id: str,
+    before: Mapping[str, object] | None,
+    after: Mapping[str, object] | None,
+) -> EntryContent:
+    return EntryContent(
+        id=uuid7(),
+        at=require_aware(at),
+        actor=_name(actor, what="actor"),
+        action=_name(action, what="action"),
+        object_type=_name(object_type, what="object type"),
+        object_id=_name(object_id, what="object id"),
+        before=None if before is None else canonical_json(before),
+        after=None if after is None else canonical_json(after),
+    )
 
 
 def _name(text: str, *, what: str) -> str:

@@ -9,6 +9,7 @@
     ├── JobFailure               raised by a handler: this job must not be tried again
     ├── QueueUnreachable         the database of the job queue does not answer
     ├── StatementFailed          a statement on a connection of its own was not answered
+    ├── ValueTaken               a value that has to be the only one of its kind is there already
     ├── SchemaError              the tables could not be brought to the wanted revision
     └── EmbeddedPostgresError    the embedded server
         ├── ProgramsMissing      no PostgreSQL programs for this machine
@@ -76,6 +77,13 @@ class StatementFailed(DbError):
 
     code = "statement_failed"
     remedy = "Check that the database runs and takes connections, then try again."
+
+
+class ValueTaken(DbError):
+    """A value that has to be the only one of its kind is there already; the message names it."""
+
+    code = "value_taken"
+    remedy = "Look up what is stored, and repeat the request with another value where it differs."
 
 
 class SchemaError(DbError):

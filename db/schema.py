@@ -7,6 +7,7 @@ that start together may all call `upgrade`: one migrates, the others wait and fi
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -16,14 +17,17 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from db.base import Base
 from db.errors import SchemaError
 from db.session import create_engine
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[1] / "migrations"
+
+_APPLIED: Final = text("SELECT version_num FROM alembic_version")
 
 # Alembic keeps the running migration in a global of its own.
 _one_at_a_time: Final = threading.Lock()
@@ -47,8 +51,9 @@ def current(url: str) -> tuple[str, ...]:
         return tuple(sorted(MigrationContext.configure(connection).get_current_heads()))
 
 
+@cache
 def latest() -> tuple[str, ...]:
-    """Return the revisions `upgrade` goes to."""
+    """Return the revisions `upgrade` goes to; read once, since the program does not change."""
     with _as_schema_error():
         return tuple(sorted(ScriptDirectory.from_config(_config("")).get_heads()))
 
@@ -56,6 +61,14 @@ def latest() -> tuple[str, ...]:
 def is_current(url: str) -> bool:
     """Whether the database at `url` has the tables this version of the service expects."""
     return current(url) == latest()
+
+
+def serves(session: Session) -> bool:
+    """Answer as `is_current` does, in a session that is there; for a check every few seconds."""
+    try:
+        return tuple(sorted(session.scalars(_APPLIED))) == latest()
+    except ProgrammingError:  # no table of revisions: nothing was ever migrated here
+        return False
 
 
 def drift(url: str) -> list[str]:

@@ -4,12 +4,15 @@ Sessions run at READ COMMITTED, PostgreSQL's own default: the audit log appends 
 is free at that moment, which a snapshot taken earlier could not see.
 """
 
-from typing import Final
+import time
+from typing import Final, TypedDict
 
-from sqlalchemy import URL, Engine, make_url
+from sqlalchemy import URL, Engine, PoolProxiedConnection, event, make_url
 from sqlalchemy import create_engine as _create_engine
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from db.errors import DbError
 
@@ -21,22 +24,55 @@ LOCK_TIMEOUT_S: Final = 30
 IDLE_IN_TRANSACTION_TIMEOUT_S: Final = 300
 """A transaction left open this long is ended by the server, so its locks cannot outlive a crash."""
 
+TRUSTED_S: Final = 1.0
+"""A connection used this recently is taken as alive; a server takes longer to come back."""
+
+_RETURNED: Final = "db.session.returned"
+
+
+class ConnectionOptions(TypedDict):
+    """What every connection is opened with, besides its URL."""
+
+    options: str
+    application_name: str
+
 
 def create_engine(url: str, *, pool_size: int = 8) -> Engine:
     """Return an engine for a `postgresql://` or `postgresql+psycopg://` URL.
 
     `pool_size` connections are kept, and at most as many again are opened in a rush. Connections
-    are tested when taken from the pool, so a restart of the server costs no failed request.
+    that rested for longer than a second are tested when taken from the pool, so a restart of the
+    server costs no failed request; the first one that is found dead takes all others with it.
 
     Raises DbError where the URL is not one of PostgreSQL.
     """
-    return _create_engine(
+    engine = _create_engine(
         sqlalchemy_url(url),
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
-        connect_args={"options": _options(), "application_name": "antin"},
+        pool_use_lifo=True,
+        connect_args=connection_options(),
     )
+
+    @event.listens_for(engine, "checkin")
+    def note(connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        del connection
+        entry.info[_RETURNED] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def test(
+        connection: DBAPIConnection, entry: ConnectionPoolEntry, proxy: PoolProxiedConnection
+    ) -> None:
+        del proxy
+        returned = entry.info.get(_RETURNED)
+        if returned is None or time.monotonic() - returned < TRUSTED_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError("the server went away") from error
+
+    return engine
 
 
 def session_factory(engine: Engine) -> sessionmaker[Session]:
@@ -60,8 +96,11 @@ def libpq_url(url: str) -> str:
     return sqlalchemy_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def _options() -> str:
-    return (
-        f"-c timezone=UTC -c lock_timeout={LOCK_TIMEOUT_S}s"
-        f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_S}s"
-    )
+def connection_options() -> ConnectionOptions:
+    """Return what libpq is to be given besides the URL."""
+    idle = IDLE_IN_TRANSACTION_TIMEOUT_S
+    return {
+        "options": f"-c timezone=UTC -c lock_timeout={LOCK_TIMEOUT_S}s"
+        f" -c idle_in_transaction_session_timeout={idle}s",
+        "application_name": "antin",
+    }

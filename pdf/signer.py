@@ -29,6 +29,10 @@ class SignerChain:
     certificate: bytes
     others: tuple[bytes, ...] = ()
 
+    def __getstate__(self) -> dict[str, object]:
+        """Travel to another process without what was read and kept here."""
+        return {"certificate": self.certificate, "others": self.others}
+
     @cached_property
     def _parsed(self) -> x509.Certificate:
         try:

@@ -119,7 +119,7 @@ def sign_now(desk: Desk, request_id: uuid.UUID, *, at: datetime, actor: str) -> 
                 signature = _raw_signature(desk, request, signer)
                 _finish(desk, session, request, signer, signature, at=at)
     except (CaError, HsmError, PdfError, SigningError) as error:
-        _fail(desk, request_id, error.code, at=at, actor=actor)
+        fail(desk, request_id, error.code, at=at, actor=actor)
         raise
     _require_signed(request, at=at)
     return request
@@ -291,7 +291,8 @@ def _finished(
         return work.at_level(replace(prepared, level=Level.B_B))
 
 
-def _fail(desk: Desk, request_id: uuid.UUID, code: str, *, at: datetime, actor: str) -> None:
+def fail(desk: Desk, request_id: uuid.UUID, code: str, *, at: datetime, actor: str) -> None:
+    """Close an open request with the code of the error that ended it, and forget its document."""
     with desk.sessions.begin() as session:
         request = _locked(session, request_id, actor=actor)
         if request.status not in OPEN:

@@ -1,7 +1,7 @@
 """`/sign`: a document goes in, a signed one comes out, at once or when its holder has signed."""
 
 import uuid
-from typing import Annotated
+from typing import Annotated, BinaryIO
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends
@@ -16,9 +16,12 @@ from api.schemas.sign import SignatureIn, SignOptionsIn, SignRequestOut
 from api.uploads import Upload
 from ca import registry
 from ca.models import Certificate
+from ca.standing import Standing, standing
+from pdf.errors import PreparedStateInvalid
 from signing import sign
-from signing.errors import SignRequestNotFound
+from signing.errors import DocumentGone, SignRequestNotFound
 from signing.models import SignRequest, SignRequestStatus
+from signing.sign import SignOrder
 
 router = APIRouter(prefix="/sign", tags=["sign"])
 Signer = Annotated[Call, Depends(needs(Action.SIGN))]
@@ -62,11 +65,18 @@ def start(call: Signer, upload: Annotated[Upload, Depends(uploaded)]) -> Respons
     """Sign a document; 202 with the bytes to be signed when its holder has the key."""
     asked = SignOptionsIn.parse(upload.options)
 
-    def act(attempt: Attempt) -> Answer:
-        return _sign(call, upload, asked, attempt)
+    signed: list[BinaryIO] = []
 
-    same = ("sign", upload.sha256, asked.model_dump(mode="json"))
-    return _rendered(call, call.once(*same, act=act))
+    def act(attempt: Attempt) -> Answer:
+        if attempt.resumed:
+            return _resume(call, upload, asked, attempt)
+        return _sign(call, upload, asked, attempt, signed)
+
+    same = () if call.key is None else ("sign", upload.sha256, asked.model_dump(mode="json"))
+    answer = call.once(*same, act=act)
+    if signed and answer.document is not None:
+        return _sent(call, uuid.UUID(answer.document), upload.name, signed[0])
+    return _rendered(call, answer)
 
 
 @router.get("/{request_id}", responses=problems(404))
@@ -110,31 +120,65 @@ def cancel(call: Signer, request_id: uuid.UUID) -> SignRequestOut:
     return SignRequestOut.of(row)
 
 
-def _sign(call: Call, upload: Upload, asked: SignOptionsIn, attempt: Attempt) -> Answer:
-    """Prepare and sign, or go on where a lost attempt stopped."""
+def _sign(
+    call: Call, upload: Upload, asked: SignOptionsIn, attempt: Attempt, signed: list[BinaryIO]
+) -> Answer:
+    """Sign at once where the key answers now, and leave the file in `signed`; else begin."""
+    found = _standing(call, asked)
+    order = asked.order(
+        certificate_id=found.id,
+        file_name=upload.name,
+        request_id=attempt.object_id,
+        at=call.at,
+    )
+    at_once = call.wiring.at_once
+    if not at_once.takes(found, order):
+        return _begin(call, upload, order, attempt)
+    signed.append(at_once.sign(upload.file, order, found, at=call.at, actor=call.identity))
+    return _finished(call, attempt, Answer(document=str(order.request_id)))
+
+
+def _begin(call: Call, upload: Upload, order: SignOrder, attempt: Attempt) -> Answer:
+    """Commit the intent, and go on as far as this server can without the holder."""
     desk = call.wiring.desk
-    request = _earlier(call, attempt) if attempt.resumed else None
-    if request is not None and request.status in _CLOSED:
-        attempt, request = attempt.renewed(call.wiring.sessions), None
-    if request is None:
-        with call.transaction() as session:
-            certificate = _certificate(call, session, asked)
-        desk.documents.remove(attempt.object_id)  # what a crash before the intent left staged
-        order = asked.order(
-            certificate_id=certificate.id,
-            file_name=upload.name,
-            request_id=attempt.object_id,
-            at=call.at,
-        )
-        request = sign.start(desk, upload.file, order, at=call.at, actor=call.identity)
+    desk.documents.remove(order.request_id)  # what a crash before the intent left staged
+    request = sign.start(desk, upload.file, order, at=call.at, actor=call.identity)
     if request.status is SignRequestStatus.PREPARED:
         request = sign.sign_now(desk, request.id, at=call.at, actor=call.identity)
+    return _finished(call, attempt, _told(request))
+
+
+def _resume(call: Call, upload: Upload, asked: SignOptionsIn, attempt: Attempt) -> Answer:
+    """Go on where a lost attempt stopped; anew where it left nothing that can be signed."""
+    request = _earlier(call, attempt)
+    if request is not None and request.status is SignRequestStatus.PREPARED:
+        try:
+            request = sign.sign_now(call.wiring.desk, request.id, at=call.at, actor=call.identity)
+        except (DocumentGone, PreparedStateInvalid):
+            # the power went before the staged file was on the disk: this request has failed now
+            request = _earlier(call, attempt)
+    if request is not None and request.status not in _CLOSED:
+        return _finished(call, attempt, _told(request))
+    if request is not None:
+        attempt = attempt.renewed(call.wiring.sessions)
+    signed: list[BinaryIO] = []
+    try:
+        return _sign(call, upload, asked, attempt, signed)
+    finally:
+        for file in signed:
+            file.close()
+
+
+def _told(request: SignRequest) -> Answer:
     if request.status is SignRequestStatus.SIGNED:
-        answer = Answer(document=str(request.id))
-    else:
-        answer = Answer(status=202, body=SignRequestOut.of(request).model_dump(mode="json"))
-    with call.transaction() as session:
-        attempt.finish(session, answer)
+        return Answer(document=str(request.id))
+    return Answer(status=202, body=SignRequestOut.of(request).model_dump(mode="json"))
+
+
+def _finished(call: Call, attempt: Attempt, answer: Answer) -> Answer:
+    if attempt.record_id is not None:
+        with call.transaction() as session:
+            attempt.finish(session, answer)
     return answer
 
 
@@ -146,13 +190,24 @@ def _earlier(call: Call, attempt: Attempt) -> SignRequest | None:
         return None
 
 
-def _certificate(call: Call, session: Session, asked: SignOptionsIn) -> Certificate:
+def _standing(call: Call, asked: SignOptionsIn) -> Standing:
+    """Find the certificate, allowed to this caller and in force."""
+    try:
+        identifier = uuid.UUID(asked.certificate_id or "")
+    except ValueError:
+        with call.wiring.sessions() as session:
+            identifier = _named(session, asked).id
+    found = standing(call.wiring.direct, identifier)
+    with call.wiring.sessions() as session:  # connects only where the tree has to be asked
+        call.require(session, Action.SIGN, organization_id=found.organization_id)
+    found.require_in_force(at=call.at)
+    return found
+
+
+def _named(session: Session, asked: SignOptionsIn) -> Certificate:
     if asked.key is not None:
-        row = registry.by_key_uri(session, asked.key)
-    else:
-        row = registry.get(session, asked.certificate_id or "")
-    call.require(session, Action.SIGN, organization_id=row.organization_id)
-    return row
+        return registry.by_key_uri(session, asked.key)
+    return registry.get(session, asked.certificate_id or "")
 
 
 def _rendered(call: Call, answer: Answer) -> Response:
@@ -164,13 +219,17 @@ def _rendered(call: Call, answer: Answer) -> Response:
 def _document(call: Call, request_id: uuid.UUID) -> Response:
     desk = call.wiring.desk
     request, file = sign.signed_document(desk, request_id, at=call.at, actor=call.identity)
+    return _sent(call, request_id, request.file_name, file)
+
+
+def _sent(call: Call, request_id: uuid.UUID, file_name: str, file: BinaryIO) -> Response:
     headers = {
         "X-Sign-Request-Id": str(request_id),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(request.file_name, safe='')}",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file_name, safe='')}",
     }
     with file:
         content = file.read(IN_MEMORY + 1)
     if len(content) <= IN_MEMORY:
         return Response(content, media_type=_PDF, headers=headers)
-    path = desk.documents.path(request_id)
+    path = call.wiring.desk.documents.path(request_id)
     return FileResponse(path, media_type=_PDF, headers=headers)

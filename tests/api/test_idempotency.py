@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text
 from api import idempotency
 from api.idempotency import Answer, Attempt, Keyed, Pulse, once
 from api.models import IdempotencyRecord
-from signing import sign
+from hsm import algorithms
 from signing.models import Signature, SignRequest, SignRequestStatus
 from tests.api.office import Office, empty_pdf
 
@@ -88,7 +88,7 @@ def test_a_crash_between_intent_and_signature_is_finished_by_the_retry(
         raise CrashError
 
     with monkeypatch.context() as patched:
-        patched.setattr(sign, "sign_now", crash)
+        patched.setattr(algorithms, "sign", crash)
         lost = office.sign(PDF, key="a", **asked)
         assert (lost.status_code, lost.json()["code"]) == (500, "unexpected")
         assert "CrashError" not in lost.text
@@ -157,6 +157,7 @@ def test_a_request_that_failed_for_good_is_started_anew_under_its_key(office: Of
     asked = {"certificate_id": certificate["id"], "level": "B-B"}
     keyed = office.sign(PDF, key="a", **asked)
     with office.wiring.engine.begin() as connection:
+        connection.execute(text("DELETE FROM document_proofs"))
         connection.execute(text("DELETE FROM signatures"))
         connection.execute(text("UPDATE sign_requests SET status = 'failed', completed_at = NULL"))
         connection.execute(text("UPDATE idempotency_records SET answer = NULL"))
