@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "ca": "api.commands.registry:ca_group",
     "certificates": "api.commands.certificates:group",
     "issuers": "api.commands.imports:issuers_group",
+    "devices": "api.commands.devices:group",
     "organizations": "api.commands.registry:organizations_group",
     "tokens": "api.commands.tokens:group",
     "api-tokens": "api.commands.registry:tokens_group",

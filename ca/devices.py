@@ -10,9 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from ca import subscribers
+from ca import custody, organizations, subscribers
+from ca.custody import CustodyNote
 from ca.errors import DeviceInvalid, DeviceNotFound, DeviceTaken, TransitionNotAllowed
-from ca.models import Device, DeviceKind, DeviceState
+from ca.models import Device, DeviceKind, DeviceState, Subscriber
 from ca.names import storable
 from db import audit
 from db.base import uuid7
@@ -38,6 +39,8 @@ TRANSITIONS: Final = {
 }
 """From each state, where a device can go; `pin_locked -> handed_over` is the unlocking."""
 
+NO_NOTE: Final = CustodyNote()
+
 _HELD: Final = frozenset({DeviceState.HANDED_OVER, DeviceState.PIN_LOCKED, DeviceState.LOST})
 _SERIAL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:/\-]{0,63}")
 _MSISDN: Final = re.compile(r"\+[1-9][0-9]{6,14}")
@@ -56,6 +59,16 @@ class DeviceDetails:
     msisdn: str | None = None
     iccid: str | None = None
     operator: str | None = None
+
+
+@dataclass(frozen=True)
+class DeviceFilters:
+    """Which devices to list; None means any."""
+
+    state: DeviceState | None = None
+    kind: DeviceKind | None = None
+    subscriber_id: uuid.UUID | None = None
+    under: uuid.UUID | None = None
 
 
 def register(session: Session, *, details: DeviceDetails, at: datetime, actor: str) -> Device:
@@ -82,30 +95,44 @@ def register(session: Session, *, details: DeviceDetails, at: datetime, actor: s
 
 
 def hand_over(
-    session: Session, device_id: uuid.UUID, *, subscriber_id: uuid.UUID, at: datetime, actor: str
+    session: Session,
+    device_id: uuid.UUID,
+    *,
+    subscriber_id: uuid.UUID,
+    at: datetime,
+    actor: str,
+    note: CustodyNote = NO_NOTE,
 ) -> Device:
-    """Give a device from stock to its holder."""
+    """Give a device from stock to its holder, by the minutes in `note`."""
+    note.check()
     holder = subscribers.get(session, subscriber_id)
     device = _locked(session, device_id)
     if device.state is not DeviceState.IN_STOCK:
         raise TransitionNotAllowed(device.state.value, DeviceState.HANDED_OVER.value)
-    return _move(session, device, DeviceState.HANDED_OVER, holder.id, (at, actor))
+    return _move(session, device, DeviceState.HANDED_OVER, holder.id, _Step(at, actor, note))
 
 
 def move(
-    session: Session, device_id: uuid.UUID, *, state: DeviceState, at: datetime, actor: str
+    session: Session,
+    device_id: uuid.UUID,
+    *,
+    state: DeviceState,
+    at: datetime,
+    actor: str,
+    note: CustodyNote = NO_NOTE,
 ) -> Device:
     """Note what became of a device; raise TransitionNotAllowed where the table has no such step.
 
     The holder stays noted while the device is out, also when it is lost, and ends with its return.
     """
+    note.check()
     device = _locked(session, device_id)
     handing_out = device.state is DeviceState.IN_STOCK and state is DeviceState.HANDED_OVER
     if handing_out or state not in TRANSITIONS[device.state]:
         raise TransitionNotAllowed(device.state.value, state.value)
     keeps_holder = state in _HELD or state is DeviceState.BROKEN
     holder = device.subscriber_id if keeps_holder else None
-    return _move(session, device, state, holder, (at, actor))
+    return _move(session, device, state, holder, _Step(at, actor, note))
 
 
 def get(session: Session, device_id: uuid.UUID) -> Device:
@@ -125,6 +152,28 @@ def by_serial_number(session: Session, serial_number: str) -> Device:
     if found is None:
         raise DeviceNotFound(f"no device with serial number {serial_number}")
     return found
+
+
+def listing(
+    session: Session, *, filters: DeviceFilters, limit: int, before: uuid.UUID | None = None
+) -> list[Device]:
+    """Return up to `limit` devices, newest first; `under` means held by people of a subtree."""
+    query = select(Device).order_by(Device.id.desc()).limit(limit)
+    for column, wanted in (
+        (Device.state, filters.state),
+        (Device.kind, filters.kind),
+        (Device.subscriber_id, filters.subscriber_id),
+    ):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if before is not None:
+        query = query.where(Device.id < before)
+    if filters.under is not None:
+        holders = select(Subscriber.id).where(
+            Subscriber.organization_id.in_(organizations.subtree(filters.under))
+        )
+        query = query.where(Device.subscriber_id.in_(holders))
+    return list(session.scalars(query))
 
 
 def check(details: DeviceDetails) -> None:
@@ -162,17 +211,33 @@ def _locked(session: Session, device_id: uuid.UUID) -> Device:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    at: datetime
+    actor: str
+    note: CustodyNote
+
+
 def _move(
     session: Session,
     device: Device,
     state: DeviceState,
     subscriber_id: uuid.UUID | None,
-    when_and_who: tuple[datetime, str],
+    step: _Step,
 ) -> Device:
-    at, actor = when_and_who
-    before = _facts(device)
+    at, actor = step.at, step.actor
+    before, came_from = _facts(device), device.state
+    holder_id = subscriber_id or device.subscriber_id
     device.state, device.subscriber_id = state, subscriber_id
     session.flush()
+    custody.write(
+        session,
+        device,
+        came_from=came_from,
+        holder_id=holder_id,
+        note=step.note,
+        when_and_who=(at, actor),
+    )
     audit.record(
         session,
         at=at,

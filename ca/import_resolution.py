@@ -24,6 +24,7 @@ from ca.models import (
     Subscriber,
     SubscriberKind,
 )
+from ca.models_people import FormerName
 from ca.registry import OWN_SERIAL_DIGITS, external_serial
 from ca.subscribers import SubscriberDetails, checked_values
 from db.base import uuid7
@@ -96,6 +97,12 @@ class Units:
             self.by_id[id_] = unit
             self._by_code[code.casefold()] = unit
             self._by_name[names.fold(name)].append(unit)
+        # A list may still use the name that a unit had before.
+        for id_, folded in session.execute(
+            select(FormerName.organization_id, FormerName.search_name)
+        ):
+            if folded not in self._by_name:
+                self._by_name[folded] = [self.by_id[id_]]
         self._allowed = (
             None if under is None else set(session.scalars(organizations.subtree(under)))
         )

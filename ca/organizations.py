@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import CTE, Select, func, select
+from sqlalchemy import CTE, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -20,6 +20,7 @@ from ca.errors import (
     SearchInvalid,
 )
 from ca.models import Organization
+from ca.models_people import FormerName
 from ca.names import MAX_ORGANIZATION, clean, fold, storable
 from db import audit
 from db.base import uuid7
@@ -84,9 +85,21 @@ def create(
 def rename(
     session: Session, organization_id: uuid.UUID, *, name: str, at: datetime, actor: str
 ) -> Organization:
-    """Give a unit a new name; certificates keep the name they were issued with."""
+    """Give a unit a new name; certificates keep the name they were issued with.
+
+    The old name stays findable, with the time until which it was used.
+    """
     organization = _locked(session, organization_id)
     before = _facts(organization)
+    session.add(
+        FormerName(
+            id=uuid7(),
+            organization_id=organization_id,
+            name=organization.name,
+            search_name=fold(organization.name),
+            used_until=at,
+        )
+    )
     organization.name = clean(name, attribute="organization", maximum=MAX_ORGANIZATION)
     organization.search_name = fold(f"{organization.name} {organization.code}")
     session.flush()
@@ -145,6 +158,45 @@ def listing(
         query = query.where(Organization.code > after)
     if under is not None:
         query = query.where(Organization.id.in_(subtree(under)))
+    return list(session.scalars(query))
+
+
+def former_names(session: Session, organization_id: uuid.UUID) -> list[FormerName]:
+    """Return what a unit was called before, the latest name first."""
+    query = select(FormerName).where(FormerName.organization_id == organization_id)
+    return list(session.scalars(query.order_by(FormerName.used_until.desc(), FormerName.id.desc())))
+
+
+def name_at(session: Session, organization_id: uuid.UUID, *, at: datetime) -> str:
+    """Return what a unit was called at a time."""
+    later = [one for one in former_names(session, organization_id) if one.used_until > at]
+    return later[-1].name if later else get(session, organization_id).name
+
+
+def search(
+    session: Session,
+    *,
+    name: str,
+    under: uuid.UUID | None = None,
+    valid_at: datetime | None = None,
+    limit: int,
+) -> list[Organization]:
+    """Find units by words of their present or former names; diacritics are not needed.
+
+    With `valid_at` only those that existed at that time.
+    """
+    former = select(FormerName.organization_id)
+    query = select(Organization).order_by(Organization.code).limit(limit)
+    for word in fold(name).split():
+        begins = f" {word}"
+        present = func.concat(" ", Organization.search_name).contains(begins)
+        past = former.where(func.concat(" ", FormerName.search_name).contains(begins))
+        query = query.where(or_(present, Organization.id.in_(past)))
+    if under is not None:
+        query = query.where(Organization.id.in_(subtree(under)))
+    if valid_at is not None:
+        ended = or_(Organization.active_to.is_(None), Organization.active_to > valid_at)
+        query = query.where(Organization.active_from <= valid_at, ended)
     return list(session.scalars(query))
 
 

@@ -5,11 +5,11 @@ import binascii
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, and_, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from ca import organizations, reports
@@ -39,6 +39,9 @@ _STANDING: Final = select(
     Authority.revoked_at,
     Authority.issuer_id,
 )
+LOOKED_AT: Final = 3_000
+"""Rows among which a name is looked for before the index of words is asked."""
+
 _SERIAL_PREFIX: Final = "serial:"
 _SERIAL: Final = re.compile(r"[0-9a-f]{1,40}")
 _MAX_QUERY: Final = 200
@@ -138,10 +141,13 @@ def search(
     """Return one page, newest first; `cursor` is the `next_cursor` of the page before."""
     if not 1 <= limit <= MAX_PAGE:
         raise SearchInvalid(f"a page has 1 to {MAX_PAGE} rows")
-    query = reports.joined(select(Certificate), filters.group).where(*_conditions(filters))
-    if cursor is not None:
-        query = query.where(Certificate.id < _decoded(cursor))
-    rows = list(session.scalars(query.order_by(Certificate.id.desc()).limit(limit + 1)))
+    before = _decoded(cursor) if cursor is not None else None
+    rows = _among_the_newest(session, filters, limit + 1, before)
+    if rows is None:
+        query = reports.joined(select(Certificate), filters.group).where(*_conditions(filters))
+        if before is not None:
+            query = query.where(Certificate.id < before)
+        rows = list(session.scalars(query.order_by(Certificate.id.desc()).limit(limit + 1)))
     more = len(rows) > limit
     return Page(tuple(rows[:limit]), _encoded(rows[limit - 1].id) if more else None)
 
@@ -187,6 +193,32 @@ def _conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
     return conditions + _holder_conditions(filters) + _report_conditions(filters)
 
 
+def _among_the_newest(
+    session: Session, filters: SearchFilters, wanted: int, before: uuid.UUID | None
+) -> list[Certificate] | None:
+    """Look for a name among the next few thousand rows only; None when they do not fill the page.
+
+    A surname that a third of the country has fills it at once, where collecting all its bearers
+    from the index of words would take long. Every other name is then found by that index.
+    """
+    if filters.name is None:
+        return None
+    conditions = _conditions(replace(filters, name=None))
+    newest = select(Certificate.id).order_by(Certificate.id.desc())
+    if before is not None:
+        newest = newest.where(Certificate.id < before)
+    last = session.scalar(newest.offset(LOOKED_AT).limit(1))
+    if last is None:
+        return None
+    query = reports.joined(select(Certificate), filters.group).where(
+        *conditions, _name_looks_like(filters.name), Certificate.id > last
+    )
+    if before is not None:
+        query = query.where(Certificate.id < before)
+    found = list(session.scalars(query.order_by(Certificate.id.desc()).limit(wanted)))
+    return found if len(found) == wanted else None
+
+
 def _report_conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
     """Select what a report counted, by the report's own expressions."""
     conditions: list[ColumnElement[bool]] = []
@@ -227,16 +259,29 @@ def _holder_conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def _name_matches(name: str) -> ColumnElement[bool]:
+def _name_words(name: str) -> list[str]:
     if len(name) > _MAX_QUERY:
         raise SearchInvalid(f"a name to look for has at most {_MAX_QUERY} characters")
     words = fold(name).split()
     if not words:
         raise SearchInvalid("a name to look for has at least one letter or digit")
-    prefixes = " & ".join(f"{word}:*" for word in words)
+    return words
+
+
+def _name_matches(name: str) -> ColumnElement[bool]:
+    """Match by the index of words, all of it: the planner cannot tell a name that nobody has."""
+    prefixes = " & ".join(f"{word}:*" for word in _name_words(name))
     simple: ColumnElement[str] = literal_column("'simple'")
     vector = func.to_tsvector(simple, Certificate.search_name)
-    return vector.op("@@", is_comparison=True)(func.to_tsquery(simple, prefixes))
+    matches = vector.op("@@", is_comparison=True)(func.to_tsquery(simple, prefixes))
+    named = select(Certificate.id).where(matches).cte("named").prefix_with("MATERIALIZED")
+    return Certificate.id.in_(select(named.c.id))
+
+
+def _name_looks_like(name: str) -> ColumnElement[bool]:
+    """Match without the index, row by row."""
+    padded = func.concat(" ", Certificate.search_name)
+    return and_(*(padded.contains(f" {word}") for word in _name_words(name)))
 
 
 def _encoded(identifier: uuid.UUID) -> str:

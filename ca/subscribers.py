@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from ca import organizations
 from ca.errors import OrganizationInvalid, SubscriberInvalid, SubscriberNotFound, SubscriberTaken
 from ca.models import Subscriber, SubscriberKind
+from ca.models_people import Post
 from ca.names import MAX_COMMON_NAME, MAX_PERSON_PART, clean, fold
 from db import audit
 from db.base import uuid7
@@ -60,6 +61,7 @@ def create(session: Session, *, details: SubscriberDetails, at: datetime, actor:
     ).one_or_none()
     if made is None:
         raise SubscriberTaken("another subscriber has this national id")
+    _begin_posts(session, [(made.id, details)], at=at, actor=actor)
     _record_creation(session, made.id, details, at=at, actor=actor)
     return made
 
@@ -80,6 +82,7 @@ def create_many(
         return
     values = [{"id": id_, "created_at": at, **checked_values(details)} for id_, details in rows]
     session.execute(insert(Subscriber), values)
+    _begin_posts(session, rows, at=at, actor=actor)
     for id_, details in rows:
         _record_creation(session, id_, details, at=at, actor=actor)
 
@@ -112,6 +115,31 @@ def search(
     for word in fold(name).split() if name else ():
         query = query.where(func.concat(" ", Subscriber.search_name).contains(f" {word}"))
     return list(session.scalars(query))
+
+
+def _begin_posts(
+    session: Session,
+    rows: Sequence[tuple[uuid.UUID, SubscriberDetails]],
+    *,
+    at: datetime,
+    actor: str,
+) -> None:
+    """Begin the history of the posts that new persons come with."""
+    found = [
+        {
+            "id": uuid7(),
+            "subscriber_id": id_,
+            "organization_id": details.organization_id,
+            "title": " ".join(details.post.split()),
+            "began_at": at,
+            "recorded_at": at,
+            "recorded_by": actor,
+        }
+        for id_, details in rows
+        if details.post and details.kind is SubscriberKind.PERSON
+    ]
+    if found:
+        session.execute(insert(Post), found)
 
 
 def _record_creation(
