@@ -7,6 +7,9 @@ so P-256 is shown twice: beside the bare call, and beside the bare call with tha
 
 Rounds of the two sides alternate, and the best round of each is compared: the one that other work
 on the machine disturbed least. Scaling over two threads needs two cores that are free meanwhile.
+
+Slow tokens are SoftHSM with a pause before each of its signatures, in the place of the module's own
+call: the pool, the threads and the checks are the real ones, the waiting is not the token's.
 """
 
 import hashlib
@@ -14,12 +17,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
+import pkcs11
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_dss_signature
+from pkcs11.constants import Attribute
 from pkcs11.mechanisms import Mechanism
 
+from hsm import sessions
 from hsm.algorithms import KeyAlgorithm, PrivateKey, default_for, sign
 from hsm.key_uri import KeyURI
 from hsm.objects import KeyReference, SigningHandle, find_key
@@ -124,7 +131,58 @@ def row(
     )
 
 
+class SlowHandle:
+    """A private key's handle that takes its time."""
+
+    def __init__(self, handle: SigningHandle, seconds: float) -> None:
+        self._handle = handle
+        self._seconds = seconds
+
+    def __getitem__(self, attribute: Attribute) -> object:
+        """Read an attribute, at once."""
+        return self._handle[attribute]
+
+    def sign(
+        self, data: bytes, *, mechanism: Mechanism, mechanism_param: object, pin: str | None
+    ) -> bytes:
+        """Wait, then sign."""
+        time.sleep(self._seconds)
+        return self._handle.sign(
+            data, mechanism=mechanism, mechanism_param=mechanism_param, pin=pin
+        )
+
+
+def slow(seconds: float, clients: int) -> Row:
+    """Measure many clients on a token that takes *seconds* for each signature."""
+
+    def slow_key(session: pkcs11.Session, reference: KeyReference) -> SigningHandle:
+        return SlowHandle(find_key(session, reference), seconds)
+
+    token = new_token("slow")
+    count = max(5, round(1.5 / seconds))
+    with store_for(token) as store, mock.patch.object(sessions, "find_key", slow_key):
+        ours = Subject(store, token.uri, KeyAlgorithm.P_256).ours()
+        for _ in range(3):
+            ours(b"the pool learns how slow the token is")
+        best = max(rate([ours] * clients, count) for _ in range(3))
+    return Row(
+        name=f"hsm.slow.{seconds * 1000:g}ms.{clients}-sessions",
+        value=best,
+        unit="per_s",
+        reference_name="sessions / latency",
+        reference_value=clients / seconds,
+        goal=0.9,
+    )
+
+
 def rows() -> Iterable[Row]:
+    """Measure RSA-2048 and P-256 with one thread and with two, and slow tokens."""
+    yield from fast_rows()
+    for seconds, clients in ((0.010, 1), (0.010, 8), (0.010, 32), (0.100, 8), (0.100, 64)):
+        yield slow(seconds, clients)
+
+
+def fast_rows() -> Iterable[Row]:
     """Measure RSA-2048 and P-256 with one thread and with two."""
     token = new_token("bench")
     with store_for(token) as store:
