@@ -23,7 +23,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from ca.errors import CaError
-from db import audit
+from db import audit, jobs
 from db.base import uuid7
 from hsm.errors import HsmError
 from pdf.errors import PdfError, TimestampUnavailable
@@ -43,6 +43,7 @@ from signing.sign import SignOrder
 from signing.signing_keys import certificate_for
 from signing.stored_options import options_from_json, options_to_json
 
+JOB: Final = "signing.run_batch"
 MOST_FILES: Final = 5000
 """In one batch; the reading that a person consents to does not go beyond it."""
 AT_ONCE: Final = 4
@@ -122,6 +123,7 @@ def create(
             session.flush()
             session.add_all(_items(order.batch_id, files))
             _record(session, batch, "sign.batch_consented", at=at, actor=actor)
+            _enqueue(session, batch.id)
     except BaseException:
         desk.batches.remove(order.batch_id)
         raise
@@ -204,6 +206,7 @@ def resume(session: Session, batch_id: uuid.UUID, *, at: datetime, actor: str) -
     if batch.status is BatchStatus.PAUSED:
         batch.status, batch.error_code = BatchStatus.RUNNING, None
         _record(session, batch, "sign.batch_resumed", at=at, actor=actor)
+        _enqueue(session, batch.id)
     return batch
 
 
@@ -227,10 +230,18 @@ def cancel(desk: Desk, batch_id: uuid.UUID, *, at: datetime, actor: str) -> Sign
     return batch
 
 
-def unfinished(session: Session) -> list[uuid.UUID]:
-    """List the batches with work left: what a crash or a stopped worker left, too."""
-    query = select(SignBatch.id).where(SignBatch.status == BatchStatus.RUNNING)
-    return list(session.scalars(query.order_by(SignBatch.id)))
+def take_up(desk: Desk) -> int:
+    """Put every batch with work left on the queue, also what a crash left; returns how many."""
+    with desk.sessions.begin() as session:
+        query = select(SignBatch.id).where(SignBatch.status == BatchStatus.RUNNING)
+        found = list(session.scalars(query.order_by(SignBatch.id)))
+        for batch_id in found:
+            _enqueue(session, batch_id)
+    return len(found)
+
+
+def _enqueue(session: Session, batch_id: uuid.UUID) -> None:
+    jobs.enqueue(session, job=JOB, payload={"batch_id": str(batch_id)}, unique=str(batch_id))
 
 
 class _Run:
@@ -330,6 +341,8 @@ class _Run:
         with self.desk.sessions.begin() as session:
             batch = session.get_one(SignBatch, self.batch.id, with_for_update=True)
             if batch.status is not BatchStatus.RUNNING:
+                return
+            if self.stopped_by == WorkersBusy.code:
                 return
             if self.stopped_by is not None:
                 batch.status, batch.error_code = BatchStatus.PAUSED, self.stopped_by
