@@ -20,6 +20,7 @@ from cryptography.x509 import ocsp
 from ca.authority_signers import AuthoritySigner
 from ca.tsa import TimeStampAuthority
 from hsm.algorithms import default_for
+from signing import upgrades
 from tests.api.office import Office, empty_pdf
 from tests.api.test_command_line import antin
 from tests.ca.hierarchy import Entity
@@ -40,6 +41,34 @@ def test_sign_gives_a_document_at_the_level_that_was_asked(office: Office, level
     assert report["indication"] == "TOTAL_PASSED"
     first = report["signatures"][0]
     assert (first["level"], first["integrity"]["changes_after"]) == (level, "LTA_UPDATES")
+
+
+def test_when_the_clock_was_moved_a_caller_may_take_the_signature_now_and_its_time_later(
+    office: Office,
+) -> None:
+    certificate = office.certificate()
+    moved = [0.0]
+    began = office.wiring.monotonic
+    office.wiring.monotonic = lambda: began() + moved[0]
+    first = office.sign(empty_pdf(), certificate_id=certificate["id"], level="B-T")
+    assert first.status_code == 200
+    moved[0] = 60.0
+    wanted = {"certificate_id": certificate["id"], "level": "B-LTA"}
+    refused = office.sign(empty_pdf(), **wanted)
+    assert (refused.status_code, refused.json()["code"]) == (503, "timestamp_unavailable")
+    taken = office.sign(empty_pdf(), **wanted, when_no_timestamp="queue")
+    assert taken.status_code == 200, taken.text
+    path = f"/sign/{taken.headers['X-Sign-Request-Id']}"
+    shown = office.call("GET", path).json()
+    assert (shown["level"], shown["reached_level"], shown["upgrade"]) == ("B-LTA", "B-B", "queued")
+
+    moved[0] = 0.0
+    assert upgrades.raise_levels(office.wiring.desk, at=office.wiring.clock()) == 1
+    shown = office.call("GET", path).json()
+    assert (shown["reached_level"], shown["upgrade"]) == ("B-LTA", "done")
+    later = office.call("GET", f"{path}/document").content
+    assert later.startswith(taken.content)
+    assert office.verify(later)["signatures"][0]["level"] == "B-LTA"
 
 
 def test_extend_raises_what_was_signed_before_and_says_until_when(office: Office) -> None:
