@@ -50,6 +50,7 @@ from signing.preparing import IsolatedPrepare
 from signing.timestamps import InTurn, OwnTimestamps
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Callable
 
     from sqlalchemy import Engine
@@ -64,6 +65,8 @@ if TYPE_CHECKING:
 
 ANCHORS_KEPT = timedelta(seconds=30)
 """How long a change of the trust anchors may take to reach the evidence of new signatures."""
+TSA_KEPT = timedelta(minutes=1)
+"""How long a renewed or revoked time-stamp authority may go unnoticed by a process."""
 READERS = 4
 """Worker processes that read documents for this process, started when they are needed."""
 
@@ -105,7 +108,7 @@ class Wiring:
     callers: Callers = field(init=False)
     desk: Desk = field(init=False)
     at_once: AtOnce = field(init=False)
-    _tsa: TimeStampAuthority | None = None
+    _tsa: tuple[datetime, uuid.UUID, TimeStampAuthority] | None = None
     _tsa_lock: threading.Lock = field(default_factory=threading.Lock)
     _validator: tuple[tuple[bytes, ...], PathValidator] | None = None
     _own_evidence: OwnEvidence = field(init=False)
@@ -113,7 +116,9 @@ class Wiring:
 
     def __post_init__(self) -> None:
         self.ocsp = service_of(self.keys)
-        self.answers = AnswerCache(Statement(self.url, CHANGES))
+        self.answers = AnswerCache(
+            Statement(self.url, CHANGES), authority_changed=self.ocsp.issuers.expire
+        )
         self.issuing = IssueGroups(self.sessions)
         self.callers = Callers(self.url)
         self.desk = Desk(
@@ -151,18 +156,22 @@ class Wiring:
             return refused("systemFailure", "the time-stamp key cannot be used now")
 
     def tsa(self) -> TimeStampAuthority:
-        """Return the time-stamp authority, opened at the first use."""
+        """Return the time-stamp authority; now and then it is looked whether it was renewed."""
         with self._tsa_lock:
-            if self._tsa is None:
-                with self.sessions() as session:
-                    authority = time_stamping(session)
-                    opened = signer(authority, keys=self.keys)
-                    others = certificate_chain(session, authority)
-                guard = ClockGuard(
-                    self.monotonic, at=self.clock(), reference=database_clock(self.sessions)
-                )
-                self._tsa = TimeStampAuthority(opened, others=others, guard=guard)
-            return self._tsa
+            at, kept = self.clock(), self._tsa
+            if kept is not None and abs(at - kept[0]) < TSA_KEPT:
+                return kept[2]
+            with self.sessions() as session:
+                authority = time_stamping(session)
+                if kept is not None and kept[1] == authority.id:
+                    self._tsa = (at, *kept[1:])
+                    return kept[2]
+                opened = signer(authority, keys=self.keys)
+                others = certificate_chain(session, authority)
+            guard = ClockGuard(self.monotonic, at=at, reference=database_clock(self.sessions))
+            made = TimeStampAuthority(opened, others=others, guard=guard)
+            self._tsa = (at, authority.id, made)
+            return made
 
     def validator(self, *, anchors: tuple[bytes, ...] = ()) -> PathValidator:
         """Return the path validator for these DER anchors, or for the installation's own.

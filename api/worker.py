@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from api import idempotency
 from ca import jobs as ca_jobs
+from ca import renewal as authority_renewal
 from db.jobs import Handler, PeriodicJob, run_worker
 from signing import jobs as signing_jobs
 from signing import renewal, upgrades
@@ -28,9 +29,12 @@ OWN_SCHEDULE: Final = {
     "signing.expire_requests": "*/10 * * * *",
     "signing.sweep_documents": "23 * * * *",
     "api.purge_idempotency": "41 * * * *",
+    "ca.renew_services": "11 3 * * *",
     upgrades.JOB: "*/2 * * * *",
     "signing.renew_proofs": "17 2 * * *",
 }
+
+RENEWER: Final = "system:renewal"
 
 log = logging.getLogger("antin.worker")
 
@@ -74,8 +78,19 @@ def handlers(wiring: Wiring) -> dict[str, Handler]:
                 ending.proven_until.isoformat(),
             )
 
+    def renew_services(_: Mapping[str, Json]) -> None:
+        with wiring.sessions.begin() as session:
+            authority_renewal.renew_due(
+                session,
+                keys=wiring.keys,
+                make_key=wiring.make_key,
+                at=wiring.clock(),
+                actor=RENEWER,
+            )
+
     return {
         **found,
+        "ca.renew_services": renew_services,
         upgrades.JOB: raise_levels,
         "signing.renew_proofs": renew,
         "signing.expire_requests": expire,

@@ -28,6 +28,7 @@ from ca.authority_signers import (
 )
 from ca.errors import AuthorityPlanInvalid, AuthorityUnavailable
 from ca.models import Authority, AuthorityRole
+from ca.renewal import ESTABLISH_LOCK
 from db import audit
 from db.base import uuid7
 from hsm.algorithms import KeyAlgorithm
@@ -54,8 +55,6 @@ __all__ = [
     "time_stamping",
 ]
 
-_ESTABLISH_LOCK = 0x414E54494E
-"""Key of the advisory lock that lets one process at a time make authorities."""
 _YEAR = timedelta(days=365)
 
 
@@ -136,7 +135,7 @@ def establish(
     an authority without a key.
     """
     _check(plan)
-    session.execute(select(func.pg_advisory_xact_lock(_ESTABLISH_LOCK)))
+    session.execute(select(func.pg_advisory_xact_lock(ESTABLISH_LOCK)))
     work = _Establishment(session, keys, plan, at.replace(microsecond=0), actor)
     root = work.ensure(plan.root, AuthorityRole.ROOT, None)
     work.ensure(plan.root_ocsp, AuthorityRole.OCSP, root)

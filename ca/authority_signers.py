@@ -1,7 +1,8 @@
 """Looking up our authorities and opening the keys they sign with.
 
-An authority's row and certificate never change after its first run (only `crl_number` counts), so
-whoever holds an `AuthoritySigner` may keep it for the life of the process.
+An authority's certificate and key never change after they were made; what does is whether it is
+revoked, and which is the newest of its role. So whoever keeps an `AuthoritySigner` looks from time
+to time whether it is still the one to use.
 """
 
 from __future__ import annotations
@@ -78,10 +79,13 @@ def time_stamping(session: Session) -> Authority:
 
 def _newest(session: Session, role: AuthorityRole) -> Authority:
     query = select(Authority).where(Authority.role == role)
-    found = session.scalar(query.order_by(Authority.created_at.desc(), Authority.id.desc()))
-    if found is None:
-        raise AuthorityNotFound(role.value)
-    return found
+    newest = query.order_by(Authority.created_at.desc(), Authority.id.desc()).limit(1)
+    found = session.scalar(newest.where(Authority.revoked_at.is_(None)))
+    if found is not None:
+        return found
+    if session.scalar(newest) is not None:
+        raise AuthorityUnavailable(f"every {role.value} authority is revoked")
+    raise AuthorityNotFound(role.value)
 
 
 def certificate_chain(session: Session, authority: Authority) -> list[bytes]:

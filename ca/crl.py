@@ -1,109 +1,76 @@
-"""Certificate revocation lists (RFC 5280 5), joined from entries that are stored as DER.
+"""Which CRLs an authority publishes, when, and from what.
 
-An entry is encoded once, when its certificate is revoked or suspended; a list of 100,000 is then
-one join and one signature. Nobody looks a status up in a CRL here: that is the database's work.
-Entries of expired certificates stay listed, and the list says so (X.509 expiredCertsOnCRL),
-because a signature is often verified long after its certificate has expired.
+The complete list is always there. With partitions, each new certificate's distribution point names
+one of them by serial number, and relying parties fetch a list of a part only. A delta says what
+changed since the last complete list: exactly, because each list keeps the transaction snapshot
+that its entries were read in.
+
+All lists of an authority share one sequence of numbers (RFC 5280 5.2.3).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from cryptography import x509
 from sqlalchemy import func, select
 
-from ca import der
-from ca.authority_signers import AuthoritySigner, signer
-from ca.errors import CrlUnavailable
-from ca.models import Authority, Certificate, CertificateRevocationList, RevocationReason
-from db import audit
+from ca import tbs
+from ca.authority_signers import signer
+from ca.crl_messages import REASON_CODES, CrlFacts, build, entry_der, removal_der
+from ca.errors import AuthorityPlanInvalid, CrlUnavailable
+from ca.models import Authority, AuthorityRole, CertificateRevocationList
+from db import audit, bulk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
     from sqlalchemy.orm import Session
 
     from hsm.providers import KeyStore
 
+__all__ = [
+    "COMPLETE",
+    "DEFAULT_LIFETIME",
+    "REASON_CODES",
+    "CrlFacts",
+    "Scope",
+    "build",
+    "entry_der",
+    "latest",
+    "publish",
+    "publish_changes",
+    "publish_scope",
+    "scopes",
+    "set_shards",
+]
+
 DEFAULT_LIFETIME: Final = timedelta(days=7)
 """nextUpdate after thisUpdate; a new list comes at least daily (ETSI EN 319 411-1 6.3.9)."""
+DELTA_LIFETIME: Final = timedelta(days=1)
+DELTA_FROM_BYTES: Final = 4 * 1024 * 1024
+"""About 80,000 entries: from there on a revocation is published by a delta, and the complete list
+comes once a day."""
+MAX_SHARDS: Final = 1024
 
-REASON_CODES: Final[Mapping[RevocationReason, int]] = {
-    RevocationReason.UNSPECIFIED: 0,
-    RevocationReason.KEY_COMPROMISE: 1,
-    RevocationReason.CA_COMPROMISE: 2,
-    RevocationReason.AFFILIATION_CHANGED: 3,
-    RevocationReason.SUPERSEDED: 4,
-    RevocationReason.CESSATION_OF_OPERATION: 5,
-    RevocationReason.CERTIFICATE_HOLD: 6,
-    RevocationReason.PRIVILEGE_WITHDRAWN: 9,
-}
-"""CRLReason of RFC 5280 5.3.1."""
-
-_VERSION_2: Final = der.integer(1)
-_REASONS: Final[Mapping[RevocationReason, bytes]] = {
-    reason: der.extension("2.5.29.21", der.enumerated(code))
-    for reason, code in REASON_CODES.items()
-    if code  # RFC 5280 5.3.1: unspecified is said by leaving the extension out
-}
-
-
-def entry_der(
-    serial: int,
-    revoked_at: datetime,
-    reason: RevocationReason | None = None,
-    invalidity_at: datetime | None = None,
-) -> bytes:
-    """Encode one element of revokedCertificates, to be stored beside its certificate."""
-    extensions = _REASONS.get(reason, b"") if reason is not None else b""
-    if invalidity_at is not None:
-        extensions += der.extension("2.5.29.24", der.generalized_time(invalidity_at))
-    return der.sequence(
-        der.integer(serial),
-        der.time(revoked_at),
-        der.sequence(extensions) if extensions else b"",
-    )
+List = CertificateRevocationList
 
 
 @dataclass(frozen=True, slots=True)
-class CrlFacts:
-    """What a list says about itself."""
+class Scope:
+    """One of an authority's lists."""
 
-    number: int
-    this_update: datetime
-    next_update: datetime
-    expired_since: datetime | None = None
-    """Certificates that expired after this date stay listed; None leaves the extension out."""
+    shard: int | None = None
+    delta: bool = False
 
-
-def build(authority: AuthoritySigner, *, facts: CrlFacts, entries: bytes) -> bytes:
-    """Assemble and sign a complete CRL from the concatenated DER of its entries."""
-    algorithm = authority.algorithm_identifier
-    to_be_signed = der.sequence(
-        _VERSION_2,
-        algorithm,
-        authority.certificate.subject.public_bytes(),
-        der.time(facts.this_update),
-        der.time(facts.next_update),
-        der.sequence(entries) if entries else b"",
-        der.explicit(0, _extensions(authority.certificate, facts)),
-    )
-    signature = authority.sign(to_be_signed)
-    return der.sequence(to_be_signed, algorithm, der.bit_string(signature))
+    def path(self, slug: str) -> str:
+        """Return its address below `/pki/`."""
+        where = slug if self.shard is None else f"{slug}/{self.shard}"
+        return f"{where}/delta.crl" if self.delta else f"{where}.crl"
 
 
-def _extensions(issuer: x509.Certificate, facts: CrlFacts) -> bytes:
-    key_identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    found = [
-        der.extension("2.5.29.35", der.sequence(der.tlv(0x80, key_identifier.key_identifier))),
-        der.extension("2.5.29.20", der.integer(facts.number)),
-    ]
-    if facts.expired_since is not None:
-        found.append(der.extension("2.5.29.60", der.generalized_time(facts.expired_since)))
-    return der.sequence(*found)
+COMPLETE: Final = Scope()
 
 
 def publish(
@@ -114,61 +81,238 @@ def publish(
     at: datetime,
     lifetime: timedelta = DEFAULT_LIFETIME,
     actor: str = "system",
-) -> CertificateRevocationList:
-    """Sign the next CRL of an authority from what is committed, and store it.
+) -> List:
+    """Sign the next complete CRL of an authority from what is committed, and store it.
 
     The authority's row is locked until the caller commits: two processes never give out the same
-    number, and a higher number never knows less than a lower one.
+    number, and a higher number never knows less than a lower one. A list that has grown large gets
+    a delta at once, so that its freshestCRL points to something.
     """
-    opened = signer(authority, keys=keys)
-    session.flush()
-    own_row = select(Authority.crl_number).where(Authority.id == authority.id)
-    # NO KEY UPDATE: certificates that refer to the authority are issued meanwhile.
-    locked = own_row.with_for_update(key_share=True)
-    number = session.execute(locked).scalar_one() + 1
-    this_update = at.replace(microsecond=0)
-    facts = CrlFacts(number, this_update, this_update + lifetime, authority.not_before)
-    made = CertificateRevocationList(
-        authority_id=authority.id,
-        number=number,
-        this_update=facts.this_update,
-        next_update=facts.next_update,
-        der=build(opened, facts=facts, entries=_entries(session, authority)),
-    )
-    authority.crl_number = number
-    session.add(made)
+    work = _Publication(session, authority, keys, at, actor)
+    return work.complete(None, lifetime=lifetime)
+
+
+def publish_scope(
+    session: Session,
+    *,
+    authority: Authority,
+    scope: Scope,
+    keys: KeyStore,
+    at: datetime,
+    actor: str = "system",
+) -> List:
+    """Sign the next list of one scope; a delta needs its complete list (CrlUnavailable)."""
+    work = _Publication(session, authority, keys, at, actor)
+    if not scope.delta:
+        return work.complete(scope.shard, lifetime=DEFAULT_LIFETIME)
+    base = latest(session, authority, Scope(scope.shard))
+    if base.snapshot is None:
+        base = work.complete(scope.shard, lifetime=DEFAULT_LIFETIME)
+    return work.delta(base)
+
+
+def publish_changes(
+    session: Session, *, authority: Authority, shard: int | None, keys: KeyStore, at: datetime
+) -> list[List]:
+    """Publish what tells of a change: the partition, and the complete list or its delta."""
+    work = _Publication(session, authority, keys, at, "system")
+    made = []
+    for scope in [shard, None] if shard is not None else [None]:
+        base = _newest(session, authority, Scope(scope))
+        if base is not None and base.snapshot is not None and _is_large(session, base):
+            made.append(work.delta(base))
+        else:
+            made.append(work.complete(scope, lifetime=DEFAULT_LIFETIME))
+    return made
+
+
+def set_shards(
+    session: Session, *, authority: Authority, shards: int, keys: KeyStore, at: datetime, actor: str
+) -> None:
+    """Let new certificates name one of `shards` partitions, and publish them all.
+
+    The number only grows: certificates in use name the partitions there were. Raises
+    AuthorityPlanInvalid.
+    """
+    if authority.role is not AuthorityRole.ISSUING:
+        raise AuthorityPlanInvalid("only the list of an issuing authority has partitions")
+    if not max(authority.crl_shards, 1) <= shards <= MAX_SHARDS:
+        raise AuthorityPlanInvalid(
+            f"from {max(authority.crl_shards, 1)} to {MAX_SHARDS} partitions are possible here"
+        )
+    before, authority.crl_shards = authority.crl_shards, shards
     session.flush()
     audit.record(
         session,
         at=at,
         actor=actor,
-        action="crl.publish",
+        action="authority.crl_shards",
         object_type="authority",
         object_id=str(authority.id),
-        after={"number": number, "next_update": facts.next_update.isoformat()},
+        before={"crl_shards": before},
+        after={"crl_shards": shards},
     )
-    return made
+    work = _Publication(session, authority, keys, at, actor)
+    for shard in range(before, shards):
+        work.complete(shard, lifetime=DEFAULT_LIFETIME)
 
 
-def _entries(session: Session, authority: Authority) -> bytes:
-    """Let the database join the entries: one value to fetch instead of a million rows."""
-    joined = func.string_agg(Certificate.crl_entry, b"")
-    query = select(joined).where(
-        Certificate.authority_id == authority.id, Certificate.crl_entry.is_not(None)
-    )
-    found: bytes | None = session.execute(query).scalar_one()
-    return bytes(found) if found else b""
+def scopes(session: Session, authority: Authority) -> Iterator[tuple[Scope, List | None]]:
+    """Give every list that an authority has to keep up, with its newest issue (None: not yet)."""
+    for shard in (None, *range(authority.crl_shards)):
+        base = _newest(session, authority, Scope(shard))
+        yield Scope(shard), base
+        if base is not None and base.snapshot is not None and _is_large(session, base):
+            yield Scope(shard, delta=True), _newest(session, authority, Scope(shard, delta=True))
 
 
-def latest(session: Session, authority: Authority) -> CertificateRevocationList:
-    """Find the newest CRL of an authority; CrlUnavailable before the first."""
-    query = (
-        select(CertificateRevocationList)
-        .where(CertificateRevocationList.authority_id == authority.id)
-        .order_by(CertificateRevocationList.number.desc())
-        .limit(1)
-    )
-    found = session.scalar(query)
+def latest(session: Session, authority: Authority, scope: Scope = COMPLETE) -> List:
+    """Find the newest list of a scope; CrlUnavailable before the first."""
+    found = _newest(session, authority, scope)
     if found is None:
-        raise CrlUnavailable(f"{authority.slug} has not published a CRL yet")
+        raise CrlUnavailable(f"{scope.path(authority.slug)} has not been published yet")
     return found
+
+
+def _newest(session: Session, authority: Authority, scope: Scope) -> List | None:
+    same_shard = List.shard.is_(None) if scope.shard is None else List.shard == scope.shard
+    kind = List.base_number.is_not(None) if scope.delta else List.base_number.is_(None)
+    query = select(List).where(List.authority_id == authority.id, same_shard, kind)
+    return session.scalar(query.order_by(List.number.desc()).limit(1))
+
+
+def _is_large(session: Session, found: List) -> bool:
+    size = session.scalar(select(func.octet_length(List.der)).where(List.id == found.id))
+    return (size or 0) >= DELTA_FROM_BYTES
+
+
+class _Publication:
+    """Makes lists of one authority in the caller's transaction, its row locked."""
+
+    def __init__(
+        self, session: Session, authority: Authority, keys: KeyStore, at: datetime, actor: str
+    ) -> None:
+        self._session, self._authority = session, authority
+        self._at, self._actor = at, actor
+        self._signer = signer(authority, keys=keys)
+        session.flush()
+        own_row = select(Authority.crl_number).where(Authority.id == authority.id)
+        # NO KEY UPDATE: certificates that refer to the authority are issued meanwhile.
+        locked = own_row.with_for_update(key_share=True)
+        self._number: int = session.execute(locked).scalar_one()
+
+    def complete(self, shard: int | None, *, lifetime: timedelta) -> List:
+        snapshot, entries = _entries(self._session, self._authority, shard)
+        delta = Scope(shard, delta=True)
+        large = len(entries) >= DELTA_FROM_BYTES
+        facts = self._facts(shard, lifetime)
+        if large:
+            facts = replace(facts, freshest_url=self._url(delta))
+        made = self._store(facts, entries, shard=shard, snapshot=snapshot)
+        if large:
+            self.delta(made)
+        return made
+
+    def delta(self, base: List) -> List:
+        facts = replace(self._facts(base.shard, DELTA_LIFETIME), base_number=base.number)
+        entries = _changed(self._session, self._authority, base)
+        return self._store(facts, entries, shard=base.shard, snapshot=None)
+
+    def _url(self, scope: Scope) -> str:
+        return f"{self._authority.public_url}/pki/{scope.path(self._authority.slug)}"
+
+    def _facts(self, shard: int | None, lifetime: timedelta) -> CrlFacts:
+        authority, begin = self._authority, self._at.replace(microsecond=0)
+        partition = tbs.crl_url(authority.public_url, authority.slug, shard)
+        return CrlFacts(
+            number=self._number + 1,
+            this_update=begin,
+            next_update=begin + lifetime,
+            expired_since=authority.not_before,
+            partition_url=partition if shard is not None else None,
+        )
+
+    def _store(
+        self, facts: CrlFacts, entries: bytes, *, shard: int | None, snapshot: str | None
+    ) -> List:
+        authority = self._authority
+        made = List(
+            authority_id=authority.id,
+            number=facts.number,
+            this_update=facts.this_update,
+            next_update=facts.next_update,
+            der=build(self._signer, facts=facts, entries=entries),
+            shard=shard,
+            base_number=facts.base_number,
+            snapshot=snapshot,
+        )
+        authority.crl_number = self._number = facts.number
+        self._session.add(made)
+        self._session.flush()
+        audit.record(
+            self._session,
+            at=self._at,
+            actor=self._actor,
+            action="crl.publish",
+            object_type="authority",
+            object_id=str(authority.id),
+            after={
+                "number": facts.number,
+                "next_update": facts.next_update.isoformat(),
+                "shard": shard,
+                "base_number": facts.base_number,
+            },
+        )
+        return made
+
+
+# One statement, so the snapshot is the one that the entries were read in.
+_ENTRIES: Final = """
+SELECT pg_current_snapshot()::text, (
+    SELECT string_agg(crl_entry, ''::bytea) FROM certificates
+    WHERE authority_id = %(authority)s AND crl_entry IS NOT NULL
+    AND (%(shard)s::int IS NULL OR crl_shard = %(shard)s)
+), (
+    SELECT string_agg(crl_entry, ''::bytea) FROM authorities
+    WHERE issuer_id = %(authority)s AND crl_entry IS NOT NULL AND %(shard)s::int IS NULL
+)
+"""
+_CHANGED: Final = """
+WITH changed AS (
+    SELECT certificate_id, max(at) AS at FROM status_events
+    WHERE transaction >= pg_snapshot_xmin(%(base)s::pg_snapshot)::text::bigint
+    AND NOT pg_visible_in_snapshot(transaction::text::xid8, %(base)s::pg_snapshot)
+    AND authority_id = %(authority)s GROUP BY certificate_id
+)
+SELECT crl_entry, serial_number, at FROM changed
+JOIN certificates ON certificates.id = changed.certificate_id
+WHERE %(shard)s::int IS NULL OR crl_shard = %(shard)s
+UNION ALL
+SELECT crl_entry, '', at FROM changed JOIN authorities ON authorities.id = changed.certificate_id
+WHERE %(shard)s::int IS NULL AND crl_entry IS NOT NULL
+"""
+
+
+def _entries(session: Session, authority: Authority, shard: int | None) -> tuple[str, bytes]:
+    """Let the database join the entries: one value to fetch instead of a million rows."""
+    values = {"authority": authority.id, "shard": shard}
+    ((snapshot, subscribers, authorities),) = bulk.fetch(session, _ENTRIES, values)
+    return str(snapshot), _bytes(authorities) + _bytes(subscribers)
+
+
+def _changed(session: Session, authority: Authority, base: List) -> bytes:
+    values = {"authority": authority.id, "shard": base.shard, "base": base.snapshot}
+    found = bulk.fetch(session, _CHANGED, values)
+    return b"".join(
+        _bytes(entry) if entry is not None else _removal(serial, at) for entry, serial, at in found
+    )
+
+
+def _removal(serial: object, at: object) -> bytes:
+    if not isinstance(at, datetime):
+        raise TypeError("status_events.at is a time")
+    return removal_der(int(str(serial), 16), at)
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else b""

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from sqlalchemy import select
 
-from ca import crl, issue, ocsp, registry_jobs
-from ca.errors import AuthorityNotFound, CrlUnavailable
+from ca import crl, issue, ocsp, publication_jobs, registry_jobs
+from ca.errors import AuthorityNotFound
 from ca.models import (
     Authority,
     AuthorityRole,
     Certificate,
+    CertificateRevocationList,
     CertificateStatus,
     OcspAnswer,
 )
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 CRL_INTERVAL: Final = timedelta(hours=20)
 """A new list at least daily (ETSI EN 319 411-1 6.3.9), with room for a failed try."""
+DELTA_INTERVAL: Final = timedelta(hours=12)
+"""For a delta that nothing was added to."""
 INTENT_AGE: Final = timedelta(minutes=5)
 """An intent older than this is not one that somebody is completing right now."""
 RENEW_BATCH: Final = 200
@@ -59,36 +62,55 @@ class Job(Protocol):
 
 def publish_crl(
     sessions: sessionmaker[Session], keys: KeyStore, at: datetime, payload: Mapping[str, object]
-) -> int:
-    """Publish the next CRL of the authority in `payload["authority_id"]`; its number."""
+) -> list[int]:
+    """Publish what tells of a change at the authority `payload["authority_id"]`; the numbers.
+
+    `payload["shard"]` is the partition of the certificate that changed.
+    """
+    shard = payload.get("shard")
     with sessions.begin() as session:
-        authority = session.get(Authority, uuid.UUID(str(payload["authority_id"])))
-        if authority is None:
-            raise AuthorityNotFound(str(payload["authority_id"]))
-        return crl.publish(session, authority=authority, keys=keys, at=at).number
+        authority = _authority(session, payload["authority_id"])
+        made = crl.publish_changes(
+            session,
+            authority=authority,
+            shard=int(str(shard)) if shard is not None else None,
+            keys=keys,
+            at=at,
+        )
+        return [one.number for one in made]
 
 
 def publish_due_crls(
     sessions: sessionmaker[Session], keys: KeyStore, at: datetime, payload: Mapping[str, object]
 ) -> int:
-    """Publish a new CRL for every CA whose newest is old or missing; how many were published."""
+    """Publish every list that is old or missing, of every CA; how many were published."""
     del payload
     with sessions() as session:
         roles = (AuthorityRole.ROOT, AuthorityRole.ISSUING)
         query = select(Authority).where(Authority.role.in_(roles), Authority.not_after > at)
         due = [
-            authority.id for authority in session.scalars(query) if _is_due(session, authority, at)
+            (authority.id, scope)
+            for authority in session.scalars(query)
+            for scope, newest in crl.scopes(session, authority)
+            if newest is None or _is_due(newest, at)
         ]
-    for authority_id in due:
-        publish_crl(sessions, keys, at, {"authority_id": str(authority_id)})
+    for authority_id, scope in due:
+        with sessions.begin() as session:
+            authority = _authority(session, authority_id)
+            crl.publish_scope(session, authority=authority, scope=scope, keys=keys, at=at)
     return len(due)
 
 
-def _is_due(session: Session, authority: Authority, at: datetime) -> bool:
-    try:
-        newest = crl.latest(session, authority)
-    except CrlUnavailable:
-        return True
+def _authority(session: Session, authority_id: object) -> Authority:
+    found = session.get(Authority, uuid.UUID(str(authority_id)))
+    if found is None:
+        raise AuthorityNotFound(str(authority_id))
+    return found
+
+
+def _is_due(newest: CertificateRevocationList, at: datetime) -> bool:
+    if newest.base_number is not None:
+        return newest.this_update + DELTA_INTERVAL <= at
     return newest.this_update + CRL_INTERVAL <= at or newest.next_update <= at + CRL_INTERVAL
 
 
@@ -156,6 +178,7 @@ JOBS: Final[Mapping[str, Job]] = {
     "ca.publish_due_crls": publish_due_crls,
     "ca.renew_ocsp_answers": renew_ocsp_answers,
     "ca.report_open_intents": report_open_intents,
+    **publication_jobs.JOBS,
     **registry_jobs.JOBS,
 }
 """What the worker registers, by name."""
@@ -164,6 +187,7 @@ SCHEDULE: Final[Mapping[str, str]] = {
     "ca.publish_due_crls": "*/30 * * * *",
     "ca.renew_ocsp_answers": "*/15 * * * *",
     "ca.report_open_intents": "7 * * * *",
+    **publication_jobs.SCHEDULE,
     **registry_jobs.SCHEDULE,
 }
 """When the periodic ones run, as five-field cron lines (UTC)."""

@@ -114,7 +114,7 @@ class IncidentItem(Base):
     )
     state: Mapped[ItemState]
     outcome: Mapped[str | None]
-    """Why it was skipped: the stable code of the error, such as `already_revoked`."""
+    """Why it was skipped: the status that it had by then."""
     at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from db.errors import DbError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from ca.ocsp import Looked
@@ -61,8 +61,9 @@ class AnswerCache:
     certain `mark`: it is dropped if anything was found to have changed since.
     """
 
-    def __init__(self, changes: Asked) -> None:
+    def __init__(self, changes: Asked, *, authority_changed: Callable[[], None]) -> None:
         self._changes = changes
+        self._authority_changed = authority_changed
         self._snapshot: bytes | None = None
         self._waiting: list[asyncio.Future[bool]] = []
         self._asking: asyncio.Task[None] | None = None
@@ -144,6 +145,7 @@ class AnswerCache:
             changed = serials.decode().split(",")
             self.mark += 1
             if "" in changed:
+                self._authority_changed()
                 self.forget()
             else:
                 self._drop(changed)

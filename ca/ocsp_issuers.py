@@ -81,6 +81,10 @@ class Issuers:
             raise AuthorityNotFound(f"no OCSP responder for the authority {authority_id}")
         return found
 
+    def expire(self) -> None:
+        """Look at the table again before the next answer: an authority has changed."""
+        self._by_name, self._by_id, self._loaded_at = {}, {}, None
+
     def _find(self, wanted: set[tuple[str, bytes, bytes]], at: datetime) -> Issuer | None:
         found = [self._by_name[name] for name in wanted if name in self._by_name]
         if len(found) < len(wanted) or len({issuer.authority_id for issuer in found}) != 1:

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from ca import der
 from ca.algorithm_identifiers import DIGEST_NAMES, DIGEST_SIZES
 from ca.certificate_fields import read_fields
-from ca.crl import REASON_CODES
+from ca.crl_messages import REASON_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -76,11 +76,12 @@ def _registered(session: Session, query: RevocationQuery) -> RevocationFact | No
     authority = session.scalar(select(Authority).where(Authority.certificate == query.issuer.der))
     if authority is None:
         return None
-    own = select(Authority.id).where(
+    own = select(Authority).where(
         Authority.issuer_id == authority.id, Authority.certificate == query.certificate.der
     )
-    if session.scalar(own) is not None:
-        return RevocationFact(RevocationStatus.GOOD, RegistrySource.name, query.at)
+    below = session.scalar(own)
+    if below is not None:
+        return _of_authority(below, query.at)
     serial = query.certificate.serial_number
     found = session.scalar(
         select(Certificate).where(
@@ -92,6 +93,19 @@ def _registered(session: Session, query: RevocationQuery) -> RevocationFact | No
         # Signed by our key and not in our books: nothing that others say makes that good.
         return RevocationFact(RevocationStatus.UNKNOWN, RegistrySource.name, query.at)
     return _of_row(session, found, query.at)
+
+
+def _of_authority(authority: Authority, at: datetime) -> RevocationFact:
+    if authority.revoked_at is None:
+        return RevocationFact(RevocationStatus.GOOD, RegistrySource.name, at)
+    reason = authority.revocation_reason
+    return RevocationFact(
+        RevocationStatus.REVOKED,
+        RegistrySource.name,
+        at,
+        revoked_at=authority.revoked_at,
+        reason=reason.value if reason else None,
+    )
 
 
 def _of_row(session: Session, found: Certificate, at: datetime) -> RevocationFact:

@@ -133,12 +133,7 @@ def _take(
     session.flush()
     if certificate.authority_id is not None:
         ocsp.presign(session, certificate=certificate, keys=keys, at=moment)
-        jobs.enqueue(
-            session,
-            job=PUBLISH_JOB,
-            payload={"authority_id": str(certificate.authority_id)},
-            unique=str(certificate.authority_id),
-        )
+        _enqueue_publishing(session, certificate)
     audit.record(
         session,
         at=moment,
@@ -150,6 +145,16 @@ def _take(
         after=_facts(certificate),
     )
     return certificate
+
+
+def _enqueue_publishing(session: Session, certificate: Certificate) -> None:
+    authority, shard = str(certificate.authority_id), certificate.crl_shard
+    jobs.enqueue(
+        session,
+        job=PUBLISH_JOB,
+        payload={"authority_id": authority, "shard": shard},
+        unique=authority if shard is None else f"{authority}/{shard}",
+    )
 
 
 def _locked(session: Session, certificate_id: uuid.UUID) -> Certificate:

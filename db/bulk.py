@@ -1,7 +1,8 @@
-"""Many rows at once: inserted by COPY, updated from arrays, in the session's transaction.
+"""Much at once: rows inserted by COPY or updated from arrays, values too large for text.
 
-A statement for each row costs more in the driver and the ORM than in the database. Column names are
-those of the model; members of an enum are written as their values.
+All in the session's transaction. A statement for each row costs more in the driver and the ORM than
+in the database. Column names are those of the model; members of an enum are written as their
+values.
 """
 
 from __future__ import annotations
@@ -65,6 +66,18 @@ def update(
             return cursor.rowcount
     except psycopg.Error as error:
         raise StatementFailed(f"{table.name}: {type(error).__name__}") from error
+
+
+def fetch(
+    session: Session, statement: str, values: Mapping[str, object]
+) -> list[tuple[object, ...]]:
+    """Read rows in the binary protocol: a value of 50 MB travels as 50 MB."""
+    try:
+        with _driver(session).cursor(binary=True) as cursor:
+            cursor.execute(statement.encode(), values)
+            return cursor.fetchall()
+    except psycopg.Error as error:
+        raise StatementFailed(f"reading: {type(error).__name__}") from error
 
 
 def _driver(session: Session) -> psycopg.Connection[tuple[object, ...]]:

@@ -232,8 +232,8 @@ def test_before_the_first_list_there_is_none(house: House) -> None:
 def test_the_job_publishes_for_the_authority_it_names(house: House) -> None:
     with house.sessions() as session:
         issuing = authorities.issuing(session)
-    number = jobs.publish_crl(house.sessions, house.keys, LATER, {"authority_id": str(issuing.id)})
-    assert number == 2
+    numbers = jobs.publish_crl(house.sessions, house.keys, LATER, {"authority_id": str(issuing.id)})
+    assert numbers == [2]
 
 
 def test_lists_are_renewed_daily_and_not_more_often(house: House) -> None:

@@ -1,0 +1,149 @@
+"""The watch over what we publish: alarms before a list, an answer or a certificate runs out.
+
+An alarm is a row: raised once, cleared when the cause is gone, both in the audit log. Nothing is
+published here; the jobs in `ca.jobs` do that, and this tells when they have not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import func, select
+
+from ca import crl
+from ca.models import Authority, AuthorityRole, Certificate, CertificateStatus, OcspAnswer
+from ca.models_publication import Alarm
+from db import audit
+from db.base import uuid7
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy.orm import Session
+
+CRL_MARGIN: Final = timedelta(days=2)
+"""A complete list lives seven days and comes daily: five missed days are an alarm."""
+DELTA_MARGIN: Final = timedelta(hours=6)
+OCSP_MARGIN: Final = timedelta(hours=2)
+"""Answers live twelve hours and are renewed six before their end."""
+CERTIFICATE_MARGIN: Final = timedelta(days=14)
+"""Services are renewed thirty days before their end (`ca.renewal`)."""
+
+_LISTING: Final = frozenset({AuthorityRole.ROOT, AuthorityRole.ISSUING})
+_SERVICES: Final = frozenset({AuthorityRole.OCSP, AuthorityRole.TSA})
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    kind: str
+    subject: str
+    runs_out_at: datetime
+
+
+def watch(session: Session, *, at: datetime, actor: str = "system") -> list[Alarm]:
+    """Raise and clear alarms by what is stored now; the ones that are open afterwards.
+
+    Kinds: `crl_missing`, `crl_near_end`, `crl_past_end`, `ocsp_near_end`, `ocsp_past_end`,
+    `certificate_near_end`, `certificate_past_end`.
+    """
+    causes = {(cause.kind, cause.subject): cause for cause in _causes(session, at)}
+    raised = {(alarm.kind, alarm.subject): alarm for alarm in open_alarms(session, locked=True)}
+    for key, alarm in raised.items():
+        if key not in causes:
+            alarm.cleared_at = at
+            _record(session, alarm, "alarm.clear", at=at, actor=actor)
+    for key, cause in causes.items():
+        if key not in raised:
+            alarm = Alarm(
+                id=uuid7(),
+                kind=cause.kind,
+                subject=cause.subject,
+                runs_out_at=cause.runs_out_at,
+                raised_at=at,
+            )
+            session.add(alarm)
+            _record(session, alarm, "alarm.raise", at=at, actor=actor)
+        else:
+            raised[key].runs_out_at = cause.runs_out_at
+    session.flush()
+    return list(open_alarms(session))
+
+
+def open_alarms(session: Session, *, locked: bool = False) -> Sequence[Alarm]:
+    """Return the alarms that are not cleared, the most urgent first."""
+    query = select(Alarm).where(Alarm.cleared_at.is_(None)).order_by(Alarm.runs_out_at, Alarm.id)
+    return session.scalars(query.with_for_update() if locked else query).all()
+
+
+def _causes(session: Session, at: datetime) -> Iterator[_Cause]:
+    authorities = session.scalars(select(Authority).where(Authority.not_after > at)).all()
+    for authority in authorities:
+        if authority.role in _LISTING:
+            yield from _of_lists(session, authority, at)
+    yield from _of_answers(session, at)
+    yield from _of_certificates(session, at)
+
+
+def _of_lists(session: Session, authority: Authority, at: datetime) -> Iterator[_Cause]:
+    for scope, newest in crl.scopes(session, authority):
+        subject = scope.path(authority.slug)
+        if newest is None:
+            yield _Cause("crl_missing", subject, at)
+        else:
+            margin = DELTA_MARGIN if scope.delta else CRL_MARGIN
+            yield from _near("crl", subject, newest.next_update, at=at, margin=margin)
+
+
+def _of_answers(session: Session, at: datetime) -> Iterator[_Cause]:
+    """Look for stored answers of living certificates that nobody has renewed."""
+    earliest = session.scalar(
+        select(func.min(OcspAnswer.next_update))
+        .join(Certificate, Certificate.id == OcspAnswer.certificate_id)
+        .where(
+            OcspAnswer.next_update <= at + OCSP_MARGIN,
+            Certificate.not_after > at,
+            Certificate.status != CertificateStatus.ABANDONED,
+        )
+    )
+    if earliest is not None:
+        yield from _near("ocsp", "ocsp", earliest, at=at, margin=OCSP_MARGIN)
+
+
+def _of_certificates(session: Session, at: datetime) -> Iterator[_Cause]:
+    """Look at the newest certificate of each service: an older one may run out."""
+    rows = session.scalars(
+        select(Authority)
+        .where(Authority.role.in_(_SERVICES), Authority.revoked_at.is_(None))
+        .order_by(Authority.created_at)
+    )
+    newest = {(row.role, row.issuer_id): row for row in rows}
+    for row in newest.values():
+        margin = CERTIFICATE_MARGIN
+        yield from _near("certificate", row.slug, row.not_after, at=at, margin=margin)
+
+
+def _near(
+    kind: str, subject: str, end: datetime, *, at: datetime, margin: timedelta
+) -> Iterator[_Cause]:
+    if end <= at:
+        yield _Cause(f"{kind}_past_end", subject, end)
+    elif end <= at + margin:
+        yield _Cause(f"{kind}_near_end", subject, end)
+
+
+def _record(session: Session, alarm: Alarm, action: str, *, at: datetime, actor: str) -> None:
+    audit.record(
+        session,
+        at=at,
+        actor=actor,
+        action=action,
+        object_type="alarm",
+        object_id=str(alarm.id),
+        after={
+            "kind": alarm.kind,
+            "subject": alarm.subject,
+            "runs_out_at": alarm.runs_out_at.isoformat(),
+        },
+    )
