@@ -106,7 +106,7 @@ def ours(office: Office) -> bytes:
 
 def test_a_kept_verdict_is_shown_exported_and_repeated_after_a_revocation(office: Office) -> None:
     certificate = office.certificate()
-    data = office.sign(empty_pdf(), certificate_id=certificate["id"]).content
+    data = office.sign(empty_pdf(), certificate_id=certificate["id"], level="B-B").content
     id_ = kept(office, data)
     shown = office.call("GET", f"/verifications/{id_}")
     assert shown.json()["indication"] == "TOTAL_PASSED"
