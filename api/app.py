@@ -20,6 +20,7 @@ from api.pki_files import PkiFiles
 from api.routes import (
     api_tokens,
     audit,
+    certificate_keys,
     certificate_requests,
     certificates,
     custody,
@@ -34,6 +35,7 @@ from api.routes import (
     proofs,
     reports,
     sign,
+    sign_together,
     subscribers,
     trust_anchors,
     verifications,
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 
 ROUTERS = (
     sign.router,
+    sign_together.router,
+    certificate_keys.router,
     extend.router,
     verify.router,
     verifications.router,

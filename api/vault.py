@@ -52,7 +52,7 @@ class Vault:
     def key_store(self) -> KeyStore:
         """Return a new key store that finds this vault's PINs."""
         modules = [self.module] if self.module is not None else []
-        return KeyStore(modules=modules, pin_sources={"home": self._secret})
+        return KeyStore(modules=modules, pin_sources={"home": self.secret})
 
     def make_key(self, keys: KeyStore, *, label: str, algorithm: KeyAlgorithm) -> KeyURI:
         """Make a key and return the URI under which `keys` opens it again."""
@@ -60,7 +60,7 @@ class Vault:
             made = generate_key(keys, self.token_uri, label=label, algorithm=algorithm)
             return self.token_uri.with_key(key_id=made.id, label=label)
         name = f"{label}-{secrets.token_hex(4)}.p8"
-        passphrase = self._secret("secrets/keys")
+        passphrase = self.secret("secrets/keys")
         path = self.home / "keys" / name
         generate_key_file(path, algorithm=algorithm, passphrase=passphrase)
         return KeyURI.for_file(path, pin_source="home:secrets/keys")
@@ -74,7 +74,8 @@ class Vault:
             "first run; install SoftHSM2 or connect an HSM before real use"
         )
 
-    def _secret(self, relative: str) -> Secret:
+    def secret(self, relative: str) -> Secret:
+        """Read a secret from a file below the home; raises PinRequired."""
         path = PurePosixPath(relative)
         if path.is_absolute() or ".." in path.parts:
             raise PinRequired("pin-source=home: names a file below ANTIN_HOME")

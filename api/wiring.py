@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.callers import Callers
 from api.capacity import Capacity
 from api.idempotency import Pulse
+from api.providers import open_providers
 from api.vault import Vault, open_vault
 from ca import authorities, trust
 from ca.algorithm_policy import AlgorithmPolicy
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from ca.revocation import RevocationSource
     from hsm.algorithms import KeyAlgorithm
     from hsm.key_uri import KeyURI
+    from hsm.later_keys import LaterKeys
     from hsm.providers import KeyStore
 
 ANCHORS_KEPT = timedelta(seconds=30)
@@ -94,6 +96,7 @@ class Wiring:
     keys: KeyStore
     documents: DocumentStore
     pulse: Pulse
+    remote: LaterKeys
     direct: Direct
     capacity: Capacity
     isolation: Isolation
@@ -128,6 +131,7 @@ class Wiring:
             timestamps=self._timestamps(),
             evidence=_LateEvidence(self),
             prepare=IsolatedPrepare(self.isolation),
+            remote=self.remote,
         )
         self.at_once = AtOnce(self.desk, self.direct)
         self._own_evidence = OwnEvidence(self.sessions, self.ocsp)
@@ -262,6 +266,7 @@ class Wiring:
         if not self.isolation_lent:
             self.isolation.close()
         self.pulse.close()
+        self.remote.close()
         self.keys.close()
         self.engine.dispose()
 
@@ -308,6 +313,7 @@ def build(
         keys=vault.key_store(),
         documents=DocumentStore(settings.home / "documents"),
         pulse=Pulse(engine),
+        remote=open_providers(settings, vault, clock=clock),
         direct=Direct(url, connections=capacity.direct),
         capacity=capacity,
         clock=clock,

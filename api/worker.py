@@ -6,18 +6,19 @@ Jobs run at least once; each looks first whether its work is still to be done.
 from __future__ import annotations
 
 import logging
+import threading
+import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from api import idempotency
 from ca import jobs as ca_jobs
 from ca import renewal as authority_renewal
-from db.jobs import Handler, PeriodicJob, run_worker
+from db.jobs import Handler, PeriodicJob, WorkerOptions, run_worker
 from signing import jobs as signing_jobs
-from signing import renewal, upgrades
+from signing import collecting, prompts, renewal, upgrades
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Mapping
 
     from api.wiring import Wiring
@@ -35,6 +36,8 @@ OWN_SCHEDULE: Final = {
 }
 
 RENEWER: Final = "system:renewal"
+PHONES: Final = 32
+"""Jobs that wait for a person at the same time, where a provider's protocol makes them wait."""
 
 log = logging.getLogger("antin.worker")
 
@@ -42,13 +45,27 @@ log = logging.getLogger("antin.worker")
 def run(wiring: Wiring, *, stop: threading.Event) -> None:
     """Work until `stop` is set."""
     schedule = {**ca_jobs.SCHEDULE, **OWN_SCHEDULE}
+    waits = wiring.remote.any_blocks
+    phones = threading.Thread(target=_wait_for_people, args=(wiring, stop), name="phones")
+    if waits:
+        phones.start()
     run_worker(
         wiring.url,
         handlers(wiring),
         stop=stop,
         periodic=[PeriodicJob(job=job, cron=cron) for job, cron in schedule.items()],
         concurrency=wiring.settings.job_concurrency,
+        options=WorkerOptions(queues=("default",)) if waits else None,
     )
+    if waits:
+        phones.join()
+
+
+def _wait_for_people(wiring: Wiring, stop: threading.Event) -> None:
+    """Work on what lasts as long as a person thinks, so that nothing else waits behind it."""
+    options = WorkerOptions(queues=(prompts.WAITING_QUEUE,))
+    jobs = {prompts.COLLECT: handlers(wiring)[prompts.COLLECT]}
+    run_worker(wiring.url, jobs, stop=stop, concurrency=PHONES, options=options)
 
 
 def handlers(wiring: Wiring) -> dict[str, Handler]:
@@ -88,8 +105,17 @@ def handlers(wiring: Wiring) -> dict[str, Handler]:
                 actor=RENEWER,
             )
 
+    def collect(payload: Mapping[str, Json]) -> None:
+        prompt_id = uuid.UUID(str(payload["prompt"]))
+        collecting.collect(wiring.desk, prompt_id, at=wiring.clock())
+
+    def withdraw(payload: Mapping[str, Json]) -> None:
+        collecting.withdraw(wiring.desk, uuid.UUID(str(payload["prompt"])))
+
     return {
         **found,
+        prompts.COLLECT: collect,
+        prompts.WITHDRAW: withdraw,
         "ca.renew_services": renew_services,
         upgrades.JOB: raise_levels,
         "signing.renew_proofs": renew,

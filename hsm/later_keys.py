@@ -12,6 +12,7 @@ from hsm.ets102204 import Ets102204, Ets102204Settings
 from hsm.key_uri import KeyScheme, KeyURI
 from hsm.later import CanBatch, CanCancel, LaterKey
 from hsm.mobile_id import MobileId
+from hsm.pins import PinSources
 from hsm.provider_http import ProviderHttp, SecretReader
 from hsm.provider_settings import Provider, ProviderSettings
 from hsm.refusals import ProviderSettingsInvalid
@@ -110,6 +111,15 @@ class LaterKeys:
             )
         else:
             self._sims[name] = MobileId(settings, http, secrets_of=self._secrets_of)
+
+
+def no_providers() -> LaterKeys:
+    """Give the providers of an installation that has none."""
+    return LaterKeys(ProviderSettings(), secrets_of=PinSources().read, clock=_now)
+
+
+def _now() -> datetime:
+    raise AssertionError("nobody is asked where there is no provider")
 
 
 def _not_set(uri: KeyURI) -> ProviderSettingsInvalid:

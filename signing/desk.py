@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from hsm.later_keys import LaterKeys, no_providers
 from hsm.providers import KeyStore
 from pdf.evidence import EvidenceSource
 from pdf.prepare import prepare
@@ -25,6 +26,7 @@ class Desk:
     timestamps: TimestampSource | None = None
     evidence: EvidenceSource | None = None
     policy: SigningPolicy = field(default_factory=SigningPolicy)
+    remote: LaterKeys = field(default_factory=no_providers)
     prepare: Prepare = prepare
     reading: Reading = field(default_factory=DirectReading)
 

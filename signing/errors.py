@@ -7,6 +7,7 @@ SigningError
 ├── SignatureConflict        another signature was already accepted for the request
 ├── SignatureUnacceptable    the posted signature does not belong to the certificate and document
 ├── KeyNotHere               the key answers later, and cannot be used at once
+├── NotAskable               the signer cannot be asked for these requests together
 ├── LevelNotOffered          the asked PAdES level cannot be made here
 ├── DocumentGone             the stored document is past its retention, or its storage was lost
 ├── WorkersBusy              every process that reads documents is busy
@@ -88,6 +89,16 @@ class KeyNotHere(SigningError):
     def diagnostics(self) -> str:
         """Say what the caller can do."""
         return "Let the holder sign with the token, and post the signature."
+
+
+class NotAskable(SigningError):
+    """The signer cannot be asked for these requests together, or was asked already."""
+
+    code = "not_askable"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Name waiting requests of one certificate, each started with `hold` and not asked."
 
 
 class LevelNotOffered(SigningError):

@@ -40,7 +40,9 @@ from signing.errors import (
 )
 from signing.finish import Finish, Finished
 from signing.models import Signature, SignRequest, SignRequestStatus, WhenNoTimestamp
+from signing.prompts import answers_now, ask, withdraw
 from signing.proofs import Version, record_proof
+from signing.remote_keys import is_remote, signature_now
 from signing.signing_keys import SigningCertificate, certificate_for
 from signing.upgrades import queue_upgrade
 
@@ -61,6 +63,8 @@ class SignOrder:
     options: SignatureOptions
     level: Level | None = None
     when_no_timestamp: WhenNoTimestamp = WhenNoTimestamp.FAIL
+    hold: bool = False
+    """Not to ask the signer's phone or service yet: several are to be asked for together."""
     request_id: uuid.UUID = field(default_factory=uuid7)
 
 
@@ -82,7 +86,7 @@ def start(
         prepared = _stage(desk, source, order, signer, at=at)
         request = SignRequest(
             id=order.request_id,
-            status=_waits_for(signer),
+            status=_waits_for(desk, signer, prepared),
             actor=actor,
             certificate_id=signer.row.id,
             organization_id=signer.row.organization_id,
@@ -97,6 +101,9 @@ def start(
         with desk.sessions.begin() as session:
             session.add(request)
             _record(session, request, "sign.prepared", at=at, actor=actor)
+            if _is_to_ask(request, signer) and not order.hold:
+                session.flush()
+                ask(desk, session, [request], at=at)
     except BaseException:
         desk.documents.remove(order.request_id)
         raise
@@ -154,6 +161,7 @@ def cancel(desk: Desk, request_id: uuid.UUID, *, at: datetime, actor: str) -> Si
             raise SignRequestClosed("the document is already signed")
         if request.status in OPEN:
             request.status = SignRequestStatus.CANCELLED
+            withdraw(session, request, at=at)
             _record(session, request, "sign.cancelled", at=at, actor=actor)
     desk.documents.remove(request_id)
     return request
@@ -205,14 +213,23 @@ def _stage(
     return prepared
 
 
-def _waits_for(signer: SigningCertificate) -> SignRequestStatus:
-    return SignRequestStatus.PREPARED if signer.answers_now else SignRequestStatus.WAITING
+def _waits_for(
+    desk: Desk, signer: SigningCertificate, prepared: PreparedSignature
+) -> SignRequestStatus:
+    now = signer.answers_now or answers_now(desk, signer.row, prepared.algorithm)
+    return SignRequestStatus.PREPARED if now else SignRequestStatus.WAITING
+
+
+def _is_to_ask(request: SignRequest, signer: SigningCertificate) -> bool:
+    return request.status is SignRequestStatus.WAITING and is_remote(signer.row.key_uri)
 
 
 def _raw_signature(desk: Desk, request: SignRequest, signer: SigningCertificate) -> bytes:
     if signer.row.key_uri is None:
         raise KeyNotHere(f"the key of certificate {signer.row.serial_number} is with its holder")
     prepared = PreparedSignature.from_json(request.prepared)
+    if is_remote(signer.row.key_uri):
+        return signature_now(desk, signer.row, prepared, request.file_name)
     key = desk.keys.open(signer.row.key_uri)
     return algorithms.sign(key, KeySignatureAlgorithm(prepared.algorithm), prepared.to_be_signed)
 

@@ -10,7 +10,9 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from api.errors import ParameterInvalid
+from api.problems import TEXTS
 from api.schemas.lists import Schema
+from hsm.ets102204_profile import MAX_TOGETHER
 from pdf.appearance import Stamp
 from pdf.options import CertificationLevel, Level, SignatureOptions
 from pdf.placement import BoxSpace
@@ -86,6 +88,10 @@ class SignOptionsIn(Schema):
         default=WhenNoTimestamp.FAIL,
         description="`queue` signs at B-B while no time-stamp can be had, and raises it later",
     )
+    hold: bool = Field(
+        default=False,
+        description="Do not ask the signer's phone yet: `POST /sign/ask` asks for several at once",
+    )
     stamp: Annotated[StampIn | None, BeforeValidator(_stamp)] = None
     field: Text = None
     page: int | None = None
@@ -138,6 +144,7 @@ class SignOptionsIn(Schema):
             options=options,
             level=self.level,
             when_no_timestamp=self.when_no_timestamp,
+            hold=self.hold,
             request_id=request_id,
         )
 
@@ -150,6 +157,20 @@ class SignatureIn(Schema):
     def raw(self) -> bytes:
         """Return its bytes."""
         return _decoded(self.signature, "signature")
+
+
+class AskIn(Schema):
+    """Which held requests the signer is to be asked for, with one PIN for all of them."""
+
+    requests: list[uuid.UUID] = Field(min_length=1, max_length=MAX_TOGETHER)
+
+
+class ReasonOut(BaseModel):
+    """Why there is no signature, in words."""
+
+    vi: str
+    en: str
+    what_to_do: str
 
 
 class SignRequestOut(BaseModel):
@@ -170,6 +191,10 @@ class SignRequestOut(BaseModel):
     expires_at: datetime
     completed_at: datetime | None
     error_code: str | None
+    reason: ReasonOut | None = Field(default=None, description="The words for `error_code`")
+    verification_code: str | None = Field(
+        default=None, description="Four digits that the signer's phone shows too: compare them"
+    )
     to_be_signed: str | None = Field(default=None, description="base64: sign exactly these bytes")
     digest: str | None = Field(default=None, description="base64: the hash of to_be_signed")
     hash_algorithm: str | None = None
@@ -191,6 +216,8 @@ class SignRequestOut(BaseModel):
             expires_at=row.expires_at,
             completed_at=row.completed_at,
             error_code=row.error_code,
+            reason=_reason(row.error_code),
+            verification_code=row.verification_code,
         )
         if row.status is SignRequestStatus.WAITING:
             prepared = PreparedSignature.from_json(row.prepared)
@@ -198,6 +225,11 @@ class SignRequestOut(BaseModel):
             shown.digest = base64.b64encode(prepared.digest).decode()
             shown.hash_algorithm = prepared.hash_algorithm
         return shown
+
+
+def _reason(code: str | None) -> ReasonOut | None:
+    text = TEXTS.get(code or "")
+    return None if text is None else ReasonOut(vi=text.vi, en=text.en, what_to_do=text.do)
 
 
 def _decoded(text: str, where: str) -> bytes:
