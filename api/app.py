@@ -35,6 +35,8 @@ from api.routes import (
     proofs,
     reports,
     sign,
+    sign_batches,
+    sign_preflight,
     sign_together,
     subscribers,
     trust_anchors,
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from api.wiring import Wiring
 
 ROUTERS = (
+    sign_batches.router,
+    sign_preflight.router,
     sign.router,
     sign_together.router,
     certificate_keys.router,

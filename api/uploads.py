@@ -69,7 +69,7 @@ class Upload:
 
 
 @dataclass(slots=True)
-class _Sink:
+class Sink:
     """The temporary file being filled."""
 
     directory: Path
@@ -84,6 +84,7 @@ class _Sink:
         self.file = cast("BinaryIO", tempfile.TemporaryFile(dir=self.directory))  # noqa: SIM115 -- closed by Upload.close
 
     def take(self, data: bytes) -> None:
+        """Take more of the file; raises BodyTooLarge."""
         self.size += len(data)
         if self.size > self.limit:
             raise BodyTooLarge(self.limit)
@@ -106,6 +107,7 @@ class _Sink:
         self.file.flush()
 
     def upload(self, *, name: str, options: Mapping[str, object]) -> Upload:
+        """Give the finished file, at its beginning."""
         self.file.seek(0)
         return Upload(self.file, name, self.size, self._digest.hexdigest(), options)
 
@@ -121,7 +123,7 @@ async def receive(
     slack = MAX_OPTION_BYTES if kind == b"multipart/form-data" else 0
     if declared.isdigit() and int(declared) > limit + slack:
         raise BodyTooLarge(limit)
-    sink = _Sink(spool, limit)
+    sink = Sink(spool, limit)
     try:
         if kind == b"multipart/form-data":
             return await _multipart(request, sink, parameters.get(b"boundary", b""))
@@ -134,22 +136,22 @@ async def receive(
         raise
 
 
-async def _raw(request: Request, sink: _Sink) -> Upload:
+async def _raw(request: Request, sink: Sink) -> Upload:
     async for chunk in request.stream():
         sink.take(chunk)
         await sink.settle()
     await sink.settle(at_end=True)
-    name = _file_name(request.query_params.get("file_name", ""))
+    name = safe_name(request.query_params.get("file_name", ""))
     options = {k: v for k, v in request.query_params.items() if k != "file_name"}
     return sink.upload(name=name, options=options)
 
 
 @dataclass(slots=True)
-class _Form:
+class Form:
     """The state of a multipart body while it is being parsed."""
 
-    sink: _Sink
-    content: _Sink | None = None
+    sink: Sink
+    content: Sink | None = None
     seen_file: bool = False
     file_name: str = ""
     content_name: str = ""
@@ -163,6 +165,7 @@ class _Form:
     _current: str | None = None
 
     def callbacks(self) -> dict[str, object]:
+        """Give the parser what it calls."""
         return {
             "on_part_begin": self._begin,
             "on_header_field": self._name,
@@ -173,7 +176,7 @@ class _Form:
             "on_end": self._end,
         }
 
-    def sinks(self) -> list[_Sink]:
+    def sinks(self) -> list[Sink]:
         """List the files being filled."""
         return [self.sink] if self.content is None else [self.sink, self.content]
 
@@ -215,7 +218,7 @@ class _Form:
         elif name == CONTENT and file_name:
             if self.content is not None:
                 raise ParameterInvalid(CONTENT, "given twice")
-            self.content = _Sink(self.sink.directory, self.sink.limit)
+            self.content = Sink(self.sink.directory, self.sink.limit)
             self.content_name = file_name
         elif name in self.fields:
             raise ParameterInvalid(name[:MAX_NAME_CHARACTERS], "given twice")
@@ -252,15 +255,15 @@ class _Form:
         return {**plain, **parsed}
 
 
-async def _multipart(request: Request, sink: _Sink, boundary: bytes) -> Upload:
+async def _multipart(request: Request, sink: Sink, boundary: bytes) -> Upload:
     if not boundary:
         raise ParameterInvalid("Content-Type", "the multipart boundary is missing")
-    form = _Form(sink)
+    form = Form(sink)
     try:
         await _parsed(request, form, boundary)
-        upload = sink.upload(name=_file_name(form.file_name), options=form.options())
+        upload = sink.upload(name=safe_name(form.file_name), options=form.options())
         if form.content is not None:
-            upload.content = form.content.upload(name=_file_name(form.content_name), options={})
+            upload.content = form.content.upload(name=safe_name(form.content_name), options={})
     except BaseException:
         if form.content is not None:
             form.content.file.close()
@@ -268,7 +271,7 @@ async def _multipart(request: Request, sink: _Sink, boundary: bytes) -> Upload:
     return upload
 
 
-async def _parsed(request: Request, form: _Form, boundary: bytes) -> None:
+async def _parsed(request: Request, form: Form, boundary: bytes) -> None:
     """Read the body into the form's sinks."""
     try:
         parser = MultipartParser(boundary, cast("MultipartCallbacks", form.callbacks()))
@@ -287,7 +290,7 @@ async def _parsed(request: Request, form: _Form, boundary: bytes) -> None:
         await sink.settle(at_end=True)
 
 
-def _file_name(text: str) -> str:
+def safe_name(text: str) -> str:
     """Keep the last component of a name that a stranger gave, without control characters."""
     last = text.replace("\\", "/").rsplit("/", 1)[-1]
     kept = "".join(c for c in last if c.isprintable())[:MAX_NAME_CHARACTERS]

@@ -48,6 +48,7 @@ from signing.desk import Desk
 from signing.documents import DocumentStore
 from signing.isolation import Isolation
 from signing.preparing import IsolatedPrepare
+from signing.reading import IsolatedReading
 from signing.timestamps import InTurn, OwnTimestamps
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class Wiring:
             timestamps=self._timestamps(),
             evidence=_LateEvidence(self),
             prepare=IsolatedPrepare(self.isolation),
+            reading=IsolatedReading(self.isolation),
             remote=self.remote,
         )
         self.at_once = AtOnce(self.desk, self.direct)

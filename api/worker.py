@@ -16,7 +16,7 @@ from ca import jobs as ca_jobs
 from ca import renewal as authority_renewal
 from db.jobs import Handler, PeriodicJob, WorkerOptions, run_worker
 from signing import jobs as signing_jobs
-from signing import collecting, prompts, renewal, upgrades
+from signing import batches, collecting, prompts, renewal, upgrades
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +32,8 @@ OWN_SCHEDULE: Final = {
     "api.purge_idempotency": "41 * * * *",
     "ca.renew_services": "11 3 * * *",
     upgrades.JOB: "*/2 * * * *",
+    "signing.take_up_batches": "* * * * *",
+    "signing.sweep_batches": "37 * * * *",
     "signing.renew_proofs": "17 2 * * *",
 }
 
@@ -114,6 +116,7 @@ def handlers(wiring: Wiring) -> dict[str, Handler]:
 
     return {
         **found,
+        **_of_batches(wiring),
         prompts.COLLECT: collect,
         prompts.WITHDRAW: withdraw,
         "ca.renew_services": renew_services,
@@ -122,6 +125,24 @@ def handlers(wiring: Wiring) -> dict[str, Handler]:
         "signing.expire_requests": expire,
         "signing.sweep_documents": sweep,
         "api.purge_idempotency": purge,
+    }
+
+
+def _of_batches(wiring: Wiring) -> dict[str, Handler]:
+    def run_batch(payload: Mapping[str, Json]) -> None:
+        batch_id = uuid.UUID(str(payload["batch_id"]))
+        batches.run(wiring.desk, batch_id, clock=wiring.clock)
+
+    def take_up(_: Mapping[str, Json]) -> None:
+        batches.take_up(wiring.desk)
+
+    def sweep(_: Mapping[str, Json]) -> None:
+        wiring.desk.batches.sweep(older_than=wiring.clock() - KEPT_ANSWERS)
+
+    return {
+        batches.JOB: run_batch,
+        "signing.take_up_batches": take_up,
+        "signing.sweep_batches": sweep,
     }
 
 

@@ -15,8 +15,10 @@ from api.schemas.lists import Schema
 from hsm.ets102204_profile import MAX_TOGETHER
 from pdf.appearance import Stamp
 from pdf.options import CertificationLevel, Level, SignatureOptions
-from pdf.placement import BoxSpace
+from pdf.placement import POINTS_PER_MM, BoxSpace
 from pdf.prepared import PreparedSignature
+from pdf.spot import MAX_ANCHOR, AnchorSpot, Corner, CornerSpot, IfTaken, Side, Spot
+from pdf.templates import template_from
 from signing.models import SignRequest, SignRequestStatus, UpgradeState, WhenNoTimestamp
 from signing.sign import SignOrder
 
@@ -25,6 +27,7 @@ MAX_TEXT = 1000
 MAX_STAMP_LINES = 12
 MAX_IMAGE_CHARACTERS = 4 * 1024 * 1024
 _BOX_NUMBERS = 4
+_PAIR = 2
 Text = Annotated[str | None, Field(max_length=MAX_TEXT)]
 
 
@@ -48,6 +51,25 @@ def _stamp(value: object) -> object:
     return {"preset": value} if isinstance(value, str) else value
 
 
+def _anchor(value: object) -> object:
+    value = _from_text(value)
+    return {"text": value} if isinstance(value, str) else value
+
+
+def _pair(value: object) -> object:
+    value = _from_text(value)
+    return value.split(",") if isinstance(value, str) else value
+
+
+class AnchorIn(Schema):
+    """Words on the page; `{name}` and `{position}` stand for the signer's."""
+
+    text: str = Field(max_length=MAX_ANCHOR)
+    side: Side = Side.ABOVE
+    occurrence: int = Field(default=-1, description="1 is the first, -1 the last")
+    gap: float = 3.0
+
+
 class StampIn(Schema):
     """A visible signature; `image` is a PNG or JPEG as base64."""
 
@@ -62,6 +84,14 @@ class StampIn(Schema):
     organization: Text = None
     position: Text = None
     number: Text = None
+    words: dict[str, Annotated[str, Field(max_length=MAX_TEXT)]] = Field(
+        default_factory=dict,
+        max_length=MAX_STAMP_LINES,
+        description="A preset's own words: form (nd30.copy), arrived, forward_to (incoming)",
+    )
+    template: dict[str, object] | None = Field(
+        default=None, description="A template of one's own instead of a preset"
+    )
 
     def stamp(self) -> Stamp:
         """Return it as the PDF room takes it."""
@@ -75,6 +105,8 @@ class StampIn(Schema):
             organization=self.organization,
             position=self.position,
             number=self.number,
+            words=self.words,
+            template=template_from(self.template) if self.template is not None else None,
         )
 
 
@@ -97,11 +129,22 @@ class SignOptionsIn(Schema):
     page: int | None = None
     box: Annotated[list[float] | None, BeforeValidator(_box)] = None
     box_space: BoxSpace = BoxSpace.SEEN
+    corner: Corner | None = None
+    margin_mm: Annotated[list[float] | None, BeforeValidator(_pair)] = Field(
+        default=None, description="From the side, and from above or below, with `corner`"
+    )
+    anchor: Annotated[AnchorIn | None, BeforeValidator(_anchor)] = None
+    if_taken: IfTaken = Field(
+        default=IfTaken.REFUSE, description="`move` takes the nearest place that is free"
+    )
     reason: Text = None
     location: Text = None
     name: Text = None
     contact: Text = None
     certify: int | None = Field(default=None, ge=1, le=3, description="DocMDP permissions, 1 to 3")
+    agency_copy: bool = Field(
+        default=False, description="The document is a copy that the agency made itself"
+    )
     password: str | None = Field(default=None, max_length=MAX_TEXT, repr=False)
 
     @classmethod
@@ -115,6 +158,10 @@ class SignOptionsIn(Schema):
             raise ParameterInvalid(where, first["msg"]) from error
         if asked.box is not None and len(asked.box) != _BOX_NUMBERS:
             raise ParameterInvalid("box", "left, bottom, right, top in points are expected")
+        if sum(each is not None for each in (asked.box, asked.corner, asked.anchor)) > 1:
+            raise ParameterInvalid("box", "one of box, corner and anchor is expected")
+        if asked.margin_mm is not None and len(asked.margin_mm) != _PAIR:
+            raise ParameterInvalid("margin_mm", "two lengths in mm are expected")
         if (asked.certificate_id is None) == (asked.key is None):
             raise ParameterInvalid("certificate_id", "either certificate_id or key is expected")
         return asked
@@ -123,30 +170,51 @@ class SignOptionsIn(Schema):
         self, *, certificate_id: uuid.UUID, file_name: str, request_id: uuid.UUID, at: datetime
     ) -> SignOrder:
         """Return it as the signing room takes it."""
+        return SignOrder(
+            certificate_id=certificate_id,
+            file_name=file_name,
+            options=self.signature_options(at=at),
+            level=self.level,
+            when_no_timestamp=self.when_no_timestamp,
+            request_id=request_id,
+            hold=self.hold,
+        )
+
+    def signature_options(self, *, at: datetime) -> SignatureOptions:
+        """Return what it says about the signature itself."""
         box = (self.box[0], self.box[1], self.box[2], self.box[3]) if self.box else None
-        options = SignatureOptions(
+        return SignatureOptions(
             signing_time=at,
             field=self.field,
             page=self.page,
             box=box,
             box_space=self.box_space,
+            spot=self._spot(),
+            if_taken=self.if_taken,
             stamp=self.stamp.stamp() if self.stamp is not None else None,
             reason=self.reason,
             location=self.location,
             name=self.name,
             contact=self.contact,
             certify=CertificationLevel(self.certify) if self.certify is not None else None,
+            agency_copy=self.agency_copy,
             password=self.password,
         )
-        return SignOrder(
-            certificate_id=certificate_id,
-            file_name=file_name,
-            options=options,
-            level=self.level,
-            when_no_timestamp=self.when_no_timestamp,
-            hold=self.hold,
-            request_id=request_id,
-        )
+
+    def _spot(self) -> Spot | None:
+        if self.anchor is not None:
+            return AnchorSpot(
+                text=self.anchor.text,
+                side=self.anchor.side,
+                occurrence=self.anchor.occurrence,
+                gap=self.anchor.gap,
+            )
+        if self.corner is None:
+            return None
+        if self.margin_mm is None:
+            return CornerSpot(corner=self.corner)
+        aside, away = (length * POINTS_PER_MM for length in self.margin_mm)
+        return CornerSpot(corner=self.corner, margin=(aside, away))
 
 
 class SignatureIn(Schema):
