@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "verify": "api.commands.verify:verify",
     "simulate-operator": "api.commands.simulate_operator:simulate_operator",
     "extend": "api.commands.extend:extend",
-    "ca": "api.commands.registry:ca_group",
+    "ca": "api.commands.publication:ca_group",
     "certificates": "api.commands.certificates:group",
     "issuers": "api.commands.imports:issuers_group",
     "devices": "api.commands.devices:group",

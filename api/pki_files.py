@@ -7,6 +7,7 @@ runs in threads: it asks the database, so that no answer is older than the last 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,14 +17,25 @@ from ca import authorities, crl
 from ca.errors import CaError
 
 if TYPE_CHECKING:
+    import uuid
+
+    from sqlalchemy.orm import Session
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from api.wiring import Wiring
+    from ca.models import Authority
 
 MAX_REQUEST_BYTES: Final = 64 * 1024
 """RFC 3161 requests are a few hundred bytes."""
 TSA_TYPE: Final = b"application/timestamp-reply"
 _OK: Final = 200
+LISTS_KEPT: Final = 4
+"""A list of a million entries has 49 MB."""
+_FILE: Final = re.compile(
+    r"(?P<slug>[a-z0-9-]{1,64})(?:\.(?P<kind>cer)"
+    r"|(?:/(?P<shard>[0-9]{1,4}))?(?P<delta>/delta)?\.crl)"
+)
+"""`issuing.cer`, `issuing.crl`, `issuing/3.crl`, `issuing/delta.crl`, `issuing/3/delta.crl`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +48,16 @@ class Reply:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
+_NO_FILE: Final = Reply(404, b"text/plain; charset=utf-8", b"no such file\n")
+
+
 class PkiFiles:
     """Answers its own paths and passes all others on to the framework."""
 
     def __init__(self, app: ASGIApp, wiring: Wiring) -> None:
         self.app = app
         self.wiring = wiring
+        self._lists = _Lists()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch by path."""
@@ -62,28 +78,27 @@ class PkiFiles:
     async def _file(self, scope: Scope) -> Reply:
         if scope["method"] not in {"GET", "HEAD"}:
             return _not_allowed(b"GET, HEAD")
-        slug, _, kind = scope["path"].removeprefix("/pki/").rpartition(".")
         try:
-            reply = await run_in_threadpool(self._read, slug, kind)
+            reply = await run_in_threadpool(self._read, scope["path"].removeprefix("/pki/"))
         except CaError:
-            return Reply(404, b"text/plain; charset=utf-8", b"no such file\n")
+            return _NO_FILE
         wanted = dict(scope["headers"]).get(b"if-none-match")
         etag = dict(reply.headers).get(b"etag")
         if wanted is not None and wanted == etag:
             return Reply(304, reply.media_type, b"", reply.headers)
         return reply
 
-    def _read(self, slug: str, kind: str) -> Reply:
+    def _read(self, path: str) -> Reply:
+        found = _FILE.fullmatch(path)
+        if found is None:
+            return _NO_FILE
         with self.wiring.sessions() as session:
-            authority = authorities.by_slug(session, slug)
-            if kind == "crl":
-                body, media_type = crl.latest(session, authority).der, b"application/pkix-crl"
-            elif kind == "cer":
-                body, media_type = authority.certificate, b"application/pkix-cert"
-            else:
-                return Reply(404, b"text/plain; charset=utf-8", b"no such file\n")
-        etag = b'"' + hashlib.sha256(body).hexdigest()[:32].encode() + b'"'
-        return Reply(_OK, media_type, body, ((b"cache-control", b"no-cache"), (b"etag", etag)))
+            authority = authorities.by_slug(session, found["slug"])
+            if found["kind"] == "cer":
+                return _file(authority.certificate, b"application/pkix-cert")
+            shard = int(found["shard"]) if found["shard"] else None
+            scope = crl.Scope(shard, delta=bool(found["delta"]))
+            return self._lists.reply(session, authority, scope)
 
     @staticmethod
     async def _reply(send: Send, scope: Scope, reply: Reply) -> None:
@@ -97,8 +112,29 @@ class PkiFiles:
         await send({"type": "http.response.body", "body": body})
 
 
+class _Lists:
+    """The lists served last: a large one is read from the database once for each issue of it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[uuid.UUID, Reply] = {}
+
+    def reply(self, session: Session, authority: Authority, scope: crl.Scope) -> Reply:
+        newest = crl.newest_id(session, authority, scope)
+        kept = self._kept.get(newest)
+        if kept is None:
+            kept = _file(crl.encoded(session, newest), b"application/pkix-crl")
+            others = [pair for pair in self._kept.items() if pair[0] != newest]
+            self._kept = dict([*others[-LISTS_KEPT + 1 :], (newest, kept)])
+        return kept
+
+
+def _file(body: bytes, media_type: bytes) -> Reply:
+    etag = b'"' + hashlib.sha256(body).hexdigest()[:32].encode() + b'"'
+    return Reply(_OK, media_type, body, ((b"cache-control", b"no-cache"), (b"etag", etag)))
+
+
 async def _body(receive: Receive) -> bytes:
-    """Read a small body; a larger one gives b"", which both protocols answer as malformed."""
+    """Read a small body; a larger one gives b"", which is answered as malformed."""
     parts: list[bytes] = []
     size = 0
     while True:

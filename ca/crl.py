@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import defer
 
 from ca import tbs
 from ca.authority_signers import signer
@@ -24,8 +25,10 @@ from ca.models import Authority, AuthorityRole, CertificateRevocationList
 from db import audit, bulk
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Iterator
 
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from hsm.providers import KeyStore
@@ -55,6 +58,7 @@ comes once a day."""
 MAX_SHARDS: Final = 1024
 
 List = CertificateRevocationList
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +105,12 @@ def publish_scope(
     at: datetime,
     actor: str = "system",
 ) -> List:
-    """Sign the next list of one scope; a delta needs its complete list (CrlUnavailable)."""
+    """Sign the next list of one scope; a delta gets its complete list if there is none."""
     work = _Publication(session, authority, keys, at, actor)
     if not scope.delta:
         return work.complete(scope.shard, lifetime=DEFAULT_LIFETIME)
-    base = latest(session, authority, Scope(scope.shard))
-    if base.snapshot is None:
+    base = _newest(session, authority, Scope(scope.shard))
+    if base is None or base.snapshot is None:
         base = work.complete(scope.shard, lifetime=DEFAULT_LIFETIME)
     return work.delta(base)
 
@@ -168,17 +172,37 @@ def scopes(session: Session, authority: Authority) -> Iterator[tuple[Scope, List
 
 def latest(session: Session, authority: Authority, scope: Scope = COMPLETE) -> List:
     """Find the newest list of a scope; CrlUnavailable before the first."""
-    found = _newest(session, authority, scope)
+    found: List | None = session.scalar(_of_scope(select(List), authority, scope))
     if found is None:
         raise CrlUnavailable(f"{scope.path(authority.slug)} has not been published yet")
     return found
 
 
+def newest_id(session: Session, authority: Authority, scope: Scope = COMPLETE) -> uuid.UUID:
+    """Find the row of the newest list of a scope without reading its octets; CrlUnavailable."""
+    found: uuid.UUID | None = session.scalar(_of_scope(select(List.id), authority, scope))
+    if found is None:
+        raise CrlUnavailable(f"{scope.path(authority.slug)} has not been published yet")
+    return found
+
+
+def encoded(session: Session, list_id: uuid.UUID) -> bytes:
+    """Read the octets of a list."""
+    query = "SELECT der FROM certificate_revocation_lists WHERE id = %(id)s"
+    return _bytes(bulk.fetch(session, query, {"id": list_id})[0][0])
+
+
 def _newest(session: Session, authority: Authority, scope: Scope) -> List | None:
+    """Find what is known of a list but its octets, of which there may be 50 MB."""
+    without_octets = select(List).options(defer(List.der))
+    return session.scalar(_of_scope(without_octets, authority, scope))
+
+
+def _of_scope(query: Select[T], authority: Authority, scope: Scope) -> Select[T]:
     same_shard = List.shard.is_(None) if scope.shard is None else List.shard == scope.shard
     kind = List.base_number.is_not(None) if scope.delta else List.base_number.is_(None)
-    query = select(List).where(List.authority_id == authority.id, same_shard, kind)
-    return session.scalar(query.order_by(List.number.desc()).limit(1))
+    found = query.where(List.authority_id == authority.id, same_shard, kind)
+    return found.order_by(List.number.desc()).limit(1)
 
 
 def _is_large(session: Session, found: List) -> bool:

@@ -1,7 +1,7 @@
-"""`antin certificates`: the registry's commands, and those of certificates issued elsewhere."""
+"""`antin certificates`: the registry's commands, many at once, and those issued elsewhere."""
 
 from api.commands import imports
-from api.commands.registry import certificates_group
+from api.commands.publication import certificates_group
 
 certificates_group.command("import")(imports.import_)
 
