@@ -21,6 +21,7 @@ from hsm.errors import PinRequired
 from hsm.key_uri import KeyURI
 from hsm.providers import KeyStore
 from hsm.secret import Secret
+from hsm.softhsm import ENVIRONMENT_VARIABLE
 from hsm.software import generate_key_file, write_private_file
 from hsm.tokens import SoftHSMHome, create_softhsm_token, generate_key
 
@@ -129,6 +130,13 @@ def _read(settings: Settings, described: Path) -> Vault:
         raise SetUpFailed("the keys are on a token, and its PKCS#11 module is not to be found")
     _softhsm(settings, settings.pkcs11_module)
     return Vault(settings.home, kind, settings.pkcs11_module, KeyURI.parse(facts["token"]))
+
+
+def point_to_own_tokens(settings: Settings) -> None:
+    """Let SoftHSM find the tokens of this installation, if it has any and nobody named others."""
+    conf = settings.home / "softhsm" / "softhsm2.conf"
+    if conf.exists():
+        os.environ.setdefault(ENVIRONMENT_VARIABLE, str(conf))
 
 
 def _softhsm(settings: Settings, module: Path) -> SoftHSMHome:

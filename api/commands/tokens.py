@@ -6,7 +6,6 @@ argument, since other accounts of the machine see those. Exit codes: 0 done, 1 r
 usage. A refused PIN is never tried again.
 """
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from api.commands.output import AsJson, out, print_json, show, told
 from api.errors import ParameterInvalid
 from api.settings import from_environment, secret_from_environment
+from api.vault import point_to_own_tokens
 from hsm import pin_changes
 from hsm import tokens as key_tokens
 from hsm.algorithms import KeyAlgorithm
@@ -29,7 +29,6 @@ from hsm.pin_changes import UnlockWith
 from hsm.pins import PinSources
 from hsm.providers import KeyStore
 from hsm.secret import Secret
-from hsm.softhsm import ENVIRONMENT_VARIABLE
 
 group = typer.Typer(no_args_is_help=True, help="PKCS#11 tokens: keys, certificates and PINs.")
 
@@ -183,10 +182,7 @@ def unlock(
 
 def _modules(given: list[Path] | None) -> list[Path]:
     settings = from_environment()
-    own = settings.home / "softhsm" / "softhsm2.conf"
-    if own.exists():
-        # The tokens of this installation, unless the machine's owner named others.
-        os.environ.setdefault(ENVIRONMENT_VARIABLE, str(own))
+    point_to_own_tokens(settings)
     found = given or ([settings.pkcs11_module] if settings.pkcs11_module else [])
     if not found:
         raise typer.BadParameter("no PKCS#11 module is configured", param_hint="--module")
