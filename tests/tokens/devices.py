@@ -108,7 +108,14 @@ class Device(ABC):
         }
 
     def _serial_of(self, label: str) -> str:
-        return next(serial_text(t) for t in self.loaded.tokens() if t.label == label)
+        found: list[str] = []
+
+        def look() -> list[str]:
+            found.extend(serial_text(t) for t in self.loaded.tokens() if t.label == label)
+            return found
+
+        wait_for(look, f"no token {label!r} showed itself")
+        return found[0]
 
 
 class SoftHsm(Device):
