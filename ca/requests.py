@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ca import csr, devices, organizations, profiles, subscribers
+from ca import csr, devices, organizations, profiles, request_routing, subscribers
 from ca.errors import (
     CertificateNotFound,
     RequestInvalid,
@@ -309,6 +309,8 @@ def _record(
     at: datetime,
     actor: str,
 ) -> None:
+    if request.state is State.RECEIVED:
+        request_routing.receive(session, request, at=at)
     audit.record(
         session,
         at=at,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.auth import Call, needs
 from api.errors import Unexpected
 from api.idempotency import Answer, Attempt
-from api.permissions import Action, list_scope
+from api.permissions import Action, list_scope, scopes
 from api.problems import ROOTS, Language, language_of, problem
 from api.responses import problems
 from api.schemas.certificates import (
@@ -22,7 +22,7 @@ from api.schemas.certificates import (
     RequestOut,
 )
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, decode_id, page
-from ca import issue, issue_batch, registry, requests, revoke, subscribers
+from ca import issue, issue_batch, registry, request_routing, requests, revoke, subscribers
 from ca.errors import RequestInvalid, SelfApproval, TransitionNotAllowed
 from ca.issue_batch import Outcome
 from ca.issue_intents import Asked, Context
@@ -166,7 +166,11 @@ def return_(call: Decider, request_id: uuid.UUID, body: DecisionIn) -> RequestOu
 
 def _asked(call: Call, request_id: uuid.UUID, note: str | None) -> Asked:
     def permit(session: Session, organization_id: uuid.UUID) -> None:
-        call.require(session, Action.REQUEST_DECIDE, organization_id=organization_id)
+        where: uuid.UUID | None = organization_id
+        if None not in scopes(call.actor, Action.REQUEST_DECIDE):
+            routed = request_routing.routing(session, request_id)
+            where = routed.decider_id if routed is not None else organization_id
+        call.require(session, Action.REQUEST_DECIDE, organization_id=where)
 
     return Asked(request_id=request_id, actor=call.identity, approve=True, note=note, permit=permit)
 
@@ -214,7 +218,8 @@ _LATER = frozenset(
 
 def _decidable(call: Call, request_id: uuid.UUID, session: Session) -> CertificateRequest:
     row = requests.get(session, request_id)
-    call.require(session, Action.REQUEST_DECIDE, organization_id=row.organization_id)
+    where = request_routing.decider(session, row)
+    call.require(session, Action.REQUEST_DECIDE, organization_id=where)
     if row.requested_by == call.identity:
         raise SelfApproval("whoever asked for a certificate does not decide on it")
     return row
