@@ -17,15 +17,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rich.progress import Progress
 
-from api.commands import evidence
-from api.commands.output import FAILED, ROOM_ERRORS, complain, err, told
+from api.commands import evidence, sign_ahead
+from api.commands.output import FAILED, ROOM_ERRORS, AsJson, complain, err, told
 from api.commands.output_files import appearing
+from api.commands.sign_looks import Looks
 from api.errors import ParameterInvalid
 from api.settings import from_environment, secret_from_environment
 from hsm import algorithms
 from hsm.providers import KeyStore
 from hsm.secret import Secret
-from pdf.appearance import Stamp
 from pdf.cades import finish_detached, prepare_detached
 from pdf.embed import embed
 from pdf.errors import (
@@ -34,9 +34,9 @@ from pdf.errors import (
     EncryptedPdf,
     LimitExceeded,
     NotAPdf,
-    StampUnreadable,
 )
 from pdf.extend import ExtensionOptions, extend_in_place
+from pdf.finished import is_finished
 from pdf.options import Level, SignatureOptions
 from pdf.prepare import SignatureAlgorithm, SignerChain, prepare
 from pdf.timestamps import HttpTimestampSource
@@ -49,9 +49,7 @@ if TYPE_CHECKING:
     from pdf.evidence import EvidenceSource
 
 UNREADABLE: Final = 4
-MAX_IMAGE_BYTES: Final = 16 * 1024 * 1024
 NOT_READABLE: Final = (NotAPdf, DamagedPdf, EncryptedPdf, LimitExceeded)
-_BOX_NUMBERS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +92,18 @@ class SigningTools:
             password=self.options.password,
         )
 
+    def is_finished(self, source: Path, target: Path) -> bool:
+        """Say whether an earlier run has signed this file already."""
+        if not target.exists() or source.resolve() == target.resolve():
+            return False
+        with source.open("rb") as document, target.open("rb") as signed:
+            return is_finished(
+                document,
+                signed,
+                certificate=self.chain.certificate,
+                level=self.options.level,
+            )
+
     def sign_detached(self, source: Path, target: Path) -> None:
         """Write a detached signature over any file."""
         algorithm = algorithms.default_for(self.key.public_key())
@@ -124,8 +134,27 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
     field: Annotated[str | None, typer.Option(help="An empty signature field.")] = None,
     page: Annotated[int | None, typer.Option(help="1 is the first page, -1 the last.")] = None,
     box: Annotated[str | None, typer.Option(help="X1,Y1,X2,Y2 in points, as seen.")] = None,
-    stamp: Annotated[str | None, typer.Option(help="Preset of a visible signature.")] = None,
+    stamp: Annotated[
+        str | None, typer.Option(help="Preset of a visible signature, or a template's file.")
+    ] = None,
     image: Annotated[Path | None, typer.Option(help="PNG or JPEG for the stamp.")] = None,
+    corner: Annotated[
+        str | None, typer.Option(help="top-left … bottom-right, instead of a box.")
+    ] = None,
+    margin: Annotated[
+        str | None, typer.Option(help="A,B mm from the corner's side and edge.")
+    ] = None,
+    anchor: Annotated[
+        str | None, typer.Option(help="Words on the page to stand at; {name} is the signer's.")
+    ] = None,
+    anchor_side: Annotated[str, typer.Option(help="above, below, left, right, over.")] = "above",
+    if_taken: Annotated[
+        str, typer.Option(help="refuse, or move to the next free place.")
+    ] = "refuse",
+    number: Annotated[str | None, typer.Option(help="Number and symbol, shown by presets.")] = None,
+    word: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE for a preset's own word; repeatable.")
+    ] = None,
     reason: str | None = None,
     location: str | None = None,
     password: Annotated[str | None, typer.Option(help="Opens an encrypted PDF.")] = None,
@@ -135,24 +164,51 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
     ] = None,
     out_dir: Annotated[Path | None, typer.Option(help="Sign every input into this folder.")] = None,
     module: Annotated[Path | None, typer.Option(help="PKCS#11 module of the token.")] = None,
+    preview: Annotated[
+        Path | None, typer.Option(help="Draw the page with the stamp into this PNG; sign nothing.")
+    ] = None,
     *,
+    agency_copy: Annotated[
+        bool, typer.Option("--agency-copy", help="A copy that the agency made itself.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen, and why not; sign nothing.")
+    ] = False,
+    as_json: AsJson = False,
     detached: Annotated[
         bool, typer.Option("--detached", help="Any file: write the signature beside it (.p7s).")
     ] = False,
 ) -> None:
     """Sign PDF files, or any file with --detached, with a key on a token or in a file.
 
+    With --out-dir, outputs that are finished already are left alone: an interrupted run goes on.
     Exit codes: 0 signed; 1 not signed; 2 wrong usage; 4 not a readable PDF.
     """
     with told():
-        pairs = _pairs(files, out_dir, suffix=".p7s" if detached else "")
+        looking = dry_run or preview is not None
+        pairs = _pairs(files, out_dir, suffix=".p7s" if detached else "", looking=looking)
+        looks = Looks(
+            stamp=stamp,
+            image=image,
+            number=number,
+            words=tuple(word or ()),
+            box=box,
+            corner=corner,
+            margin=margin,
+            anchor=anchor,
+            side=anchor_side,
+            if_taken=if_taken,
+        )
         options = SignatureOptions(
             signing_time=datetime.now(UTC),
             level=_level(level, tsa),
             field=field,
             page=page,
-            box=_box(box),
-            stamp=_stamp(stamp, image, box),
+            box=looks.placed(),
+            spot=looks.spot(),
+            if_taken=looks.taken(),
+            stamp=looks.made(),
+            agency_copy=agency_copy,
             reason=reason,
             location=location,
             password=password,
@@ -160,6 +216,14 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
         with _key_store(module) as keys:
             private = keys.open(key)
             signer = _chain(private, _certificates(keys, key, cert), chain)
+            if preview is not None:
+                sign_ahead.save_preview(pairs[0][0], preview, private, signer, options)
+            if dry_run:
+                inputs = [source for source, _ in pairs]
+                good = sign_ahead.dry_run(inputs, private, signer, options, as_json=as_json)
+                raise typer.Exit(0 if good else FAILED)
+            if looking:
+                return
             tools = SigningTools(
                 private,
                 signer,
@@ -167,7 +231,8 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
                 HttpTimestampSource(tsa) if tsa else None,
                 _evidence(options.level, signer, trusted, detached=detached),
             )
-            code = _sign_all(tools.sign_detached if detached else tools.sign, pairs)
+            skip = tools.is_finished if out_dir is not None and not detached else None
+            code = _sign_all(tools.sign_detached if detached else tools.sign, pairs, skip)
     if code:
         raise typer.Exit(code)
 
@@ -182,21 +247,35 @@ def _evidence(
     return evidence.collector(trusted, (signer.certificate, *signer.others))
 
 
-def _sign_all(sign_one: Callable[[Path, Path], None], pairs: list[tuple[Path, Path]]) -> int:
-    worst = 0
+def _sign_all(
+    sign_one: Callable[[Path, Path], None],
+    pairs: list[tuple[Path, Path]],
+    is_done: Callable[[Path, Path], bool] | None = None,
+) -> int:
+    worst = skipped = 0
     with Progress(console=err, transient=True, disable=len(pairs) == 1) as progress:
         task = progress.add_task("Ký số / signing", total=len(pairs))
         for source, target in pairs:
             try:
-                sign_one(source, target)
+                if is_done is not None and is_done(source, target):
+                    skipped += 1
+                else:
+                    sign_one(source, target)
             except ROOM_ERRORS as error:
                 complain(f"{source}: {error}", error.diagnostics())
                 worst = max(worst, UNREADABLE if isinstance(error, NOT_READABLE) else FAILED)
             progress.advance(task)
+    if skipped:
+        err.print(f"antin: {skipped} đã ký từ trước / finished before and left alone")
     return worst
 
 
-def _pairs(files: list[Path], out_dir: Path | None, *, suffix: str) -> list[tuple[Path, Path]]:
+def _pairs(
+    files: list[Path], out_dir: Path | None, *, suffix: str, looking: bool
+) -> list[tuple[Path, Path]]:
+    if looking:
+        inputs = files if out_dir is not None or len(files) != 2 else files[:1]  # noqa: PLR2004 -- IN and OUT
+        return [(file, file) for file in inputs]
     if out_dir is not None:
         names = [file.name for file in files]
         if len(set(names)) < len(names):
@@ -223,29 +302,6 @@ def level_named(text: str) -> Level:
     except ValueError as error:
         offered = ", ".join(Level)
         raise typer.BadParameter(f"the level is one of {offered}", param_hint="--level") from error
-
-
-def _box(text: str | None) -> tuple[float, float, float, float] | None:
-    if text is None:
-        return None
-    try:
-        numbers = [float(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) != _BOX_NUMBERS:
-        raise typer.BadParameter("four numbers X1,Y1,X2,Y2 are expected", param_hint="--box")
-    return numbers[0], numbers[1], numbers[2], numbers[3]
-
-
-def _stamp(preset: str | None, image: Path | None, box: str | None) -> Stamp | None:
-    if preset is None and image is None and box is None:
-        return None
-    picture = None
-    if image is not None:
-        if image.stat().st_size > MAX_IMAGE_BYTES:
-            raise StampUnreadable(f"{image} is larger than {MAX_IMAGE_BYTES} bytes")
-        picture = image.read_bytes()
-    return Stamp(preset=preset or "standard", image=picture)
 
 
 def _key_store(module: Path | None) -> KeyStore:
