@@ -209,7 +209,8 @@ def progress(session: Session, incident_id: uuid.UUID) -> Progress:
     counted = select(IncidentItem.state, func.count()).where(
         IncidentItem.incident_id == incident_id
     )
-    found = dict(session.execute(counted.group_by(IncidentItem.state)).tuples().all())
+    rows = session.execute(counted.group_by(IncidentItem.state)).all()
+    found: dict[ItemState, int] = dict(rows)
     return Progress(*(found.get(state, 0) for state in ItemState))
 
 

@@ -1,0 +1,275 @@
+import hashlib
+import threading
+import uuid
+
+import pytest
+from cryptography import x509
+from sqlalchemy import func, select
+
+from ca import issue, issue_batch, lint, public_keys, requests, revoke
+from ca.authority_signers import AuthoritySigner
+from ca.errors import (
+    KeyUnacceptable,
+    LintFailed,
+    RequestInvalid,
+    RequestNotFound,
+    SelfApproval,
+    SignedBytesDiffer,
+    TransitionNotAllowed,
+)
+from ca.issue_batch import Outcome, issue_together
+from ca.issue_groups import IssueGroups
+from ca.issue_intents import Asked, Context
+from ca.models import (
+    Certificate,
+    CertificateRequest,
+    CertificateStatus,
+    CertificateStatusChange,
+    OcspAnswer,
+    RequestKind,
+    RequestState,
+    RevocationReason,
+)
+from ca.tbs import tbs_of
+from db import audit_verification
+from db.models import AuditEntry
+from hsm.algorithms import KeyAlgorithm
+from tests.ca.house import AT, CHIEF, CLERK, House, csr_for, ec_key
+
+
+def batch(
+    house: House, *asked: CertificateRequest | uuid.UUID, approve: bool = True
+) -> list[Outcome]:
+    items = [
+        Asked(
+            request_id=one if isinstance(one, uuid.UUID) else one.id, actor=CHIEF, approve=approve
+        )
+        for one in asked
+    ]
+    context = Context(house.keys, AT, house.make_key)
+    return issue_batch.issue_batch(house.sessions, items, context=context)
+
+
+def test_a_batch_leaves_every_row_that_the_single_walk_leaves(house: House) -> None:
+    unit = house.organization()
+    asked = [house.received(house.person(organization=unit)) for _ in range(5)]
+    outcomes = batch(house, *asked)
+    assert [outcome.error for outcome in outcomes] == [None] * 5
+    house.issue(house.approved(house.person(organization=unit)))
+    with house.sessions() as session:
+        rows = session.scalars(select(Certificate).order_by(Certificate.id)).all()
+        assert len(rows) == 6
+        *together, alone = rows
+        for row in together:
+            read = x509.load_der_x509_certificate(row.der or b"")
+            assert f"{read.serial_number:040x}" == row.serial_number
+            assert hashlib.sha256(row.der or b"").hexdigest() == row.sha256_fingerprint
+            for name in ("tbs", "key_uri", "suspended_at", "revoked_at", "crl_entry", "status"):
+                assert getattr(row, name) == getattr(alone, name)
+        changes = select(func.count()).select_from(CertificateStatusChange)
+        assert session.scalar(changes) == 6
+        assert session.scalar(select(func.count()).select_from(OcspAnswer)) == 6
+        states = set(session.scalars(select(CertificateRequest.state)))
+        assert states == {RequestState.ISSUED}
+        decided = set(session.scalars(select(CertificateRequest.decided_by)))
+        assert decided == {CHIEF}
+        counted = select(AuditEntry.action, func.count()).group_by(AuditEntry.action)
+        steps = session.execute(counted.where(AuditEntry.action.like("certificate%"))).all()
+        assert dict(steps) == {
+            "certificate_request.received": 6,
+            "certificate_request.approved": 6,
+            "certificate_request.key_generated": 6,
+            "certificate_request.issued": 6,
+            "certificate.intend": 6,
+            "certificate.issue": 6,
+        }
+        assert audit_verification.verify(session).first_broken is None
+
+
+def test_what_is_wrong_with_one_request_stops_no_other(house: House) -> None:
+    unit = house.organization()
+    good = house.received(house.person(organization=unit))
+    own = house.received(house.person(organization=unit))
+    shared = ec_key()
+    first = house.received(house.person(organization=unit), csr=csr_for(shared))
+    second = house.received(house.person(organization=unit), csr=csr_for(shared))
+    certificate = house.certificate()
+    ending = house.received(
+        house.person(organization=unit),
+        kind=RequestKind.UNLOCK,
+        device_id=house.sim().id,
+        csr=None,
+    )
+    blocked_key = ec_key()
+    blocked = house.received(house.person(organization=unit), csr=csr_for(blocked_key))
+    with house.sessions.begin() as session:
+        public_keys.block(
+            session,
+            spki_sha256=public_keys.fingerprint(blocked_key.public_key()),
+            reason="key_compromise",
+            at=AT,
+            actor=CHIEF,
+        )
+    missing = uuid.uuid4()
+    items = [
+        Asked(request_id=good.id, actor=CHIEF, approve=True),
+        Asked(request_id=own.id, actor=CLERK, approve=True),
+        Asked(request_id=first.id, actor=CHIEF, approve=True),
+        Asked(request_id=second.id, actor=CHIEF, approve=True),
+        Asked(request_id=ending.id, actor=CHIEF, approve=True),
+        Asked(request_id=blocked.id, actor=CHIEF, approve=True),
+        Asked(request_id=missing, actor=CHIEF, approve=True),
+        Asked(request_id=good.id, actor=CHIEF, approve=True),
+    ]
+    outcomes = issue_together(house.sessions, items, context=Context(house.keys, AT))
+    kinds = [type(outcome.error) for outcome in outcomes]
+    assert kinds == [
+        type(None),
+        SelfApproval,
+        type(None),
+        KeyUnacceptable,
+        RequestInvalid,
+        KeyUnacceptable,
+        RequestNotFound,
+        TransitionNotAllowed,
+    ]
+    with house.sessions() as session:
+        assert requests.get(session, second.id).state is RequestState.RECEIVED
+        issued = set(session.scalars(select(Certificate.request_id)))
+    assert issued == {certificate.request_id, good.id, first.id}
+
+
+def test_what_was_not_approved_needs_the_word_of_a_second_person(house: House) -> None:
+    request = house.received(house.person())
+    (refused,) = batch(house, request, approve=False)
+    assert isinstance(refused.error, TransitionNotAllowed)
+    (issued,) = batch(house, request)
+    assert issued.certificate.status is CertificateStatus.ACTIVE
+    assert issued.request.state is RequestState.ISSUED
+    (again,) = batch(house, request)
+    assert isinstance(again.error, TransitionNotAllowed)
+
+
+def test_a_key_made_by_the_server_is_made_in_a_batch_too(house: House) -> None:
+    request = house.received(house.person(), key_algorithm=KeyAlgorithm.P_256)
+    (outcome,) = batch(house, request)
+    opened = house.keys.open(outcome.certificate.key_uri or "")
+    read = x509.load_der_x509_certificate(outcome.certificate.der or b"")
+    assert opened.public_key() == read.public_key()
+
+
+def test_a_twin_with_findings_is_abandoned_and_the_others_are_issued(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = house.organization()
+    bad, good = (house.received(house.person(organization=unit)) for _ in range(2))
+    fast = lint.fast_findings
+    seen: list[bytes] = []
+
+    def first_refused(twin: bytes, **facts: object) -> tuple[str, ...]:
+        seen.append(twin)
+        return ("refused",) if len(seen) == 1 else fast(twin, **facts)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lint, "fast_findings", first_refused)
+        refused, issued = batch(house, bad, good)
+    assert isinstance(refused.error, LintFailed)
+    assert issued.error is None
+    with house.sessions() as session:
+        assert requests.get(session, bad.id).state is RequestState.APPROVED
+        statuses = set(session.scalars(select(Certificate.status)))
+    assert statuses == {CertificateStatus.ABANDONED, CertificateStatus.ACTIVE}
+    assert batch(house, bad)[0].error is None
+
+
+class Interrupted(BaseException):
+    """As sudden as a crash."""
+
+
+def test_a_crash_between_the_commits_leaves_open_intents_and_no_signature_is_repeated(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = house.organization()
+    asked = [house.received(house.person(organization=unit)) for _ in range(3)]
+    sign = AuthoritySigner.sign
+    signed: list[bytes] = []
+
+    def crash_at_the_second(self: AuthoritySigner, data: bytes) -> bytes:
+        if len(signed) == 1:
+            raise Interrupted
+        signed.append(data)
+        return sign(self, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AuthoritySigner, "sign", crash_at_the_second)
+        with pytest.raises(Interrupted):
+            batch(house, *asked)
+    with house.sessions() as session:
+        intents = issue.open_intents(session)
+        assert len(intents) == 3
+        assert signed[0] in {intent.tbs for intent in intents}
+    outcomes = batch(house, *asked)
+    assert {type(outcome.error) for outcome in outcomes} == {TransitionNotAllowed}
+
+
+def test_a_wrong_signature_never_becomes_a_certificate(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = house.received(house.person())
+    sign = AuthoritySigner.sign
+    with monkeypatch.context() as patched:
+        patched.setattr(AuthoritySigner, "sign", lambda self, data: sign(self, data + b"x"))
+        (outcome,) = batch(house, request)
+    assert isinstance(outcome.error, SignedBytesDiffer)
+    with house.sessions() as session:
+        (row,) = session.scalars(select(Certificate))
+        assert (row.status, row.der) == (CertificateStatus.ISSUING, None)
+
+
+def test_callers_who_come_together_share_commits_and_get_their_own_certificates(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = house.organization()
+    asked = [house.received(house.person(organization=unit)) for _ in range(24)]
+    groups = IssueGroups(house.sessions)
+    sizes: list[int] = []
+
+    def counted(sessions: object, items: list[Asked], **more: object) -> list[Outcome]:
+        sizes.append(len(items))
+        return issue_together(sessions, items, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("ca.issue_groups.issue_together", counted)
+    done: dict[uuid.UUID, Outcome] = {}
+    start = threading.Barrier(len(asked))
+
+    def call(request_id: uuid.UUID) -> None:
+        start.wait()
+        item = Asked(request_id=request_id, actor=CHIEF, approve=True)
+        done[request_id] = groups.issue(item, context=Context(house.keys, AT))
+
+    threads = [threading.Thread(target=call, args=(request.id,)) for request in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {key: outcome.certificate.request_id for key, outcome in done.items()} == {
+        request.id: request.id for request in asked
+    }
+    assert sum(sizes) == 24
+    assert len(sizes) < 24
+
+
+def test_a_certificate_of_a_batch_can_be_revoked_like_any_other(house: House) -> None:
+    (outcome,) = batch(house, house.received(house.person()))
+    with house.sessions.begin() as session:
+        row = revoke.revoke(
+            session,
+            certificate_id=outcome.certificate.id,
+            reason=RevocationReason.SUPERSEDED,
+            keys=house.keys,
+            at=AT,
+            actor=CHIEF,
+        )
+    assert row.status is CertificateStatus.REVOKED
+    assert row.tbs is None
+    assert tbs_of(row.der or b"")
