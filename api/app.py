@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI
 
 from api import problems
 from api.document_door import DocumentDoor
+from api.metering import Metered
 from api.middleware import Envelope
 from api.ocsp_door import OcspDoor
 from api.pki_files import PkiFiles
@@ -84,7 +85,8 @@ ROUTERS = (
 def create_app(wiring: Wiring) -> ASGIApp:
     """Return the whole server as one ASGI application."""
     documents = DocumentDoor(framework(wiring), wiring)
-    return OcspDoor(Envelope(PkiFiles(documents, wiring)), wiring)
+    doors = OcspDoor(Envelope(PkiFiles(documents, wiring)), wiring)
+    return Metered(doors, wiring.counters)
 
 
 def framework(wiring: Wiring) -> FastAPI:

@@ -37,7 +37,9 @@ COMMANDS: Final = {
     "tokens": "api.commands.tokens:group",
     "api-tokens": "api.commands.registry:tokens_group",
     "report": "api.commands.registry:report_group",
-    "audit": "api.commands.registry:audit_group",
+    "audit": "api.commands.audit:group",
+    "backup": "api.commands.backup:backup",
+    "restore": "api.commands.backup:restore",
 }
 HELP: Final = "Ấn Tín: digital signatures and certificates for public administrations."
 

@@ -15,6 +15,9 @@ ApiError
 ├── MethodNotAllowed            something answers there, but not to this method
 ├── IdempotencyKeyReused        the key came before with another body
 ├── IdempotencyInProgress       the first request with that key has not finished
+├── NotEmpty                    a folder or database that has to be empty is not
+├── BackupUnusable              a backup is not whole, or no backup
+├── WebhookNotFound             no webhook, or no delivery, has that id
 ├── NotReady                    the server cannot work now (see `detail`)
 └── Unexpected                  our fault; the log holds the details
 """
@@ -186,6 +189,36 @@ class IdempotencyInProgress(ApiError):
     def diagnostics(self) -> str:
         """Say what to do."""
         return "Wait for the seconds that Retry-After names and repeat the same request."
+
+
+class NotEmpty(ApiError):
+    """A folder or a database that has to be empty is not; nothing was written."""
+
+    code = "not_empty"
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return "Name an empty or new place; what is there is never overwritten."
+
+
+class BackupUnusable(ApiError):
+    """A backup is not whole, was changed, or is no backup; nothing was restored."""
+
+    code = "backup_unusable"
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return "Fetch the folder once more from where it is kept, or take another backup."
+
+
+class WebhookNotFound(ApiError):
+    """No webhook, or no delivery of one, has that id."""
+
+    code = "webhook_not_found"
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return "List the webhooks to find the right id."
 
 
 class NotReady(ApiError):

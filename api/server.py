@@ -22,7 +22,7 @@ import urllib.request
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from api import first_run
+from api import counters, first_run
 from api.errors import PortBusy, SetUpFailed
 from api.settings import child_environment
 
@@ -58,6 +58,7 @@ def serve(settings: Settings, *, ready: Callable[[Serving], None]) -> None:
     with _listening(settings) as bound:
         settings = _with_port(settings, bound)
         with first_run.database(settings) as url:
+            counters.start_anew(settings.counters)
             made = first_run.set_up(settings, url)
             for kind, open_ones in _left_open(made):
                 log.warning("%d %s left open by a crash: %s", len(open_ones), kind, open_ones)

@@ -66,6 +66,11 @@ class Settings:
         return self.home / "spool"
 
     @property
+    def counters(self) -> Path:
+        """Where the processes count their requests, for `/metrics`."""
+        return self.home / "counters"
+
+    @property
     def secrets(self) -> Path:
         """Where generated PINs and passphrases lie, each readable by its owner only."""
         return self.home / "secrets"

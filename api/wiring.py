@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.callers import Callers
 from api.capacity import Capacity
+from api.counters import Counters
 from api.idempotency import Pulse
 from api.providers import open_providers
 from api.vault import Vault, open_vault
@@ -100,6 +101,7 @@ class Wiring:
     remote: LaterKeys
     direct: Direct
     capacity: Capacity
+    counters: Counters
     isolation: Isolation
     isolation_lent: bool = False
     """Whether somebody else made the workers that read documents, and closes them."""
@@ -132,8 +134,8 @@ class Wiring:
             timestamps=self._timestamps(),
             evidence=_LateEvidence(self),
             prepare=IsolatedPrepare(self.isolation),
-            reading=IsolatedReading(self.isolation),
             remote=self.remote,
+            reading=IsolatedReading(self.isolation),
         )
         self.at_once = AtOnce(self.desk, self.direct)
         self._own_evidence = OwnEvidence(self.sessions, self.ocsp)
@@ -265,6 +267,7 @@ class Wiring:
         self.answers.close()
         self.callers.close()
         self.direct.close()
+        self.counters.close()
         if not self.isolation_lent:
             self.isolation.close()
         self.pulse.close()
@@ -318,6 +321,7 @@ def build(
         remote=open_providers(settings, vault, clock=clock),
         direct=Direct(url, connections=capacity.direct),
         capacity=capacity,
+        counters=Counters(settings.counters),
         clock=clock,
         isolation=isolation or Isolation(size=READERS),
         isolation_lent=isolation is not None,

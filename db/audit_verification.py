@@ -6,7 +6,7 @@ elsewhere, tell that too: the head of a chain at some time in the past must stil
 """
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -74,7 +74,7 @@ class AuditVerdict:
         return self.broken[0] if self.broken else None
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """One row of the join of entries and heads; either side may be missing."""
 
     chain: int
@@ -106,7 +106,7 @@ class _Chain:
     head_digest: bytes | None = None
     fault: BrokenLink | None = field(default=None)
 
-    def take(self, row: _Row) -> None:
+    def take(self, row: Row) -> None:
         """Check the next entry; nothing is checked after the first fault."""
         self.head_sequence, self.head_digest = row.head_sequence, row.head_digest
         if self.fault is not None or row.sequence is None:
@@ -136,12 +136,12 @@ class _Chain:
             self._blame(Fault.ANCHOR_BROKEN, min(self.anchors), None)
         return self.fault
 
-    def _fault_of(self, row: _Row, sequence: int) -> Fault | None:
+    def _fault_of(self, row: Row, sequence: int) -> Fault | None:
         if sequence > self.sequence + 1:
             return Fault.ENTRY_MISSING
         if sequence != self.sequence + 1 or row.previous != self.digest:
             return Fault.LINK_BROKEN
-        content_digest = _content(row).digest()
+        content_digest = content_of(row).digest()
         if content_digest != row.content_digest:
             return Fault.CONTENT_CHANGED
         expected = link_digest(
@@ -162,13 +162,18 @@ def verify(session: Session, *, anchors: Sequence[ChainHead] = ()) -> AuditVerdi
     The log is read in one statement, so heads and entries belong to the same moment, and in chunks,
     so its size does not matter.
     """
+    return verify_rows(rows(session), anchors=anchors)
+
+
+def verify_rows(found: Iterable[Row], *, anchors: Sequence[ChainHead] = ()) -> AuditVerdict:
+    """Check entries that were read before, wherever they come from; ordered within each chain."""
     kept: dict[int, dict[int, bytes]] = {}
     for anchor in anchors:
         if anchor.sequence:
             kept.setdefault(anchor.chain, {})[anchor.sequence] = anchor.digest
     chains = {n: _Chain(n, kept.pop(n, {})) for n in range(1, CHAINS + 1)}
     entries = 0
-    for row in _rows(session):
+    for row in found:
         chain = chains.setdefault(row.chain, _Chain(row.chain, {}))
         entries += row.sequence is not None
         chain.take(row)
@@ -186,7 +191,8 @@ def heads(session: Session) -> tuple[ChainHead, ...]:
     return tuple(ChainHead(chain=c, sequence=s, digest=bytes(d)) for c, s, d in rows)
 
 
-def _rows(session: Session) -> Iterator[_Row]:
+def rows(session: Session) -> Iterator[Row]:
+    """Read every entry beside the head of its chain, chain by chain, in one statement."""
     entry, head = AuditEntry.__table__, AuditChain.__table__
     chain = func.coalesce(entry.c.chain, head.c.chain)
     query = (
@@ -201,10 +207,11 @@ def _rows(session: Session) -> Iterator[_Row]:
     )  # fmt: skip
     result = session.execute(query.execution_options(yield_per=CHUNK))
     for row in result:
-        yield _Row(*cast("tuple[object, ...]", row))  # type: ignore[arg-type]
+        yield Row(*cast("tuple[object, ...]", row))  # type: ignore[arg-type]
 
 
-def _content(row: _Row) -> EntryContent:
+def content_of(row: Row) -> EntryContent:
+    """Give what an entry says, as it was hashed."""
     return EntryContent(
         id=row.id,
         at=row.at,

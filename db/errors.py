@@ -10,6 +10,8 @@
     ├── QueueUnreachable         the database of the job queue does not answer
     ├── StatementFailed          a statement on a connection of its own was not answered
     ├── ValueTaken               a value that has to be the only one of its kind is there already
+    ├── AuditFileUnreadable      a file is not an exported audit log, or not a whole one
+    ├── DumpFailed               the database could not be dumped or restored
     ├── SchemaError              the tables could not be brought to the wanted revision
     └── EmbeddedPostgresError    the embedded server
         ├── ProgramsMissing      no PostgreSQL programs for this machine
@@ -84,6 +86,23 @@ class ValueTaken(DbError):
 
     code = "value_taken"
     remedy = "Look up what is stored, and repeat the request with another value where it differs."
+
+
+class AuditFileUnreadable(DbError):
+    """A file is not an exported audit log, or not a whole one."""
+
+    code = "audit_file_unreadable"
+    remedy = "Give the file as `antin audit export` wrote it, to its last line."
+
+
+class DumpFailed(DbError):
+    """The database could not be dumped or restored; the message is the program's own."""
+
+    code = "dump_failed"
+    remedy = (
+        "Read the message. The programs must be at least as new as the server: for a newer one put "
+        "its pg_dump and pg_restore first on the PATH."
+    )
 
 
 class SchemaError(DbError):

@@ -1,4 +1,4 @@
-"""The operators' commands on registry, tokens, reports and audit log.
+"""The operators' commands on registry, tokens and reports.
 
 They work on the database directly, with the rights of whoever may read ANTIN_HOME; each change is
 in the audit log under the account's name. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
@@ -14,11 +14,10 @@ from pydantic import BaseModel
 
 from api import tokens
 from api.commands.installation import installation, operator
-from api.commands.output import FAILED, AsJson, complain, out, print_json, show
+from api.commands.output import AsJson, out, print_json, show
 from api.errors import ParameterInvalid
 from api.models import Role
 from api.permissions import Binding
-from api.schemas.administration import AuditVerdictOut
 from api.schemas.certificates import CertificateOut, pem
 from api.schemas.organizations import OrganizationOut
 from api.schemas.reports import ReportOut
@@ -27,14 +26,12 @@ from ca import authorities, issue, organizations, registry, reports, revoke
 from ca.models import CertificateStatus, RevocationReason
 from ca.organizations import OrganizationDetails
 from ca.registry import SearchFilters
-from db import audit_verification
 
 ca_group = typer.Typer(no_args_is_help=True, help="The authorities of this installation.")
 certificates_group = typer.Typer(no_args_is_help=True, help="Certificates and their status.")
 organizations_group = typer.Typer(no_args_is_help=True, help="The tree of organisations.")
 tokens_group = typer.Typer(no_args_is_help=True, help="API tokens.")
 report_group = typer.Typer(no_args_is_help=True, help="Reports as of any date.")
-audit_group = typer.Typer(no_args_is_help=True, help="The audit log.")
 
 _LISTED: Final = (
     "id", "serial_number", "kind", "status", "common_name", "not_after", "revocation_reason",
@@ -250,25 +247,6 @@ def report_certificates(
     rows = [{**row.group, **_totals(row)} for row in report.rows] if report.by else []
     blank = dict.fromkeys(report.by, "")
     show([*rows, {**blank, **_totals(report.totals)}], as_json=False)
-
-
-@audit_group.command("verify")
-def audit_verify(*, as_json: AsJson = False) -> None:
-    """Check every link of the audit log; exit code 1 when one is broken."""
-    with installation() as wiring, wiring.sessions() as session:
-        verdict = AuditVerdictOut.of(audit_verification.verify(session))
-    if as_json:
-        print_json(verdict.model_dump(mode="json"))
-    else:
-        word = "intact" if verdict.intact else "BROKEN"
-        typer.echo(f"{word}: {verdict.entries} entries in {verdict.chains} chains")
-    if not verdict.intact:
-        first = verdict.broken[0]
-        complain(
-            f"chain {first.chain} breaks at {first.sequence}: {first.fault}",
-            "Compare with a backup or a stored anchor; somebody changed the database.",
-        )
-        raise typer.Exit(FAILED)
 
 
 def _facts(shown: BaseModel) -> dict[str, object]:

@@ -1,11 +1,12 @@
-"""`/healthz` and `/readyz`: is the process alive, and can it work."""
+"""`/healthz`, `/readyz`, `/metrics`: is the process alive, can it work, and how does it fare."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
+from api import metrics
 from api.wiring import Wiring
 
 router = APIRouter(tags=["health"])
@@ -37,3 +38,13 @@ def ready(wiring: Annotated[Wiring, Depends(wiring_of)]) -> JSONResponse:
     fine = all(state == "ok" for state in parts.values())
     health = Health(status="ok" if fine else "not ready", parts=parts)
     return JSONResponse(health.model_dump(), status_code=200 if fine else 503)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}, "description": "Figures for Prometheus"}},
+)
+def measured(wiring: Annotated[Wiring, Depends(wiring_of)]) -> Response:
+    """Give the figures of all processes of this server, and of the database."""
+    return Response(metrics.render(wiring), media_type=metrics.MEDIA_TYPE)
