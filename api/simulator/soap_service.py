@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "http://uri.etsi.org/TS102204/v1.1.2#"
 MAX_SECONDS: Final = 900
 _POLL: Final = 0.02
+_LONG_NUMBER: Final = 6
 _HASHES: Final = {32: "sha256", 48: "sha384", 64: "sha512"}
 _SIGNED: Final = frozenset({Outcome.SIGNED, Outcome.WRONG_SIGNATURE})
 
@@ -95,7 +96,7 @@ class SoapService:
             hash_name=hash_name,
             digest=digest,
             text=text_of(_one(request, "DataToBeDisplayed")),
-            seconds=min(int(request.get("TimeOut", "120")), MAX_SECONDS),
+            seconds=_seconds(request.get("TimeOut", "120")),
             shared=info.get("AP_TransID"),
         )
         made = self.operator.ask(asked)
@@ -156,6 +157,12 @@ def _hash(data: Element) -> tuple[str, bytes]:
         if len(digest) == size and given in {digest, digest_info(name, digest)}:
             return name, digest
     raise _Refused("103", "WRONG_DATA_LENGTH")
+
+
+def _seconds(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < _LONG_NUMBER):
+        raise _Refused("101", "TimeOut is no number of seconds")
+    return min(int(text), MAX_SECONDS)
 
 
 def _msisdn(request: Element) -> str:

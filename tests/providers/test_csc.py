@@ -5,13 +5,16 @@ import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import fields, signers
 from pyhanko.sign.signers import csc_signer
@@ -39,11 +42,6 @@ PROMPT = Prompt(text="Ký số: tờ trình.pdf")
 
 
 def self_signed(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> bytes:
-    from datetime import timedelta
-
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.x509.oid import NameOID
-
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Người ký từ xa")])
     built = (
         x509.CertificateBuilder()
@@ -67,12 +65,8 @@ class Cloud:
     directory: Path
 
     def settings(self, **more: object) -> dict[str, object]:
-        for name, value in (
-            ("pin", PIN),
-            ("token", TOKEN),
-            ("secret", CLIENT_SECRET),
-            ("otp", OTP),
-        ):
+        secrets = {"pin": PIN, "token": TOKEN, "secret": CLIENT_SECRET, "otp": OTP}
+        for name, value in secrets.items():
             (self.directory / name).write_text(value)
         values: dict[str, object] = {
             "url": f"{self.base}/csc/{more.get('version', 'v1')}",

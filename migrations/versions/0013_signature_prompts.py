@@ -5,8 +5,8 @@ from alembic import op
 
 from db.base import UtcDateTime
 
-revision = "0010_signature_prompts"
-down_revision = "0009_report_snapshots"
+revision = "0013_signature_prompts"
+down_revision = "0012_request_routing"
 branch_labels = None
 depends_on = None
 
