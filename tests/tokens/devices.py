@@ -173,18 +173,18 @@ class RemoteHsm(Device):
         self.module = library("pkcs11/p11-kit-client.so", "p11-kit")
         self._program = program("p11-kit", "p11-kit")
         provider = find_softhsm_module() or missing("libsofthsm2.so", "softhsm2")
-        self._folder = Path(tempfile.mkdtemp(prefix="antin-remote-"))
-        (self._folder / "tokens").mkdir()
-        conf = self._folder / "softhsm2.conf"
-        conf.write_text(f"directories.tokendir = {self._folder}/tokens\nlog.level = ERROR\n")
+        self.folder = Path(tempfile.mkdtemp(prefix="antin-remote-"))
+        (self.folder / "tokens").mkdir()
+        conf = self.folder / "softhsm2.conf"
+        conf.write_text(f"directories.tokendir = {self.folder}/tokens\nlog.level = ERROR\n")
         self._environment = {"SOFTHSM2_CONF": str(conf)}
-        self._socket = self._folder / "socket"
+        self._socket = self.folder / "socket"
         self.daemon = Daemon(
             [
                 *(self._program, "server", "--foreground", "--name", self._socket),
                 *("--provider", provider, "pkcs11:"),
             ],
-            self._folder / "log",
+            self.folder / "log",
         )
         self.daemon.environment = self._environment
 
@@ -329,7 +329,7 @@ class CountingToken(Device):
         self._name = ""
         self.daemon = Daemon(
             ["unshare", "--mount", "sh", "-c", _OWN_CONFIGURATION, "sh", self._folder, daemon],
-            self._folder.with_suffix(".log"),
+            self._folder / "log",
         )
 
     def renew(self) -> None:
@@ -419,6 +419,7 @@ def card_service() -> CardService:
 def _remote() -> RemoteHsm:
     remote = RemoteHsm()
     os.environ.update(remote.environment)
+    atexit.register(shutil.rmtree, remote.folder, ignore_errors=True)
     atexit.register(remote.stop)
     return remote
 
