@@ -18,7 +18,7 @@ from hsm.tokens import generate_key, write_certificate
 from tests.hsm.certificates import self_signed
 from tests.journeys.running import ROOT, SAMPLE, Running, people, running
 
-pytestmark = pytest.mark.token
+pytestmark = [pytest.mark.token, pytest.mark.slow]
 
 WRONG = "saiPIN-86420135"
 NEW = "moiPIN-97531246"
