@@ -101,10 +101,13 @@ def _archival(document: OpenedDocument) -> Archival | None:
     try:
         with guarded("the metadata cannot be read"):
             metadata = entry(document.root, "/Metadata")
-            intents = entry(document.root, "/OutputIntents") or ()
+            intents = entry(document.root, "/OutputIntents", generic.ArrayObject())
             if not isinstance(metadata, generic.StreamObject):
                 return None
-            profiles = [entry(intent, "/DestOutputProfile") for intent in intents]
+            # by index: that follows references
+            profiles = [
+                entry(intents[index], "/DestOutputProfile") for index in range(len(intents))
+            ]
             components = [entry(each, "/N") for each in profiles if each is not None]
             return claimed(metadata.data, rgb_intent=RGB_COMPONENTS in components)
     except DamagedPdf:
