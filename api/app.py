@@ -46,6 +46,7 @@ from api.routes import (
     trust_anchors,
     verifications,
     verify,
+    webhooks,
 )
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ ROUTERS = (
     api_tokens.router,
     trust_anchors.router,
     audit.router,
+    webhooks.router,
 )
 
 

@@ -34,6 +34,7 @@ class Action(StrEnum):
     AUDIT_READ = "audit.read"
     TRUST_READ = "trust.read"
     TRUST_WRITE = "trust.write"
+    WEBHOOK_ADMINISTER = "webhook.administer"
     TOKEN_ADMINISTER = "token.administer"  # noqa: S105 -- the name of an action
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from api import webhooks
 from api.callers import Callers
 from api.capacity import Capacity
 from api.counters import Counters
@@ -146,6 +147,11 @@ class Wiring:
         if not self.settings.tsa_urls:
             return own
         return InTurn((own, HttpTimestampSource(self.settings.tsa_urls)))
+
+    @property
+    def webhook_secrets(self) -> webhooks.Secrets:
+        """Return what makes the secrets of webhooks."""
+        return webhooks.Secrets(self.settings.secrets / "webhooks")
 
     def make_key(self, label: str, algorithm: KeyAlgorithm) -> KeyURI:
         """Make a private key where this installation keeps its keys."""

@@ -11,12 +11,12 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from api import idempotency
+from api import idempotency, webhooks
 from ca import jobs as ca_jobs
 from ca import renewal as authority_renewal
 from db.jobs import Handler, PeriodicJob, WorkerOptions, run_worker
-from signing import jobs as signing_jobs
 from signing import batches, collecting, prompts, renewal, upgrades
+from signing import jobs as signing_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,20 +26,23 @@ if TYPE_CHECKING:
 
 KEPT_ANSWERS: Final = timedelta(days=7)
 """How long an Idempotency-Key is remembered: as long as a signed document can be fetched again."""
+KEPT_DELIVERIES: Final = timedelta(days=30)
+"""How long one can look up, and repeat, what a webhook was told."""
 OWN_SCHEDULE: Final = {
     "signing.expire_requests": "*/10 * * * *",
     "signing.sweep_documents": "23 * * * *",
     "api.purge_idempotency": "41 * * * *",
+    "api.purge_deliveries": "43 * * * *",
     "ca.renew_services": "11 3 * * *",
     upgrades.JOB: "*/2 * * * *",
     "signing.take_up_batches": "* * * * *",
     "signing.sweep_batches": "37 * * * *",
     "signing.renew_proofs": "17 2 * * *",
 }
-
-RENEWER: Final = "system:renewal"
 PHONES: Final = 32
 """Jobs that wait for a person at the same time, where a provider's protocol makes them wait."""
+
+RENEWER: Final = "system:renewal"
 
 log = logging.getLogger("antin.worker")
 
@@ -97,6 +100,13 @@ def handlers(wiring: Wiring) -> dict[str, Handler]:
                 ending.proven_until.isoformat(),
             )
 
+    def collect(payload: Mapping[str, Json]) -> None:
+        prompt_id = uuid.UUID(str(payload["prompt"]))
+        collecting.collect(wiring.desk, prompt_id, at=wiring.clock())
+
+    def withdraw(payload: Mapping[str, Json]) -> None:
+        collecting.withdraw(wiring.desk, uuid.UUID(str(payload["prompt"])))
+
     def renew_services(_: Mapping[str, Json]) -> None:
         with wiring.sessions.begin() as session:
             authority_renewal.renew_due(
@@ -107,24 +117,18 @@ def handlers(wiring: Wiring) -> dict[str, Handler]:
                 actor=RENEWER,
             )
 
-    def collect(payload: Mapping[str, Json]) -> None:
-        prompt_id = uuid.UUID(str(payload["prompt"]))
-        collecting.collect(wiring.desk, prompt_id, at=wiring.clock())
-
-    def withdraw(payload: Mapping[str, Json]) -> None:
-        collecting.withdraw(wiring.desk, uuid.UUID(str(payload["prompt"])))
-
     return {
         **found,
+        "ca.renew_services": renew_services,
         **_of_batches(wiring),
         prompts.COLLECT: collect,
         prompts.WITHDRAW: withdraw,
-        "ca.renew_services": renew_services,
         upgrades.JOB: raise_levels,
         "signing.renew_proofs": renew,
         "signing.expire_requests": expire,
         "signing.sweep_documents": sweep,
         "api.purge_idempotency": purge,
+        **_of_webhooks(wiring),
     }
 
 
@@ -144,6 +148,18 @@ def _of_batches(wiring: Wiring) -> dict[str, Handler]:
         "signing.take_up_batches": take_up,
         "signing.sweep_batches": sweep,
     }
+
+
+def _of_webhooks(wiring: Wiring) -> dict[str, Handler]:
+    def deliver(payload: Mapping[str, Json]) -> None:
+        delivery, at = uuid.UUID(str(payload["delivery"])), wiring.clock()
+        webhooks.deliver(wiring.sessions, wiring.webhook_secrets, delivery, at=at)
+
+    def purge(_: Mapping[str, Json]) -> None:
+        with wiring.sessions.begin() as session:
+            webhooks.purge(session, older_than=wiring.clock() - KEPT_DELIVERIES)
+
+    return {webhooks.JOB: deliver, "api.purge_deliveries": purge}
 
 
 def _of_ca(wiring: Wiring, job: ca_jobs.Job) -> Handler:
