@@ -39,6 +39,7 @@ from signing.errors import (
 )
 from signing.models import SignRequest, SignRequestStatus, WhenNoTimestamp
 from signing.models_batches import BatchStatus, ItemStatus, SignBatch, SignBatchItem
+from signing.prompts import ask_held
 from signing.sign import SignOrder
 from signing.signing_keys import certificate_for
 from signing.stored_options import options_from_json, options_to_json
@@ -261,7 +262,24 @@ class _Run:
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="batch") as threads:
             for _ in threads.map(self._unless_stopped, positions):
                 pass
+        if self.stopped_by is None:
+            self._ask_the_holder()
         self._close()
+
+    def _ask_the_holder(self) -> None:
+        """Ask a phone or service for what waits, with as few PINs as its provider allows."""
+        with self.desk.sessions.begin() as session:
+            held = list(
+                session.scalars(
+                    select(SignBatchItem.request_id)
+                    .where(
+                        SignBatchItem.batch_id == self.batch.id,
+                        SignBatchItem.status == ItemStatus.HOLDER,
+                    )
+                    .order_by(SignBatchItem.position)
+                )
+            )
+            ask_held(self.desk, session, held, at=self.clock())
 
     def _unless_stopped(self, position: int) -> None:
         if self.stopped_by is not None:
@@ -301,6 +319,7 @@ class _Run:
             level=self.options.level,
             when_no_timestamp=self.batch.when_no_timestamp,
             request_id=found.request_id,
+            hold=True,  # one question for all of them, at the end
         )
         actor = self.batch.actor
         with self.desk.batches.open(self.batch.id, found.position) as source:

@@ -91,6 +91,33 @@ def ask_together(
         return wanted
 
 
+def ask_held(
+    desk: Desk, session: Session, request_ids: Sequence[uuid.UUID], *, at: datetime
+) -> int:
+    """Ask for held requests of one certificate, as many under one PIN as its provider allows.
+
+    Those already asked for, closed, or whose key only the holder can use are passed over; returns
+    the number of questions.
+    """
+    query = select(SignRequest).where(SignRequest.id.in_(request_ids))
+    waiting = [
+        one
+        for one in session.scalars(query.order_by(SignRequest.id).with_for_update())
+        if one.status is SignRequestStatus.WAITING
+        and session.get(SignaturePromptItem, one.id) is None
+    ]
+    if not waiting:
+        return 0
+    certificate = session.get_one(Certificate, waiting[0].certificate_id)
+    if not is_remote(certificate.key_uri):
+        return 0
+    size = open_remote(desk, certificate, waiting[0].algorithm).together
+    parts = [waiting[begin : begin + size] for begin in range(0, len(waiting), size)]
+    for part in parts:
+        ask(desk, session, part, at=at)
+    return len(parts)
+
+
 def withdraw(session: Session, request: SignRequest, *, at: datetime) -> None:
     """Take the question about a cancelled request back, unless it is about others as well."""
     item = session.get(SignaturePromptItem, request.id)

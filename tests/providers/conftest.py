@@ -156,13 +156,18 @@ class Counter:
         return issued
 
     def start(
-        self, certificate: Certificate, *, hold: bool = False, name: str = "a.pdf"
+        self,
+        certificate: Certificate,
+        *,
+        hold: bool = False,
+        name: str = "a.pdf",
+        level: Level = Level.B_B,
     ) -> uuid.UUID:
         order = SignOrder(
             certificate_id=certificate.id,
             file_name=name,
             options=SignatureOptions(signing_time=NOW),
-            level=Level.B_B,
+            level=level,
             hold=hold,
         )
         source = io.BytesIO(blank_pdf())

@@ -1,25 +1,34 @@
 """The whole walk of a signature over keys that are elsewhere, to each of its endings."""
 
+import hashlib
+import io
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 
-from ca import devices, key_addresses
+from ca import devices, key_addresses, revoke
 from ca.devices import DeviceDetails
 from ca.errors import DeviceInvalid
-from ca.models import Certificate, DeviceKind, DeviceState
+from ca.models import Certificate, DeviceKind, DeviceState, RevocationReason
 from db import audit
+from db.base import uuid7
 from hsm.algorithms import KeyAlgorithm
 from hsm.errors import KeyUriInvalid, MechanismUnavailable
 from hsm.key_uri import KeyURI
 from hsm.refusals import ProviderSettingsInvalid
-from signing import collecting, prompts, sign
+from pdf.errors import TimestampUnavailable
+from pdf.options import Level, SignatureOptions
+from signing import batches, collecting, prompts, sign
+from signing.batches import BatchFile, BatchOrder
 from signing.errors import NotAskable, SignRequestClosed
 from signing.models import SignRequestStatus
+from signing.models_batches import ItemStatus
 from signing.models_prompts import PromptState
 from tests.ca.house import with_check_digit
+from tests.pdf.signing_kit import blank_pdf
 from tests.providers.conftest import AP_PASSWORD, RELYING_PARTY, Counter
 from tests.signing.conftest import CALLER, NOW
 
@@ -232,3 +241,86 @@ def test_the_address_has_the_number_of_the_sim(counter: Counter) -> None:
             key_addresses.assign(session, certificate.id, wrong, at=NOW, actor="x")
         right = KeyURI.parse(f"sim:viettel/{device.msisdn}")
         assert key_addresses.assign(session, certificate.id, right, at=NOW, actor="x").key_uri
+
+
+class Away:
+    """A time-stamp server that does not answer."""
+
+    def timestamp(self, _digest: bytes, _hash_algorithm: str) -> bytes:
+        raise TimestampUnavailable("no server answers")
+
+
+def test_a_time_stamp_server_that_is_away_costs_nobody_a_second_pin(counter: Counter) -> None:
+    certificate = counter.sim_certificate("viettel", NUMBER)
+    request_id = counter.start(certificate, level=Level.B_T)
+    counter.step(request_id)
+    counter.world.operator.enter_pin(counter.world.operator.waiting(NUMBER)[0].id, "1234")
+    working = counter.office
+    counter.office = replace(working, desk=replace(counter.desk, timestamps=Away()))
+    assert counter.step(request_id) is PromptState.ANSWERED
+    assert counter.request(request_id).status is SignRequestStatus.WAITING
+    counter.office = working
+    counter.world.operator.add_phone(NUMBER, algorithm=KeyAlgorithm.P_256)
+    assert counter.step(request_id) is PromptState.CLOSED
+    assert counter.accepted_by_pdfsig(request_id)
+
+
+def test_a_time_stamp_server_that_stays_away_ends_the_request(counter: Counter) -> None:
+    request_id = counter.start(counter.sim_certificate("viettel", SIGNS_BY_ITSELF), level=Level.B_T)
+    counter.office = replace(counter.office, desk=replace(counter.desk, timestamps=Away()))
+    counter.step(request_id)
+    late = counter.request(request_id).expires_at - collecting.RETRY
+    assert counter.step(request_id, at=late) is PromptState.CLOSED
+    assert counter.request(request_id).error_code == TimestampUnavailable.code
+
+
+def test_a_certificate_revoked_while_the_phone_is_waited_for_signs_nothing(
+    counter: Counter,
+) -> None:
+    certificate = counter.sim_certificate("viettel", NUMBER)
+    request_id = counter.start(certificate)
+    counter.step(request_id)
+    counter.world.operator.enter_pin(counter.world.operator.waiting(NUMBER)[0].id, "1234")
+    with counter.desk.sessions.begin() as session:
+        revoke.revoke(
+            session,
+            certificate_id=certificate.id,
+            reason=RevocationReason.KEY_COMPROMISE,
+            invalidity_at=None,
+            keys=counter.desk.keys,
+            at=NOW,
+            actor=CALLER,
+        )
+    counter.step(request_id)
+    ended = counter.request(request_id)
+    assert (ended.status, ended.error_code) == (SignRequestStatus.FAILED, "certificate_not_usable")
+
+
+def test_a_batch_asks_the_phone_with_as_few_pins_as_it_can(counter: Counter) -> None:
+    certificate = counter.sim_certificate("viettel", NUMBER)
+    files = [
+        BatchFile(
+            name=f"{n}.pdf",
+            file=io.BytesIO(blank_pdf()),
+            sha256=hashlib.sha256(blank_pdf()).hexdigest(),
+            size=len(blank_pdf()),
+        )
+        for n in range(3)
+    ]
+    order = BatchOrder(
+        certificate_id=certificate.id,
+        options=SignatureOptions(signing_time=NOW, level=Level.B_B),
+        level=Level.B_B,
+        batch_id=uuid7(),
+    )
+    batches.create(counter.desk, order, files, at=NOW, actor=CALLER)
+    assert batches.run(counter.desk, order.batch_id, clock=lambda: NOW)
+    with counter.desk.sessions() as session:
+        ids = [one.request_id for one in batches.items(session, order.batch_id)]
+    assert len({counter.prompt(one).id for one in ids}) == 1
+    counter.step(ids[0])
+    counter.world.operator.enter_pin(counter.world.operator.waiting(NUMBER)[0].id, "1234")
+    assert counter.step(ids[0]) is PromptState.CLOSED
+    with counter.desk.sessions.begin() as session:
+        counts = batches.progress(session, order.batch_id, actor=CALLER).counts
+    assert counts[ItemStatus.SIGNED] == 3
