@@ -313,14 +313,15 @@ def _revoke_some(session: Session, incident: Incident, *, keys: KeyStore, at: da
     )
     taken = {item.certificate_id: item for item in session.scalars(chunk)}
     locked = select(Certificate).where(Certificate.id.in_(taken)).order_by(Certificate.id)
-    for row in session.scalars(locked.with_for_update()):
+    ended: list[Certificate] = []
+    for row in session.scalars(locked.with_for_update()).all():
         item = taken[row.id]
         item.at = at
         if row.status not in _IN_FORCE:  # somebody else ended it meanwhile
             item.state, item.outcome = ItemState.SKIPPED, row.status.value
             continue
         invalidity_at = incident.invalidity_at
-        revoke.revoke(
+        revoke.revoke_unannounced(
             session,
             certificate_id=row.id,
             reason=incident.reason,
@@ -330,7 +331,9 @@ def _revoke_some(session: Session, incident: Incident, *, keys: KeyStore, at: da
             actor=incident.created_by,
         )
         item.state = ItemState.REVOKED
+        ended.append(row)
     session.flush()
+    revoke.announce(session, ended)
     return len(taken)
 
 

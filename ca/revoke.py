@@ -9,6 +9,7 @@ its issuer's, and `ca.issuer_watch` tells when the two part.
 """
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -75,6 +76,30 @@ def revoke(  # noqa: PLR0913 -- the facts of one revocation; nowhere else would 
     the certificate began. A compromised key is blocked as well. Raises CertificateNotFound,
     AlreadyRevoked, TransitionNotAllowed or ReasonInvalid.
     """
+    certificate = revoke_unannounced(
+        session,
+        certificate_id=certificate_id,
+        reason=reason,
+        invalidity_at=invalidity_at,
+        keys=keys,
+        at=at,
+        actor=actor,
+    )
+    announce(session, [certificate])
+    return certificate
+
+
+def revoke_unannounced(  # noqa: PLR0913 -- as above
+    session: Session,
+    *,
+    certificate_id: uuid.UUID,
+    reason: RevocationReason,
+    invalidity_at: datetime | None = None,
+    keys: KeyStore,
+    at: datetime,
+    actor: str,
+) -> Certificate:
+    """Revoke one of many: as `revoke`, but `announce` is left to the caller, last of all."""
     if reason is RevocationReason.CERTIFICATE_HOLD:
         raise ReasonInvalid("certificate_hold suspends; it does not revoke")
     step = _Step(Status.REVOKED, reason, invalidity_at, "certificate.revoke")
@@ -95,7 +120,9 @@ def suspend(
 ) -> Certificate:
     """Pause an active certificate (certificateHold); only `restore` or `revoke` come after it."""
     step = _Step(Status.SUSPENDED, RevocationReason.CERTIFICATE_HOLD, None, "certificate.suspend")
-    return _take(session, certificate_id, step, keys=keys, at=at, actor=actor)
+    certificate = _take(session, certificate_id, step, keys=keys, at=at, actor=actor)
+    announce(session, [certificate])
+    return certificate
 
 
 def restore(
@@ -103,7 +130,9 @@ def restore(
 ) -> Certificate:
     """Bring a suspended certificate back; it leaves the CRL (RFC 5280 5.3.1)."""
     step = _Step(Status.ACTIVE, None, None, "certificate.restore")
-    return _take(session, certificate_id, step, keys=keys, at=at, actor=actor)
+    certificate = _take(session, certificate_id, step, keys=keys, at=at, actor=actor)
+    announce(session, [certificate])
+    return certificate
 
 
 def _take(
@@ -133,7 +162,6 @@ def _take(
     session.flush()
     if certificate.authority_id is not None:
         ocsp.presign(session, certificate=certificate, keys=keys, at=moment)
-        _enqueue_publishing(session, certificate)
     audit.record(
         session,
         at=moment,
@@ -147,14 +175,19 @@ def _take(
     return certificate
 
 
-def _enqueue_publishing(session: Session, certificate: Certificate) -> None:
-    authority, shard = str(certificate.authority_id), certificate.crl_shard
-    jobs.enqueue(
-        session,
-        job=PUBLISH_JOB,
-        payload={"authority_id": authority, "shard": shard},
-        unique=authority if shard is None else f"{authority}/{shard}",
-    )
+def announce(session: Session, certificates: Iterable[Certificate]) -> None:
+    """Have the lists published that these certificates of ours stand in, once each.
+
+    Who enqueues the same job waits until this transaction has ended, so it comes last in it.
+    """
+    lists = {(one.authority_id, one.crl_shard) for one in certificates if one.authority_id}
+    for authority, shard in sorted(lists, key=str):
+        jobs.enqueue(
+            session,
+            job=PUBLISH_JOB,
+            payload={"authority_id": str(authority), "shard": shard},
+            unique=str(authority) if shard is None else f"{authority}/{shard}",
+        )
 
 
 def _locked(session: Session, certificate_id: uuid.UUID) -> Certificate:

@@ -179,7 +179,7 @@ def test_new_certificates_name_their_partition_and_stand_only_in_that(
         assert one.crl_shard == number(one) % 4
         read = x509.load_der_x509_certificate(one.der or b"")
         points = read.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-        (name,) = points[0].full_name or ()
+        name = (points[0].full_name or [])[0]
         assert name.value.endswith(f"/pki/issuing/{one.crl_shard}.crl")
         inside = {shard for shard, made in lists.items() if number(one) in serials(made)}
         assert inside == {None, one.crl_shard}
@@ -246,7 +246,7 @@ def test_a_large_list_names_its_deltas_and_a_revocation_is_told_by_one(
     end(house, first)
     base = publish(house)
     freshest = x509.load_der_x509_crl(base.der).extensions.get_extension_for_class(x509.FreshestCRL)
-    (name,) = freshest.value[0].full_name or ()
+    name = (freshest.value[0].full_name or [])[0]
     assert name.value.endswith("/pki/issuing/delta.crl")
     accepted(house, base, tmp_path)
     end(house, second)

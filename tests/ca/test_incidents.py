@@ -173,7 +173,7 @@ def test_whoever_goes_on_after_a_crash_finds_exactly_what_is_left(
     what = decision(IncidentTarget.ORGANIZATION, target_id=unit.id)
     with house.sessions.begin() as session:
         incident = incidents.decide(session, what, at=LATER, actor=CHIEF)
-    real = revoke.revoke
+    real = revoke.revoke_unannounced
     calls = 0
 
     def crash_in_the_second_chunk(*arguments: object, **more: object) -> Certificate:
@@ -184,7 +184,7 @@ def test_whoever_goes_on_after_a_crash_finds_exactly_what_is_left(
         return real(*arguments, **more)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(revoke, "revoke", crash_in_the_second_chunk)
+        patched.setattr(revoke, "revoke_unannounced", crash_in_the_second_chunk)
         with pytest.raises(KeyboardInterrupt):
             incidents.carry_out(house.sessions, incident.id, keys=house.keys, at=LATER)
     with house.sessions() as session:
