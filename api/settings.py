@@ -59,6 +59,8 @@ class Settings:
     """Time-stamp servers asked, in this order, when our own authority cannot answer."""
     log_level: str = "info"
     job_concurrency: int = 2
+    smtp_url: Secret | None = None
+    mail_from: str = "antin@localhost"
 
     @property
     def spool(self) -> Path:
@@ -98,6 +100,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         tsa_urls=_addresses(env, "ANTIN_TSA_URLS"),
         log_level=_log_level(env),
         job_concurrency=_number(env, "ANTIN_JOB_CONCURRENCY", default=2, low=1, high=64),
+        smtp_url=_smtp_url(env),
+        mail_from=_mail_from(env),
     )
 
 
@@ -144,6 +148,24 @@ def _public_url(env: Mapping[str, str], host: str, port: int) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise SettingsInvalid("ANTIN_PUBLIC_URL", "an address http(s)://host is expected")
+    return text
+
+
+def _smtp_url(env: Mapping[str, str]) -> Secret | None:
+    text = env.get("ANTIN_SMTP_URL", "").strip()
+    if not text:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in {"smtp", "smtp+starttls", "smtps"} or not parts.hostname:
+        problem = "smtp://, smtp+starttls:// or smtps://[user:password@]host[:port] is expected"
+        raise SettingsInvalid("ANTIN_SMTP_URL", problem)
+    return Secret(text)
+
+
+def _mail_from(env: Mapping[str, str]) -> str:
+    text = env.get("ANTIN_MAIL_FROM", "").strip() or "antin@localhost"
+    if "@" not in text or not text.isprintable() or " " in text:
+        raise SettingsInvalid("ANTIN_MAIL_FROM", "an e-mail address is expected")
     return text
 
 
@@ -212,6 +234,8 @@ def child_environment(settings: Settings, *, url: str) -> dict[str, str]:
         "ANTIN_ALGORITHM_POLICY": str(settings.algorithm_policy or ""),
         "ANTIN_LOG_LEVEL": settings.log_level,
         "ANTIN_JOB_CONCURRENCY": str(settings.job_concurrency),
+        "ANTIN_SMTP_URL": settings.smtp_url.reveal_text() if settings.smtp_url else "",
+        "ANTIN_MAIL_FROM": settings.mail_from,
     }
 
 

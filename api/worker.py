@@ -11,7 +11,7 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from api import idempotency, webhooks
+from api import idempotency, notice_posts, webhooks
 from ca import jobs as ca_jobs
 from ca import renewal as authority_renewal
 from db.jobs import Handler, PeriodicJob, WorkerOptions, run_worker
@@ -38,6 +38,7 @@ OWN_SCHEDULE: Final = {
     "signing.take_up_batches": "* * * * *",
     "signing.sweep_batches": "37 * * * *",
     "signing.renew_proofs": "17 2 * * *",
+    "ca.send_notices": "*/10 * * * *",
 }
 PHONES: Final = 32
 """Jobs that wait for a person at the same time, where a provider's protocol makes them wait."""
@@ -128,6 +129,7 @@ def handlers(wiring: Wiring) -> dict[str, Handler]:
         "signing.expire_requests": expire,
         "signing.sweep_documents": sweep,
         "api.purge_idempotency": purge,
+        "ca.send_notices": lambda _: notice_posts.send(wiring),
         **_of_webhooks(wiring),
     }
 

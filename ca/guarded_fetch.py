@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _MAX_URL: Final = 2048
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_SUCCESSES: Final = frozenset({200, 201, 202, 204})
 _MIN_SECONDS: Final = 0.01
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -80,7 +81,7 @@ class Fetcher:
             location = response.getheader("Location")
             if response.status in _REDIRECTS and location:
                 return location
-            if response.status != http.client.OK:
+            if response.status not in _SUCCESSES:
                 raise FetchRefused(f"status {response.status}")
             return self._read(response, connection, deadline)
         except (OSError, http.client.HTTPException, ValueError) as error:

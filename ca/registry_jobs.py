@@ -6,7 +6,7 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from ca import imports, issuer_watch
+from ca import imports, issuer_watch, notices
 from ca.guarded_fetch import Fetcher
 
 if TYPE_CHECKING:
@@ -41,6 +41,14 @@ def watch_issuers(
     return sum(one.differing for one in found)
 
 
+def plan_notices(
+    sessions: sessionmaker[Session], keys: KeyStore, at: datetime, payload: Mapping[str, object]
+) -> int:
+    """Make the notices that are due; whoever has a mail server sends them."""
+    del keys, payload
+    return notices.plan(sessions, at=at)
+
+
 JOBS: Final[
     Mapping[
         str,
@@ -49,10 +57,12 @@ JOBS: Final[
 ] = {
     imports.JOB: run_import,
     "ca.watch_issuers": watch_issuers,
+    "ca.plan_notices": plan_notices,
 }
 """What the worker registers, by name."""
 
 SCHEDULE: Final[Mapping[str, str]] = {
     "ca.watch_issuers": "35 */4 * * *",
+    "ca.plan_notices": "5 * * * *",
 }
 """When the periodic ones run, as five-field cron lines (UTC)."""
