@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from ca import notices
-from ca.guarded_fetch import Fetcher
+from ca.guarded_fetch import Fetcher, FetchLimits
 from ca.models_notices import ChannelKind
 from ca.notice_transports import SmtpServer, SmtpTransport, WebhookTransport
 from hsm.secret import Secret
@@ -27,7 +27,8 @@ def send(wiring: Wiring) -> int:
 
 def transports(settings: Settings) -> dict[ChannelKind, Transport]:
     """Return how notices travel in this installation."""
-    found: dict[ChannelKind, Transport] = {ChannelKind.WEBHOOK: WebhookTransport(Fetcher())}
+    fetcher = Fetcher(FetchLimits(allowed=settings.status_networks))
+    found: dict[ChannelKind, Transport] = {ChannelKind.WEBHOOK: WebhookTransport(fetcher)}
     server = smtp_server(settings)
     if server is not None:
         found[ChannelKind.EMAIL] = SmtpTransport(server)

@@ -11,7 +11,7 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from api import idempotency, notice_posts, webhooks
+from api import idempotency, registry_work, webhooks
 from ca import jobs as ca_jobs
 from ca import renewal as authority_renewal
 from db.jobs import Handler, PeriodicJob, WorkerOptions, run_worker
@@ -129,7 +129,7 @@ def handlers(wiring: Wiring) -> dict[str, Handler]:
         "signing.expire_requests": expire,
         "signing.sweep_documents": sweep,
         "api.purge_idempotency": purge,
-        "ca.send_notices": lambda _: notice_posts.send(wiring),
+        **registry_work.handlers(wiring),
         **_of_webhooks(wiring),
     }
 

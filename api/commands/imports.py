@@ -13,7 +13,7 @@ from api.errors import ParameterInvalid
 from api.schemas.imports import DifferenceOut, ImportOut, ImportRowOut, IssuerOut
 from api.wiring import Wiring
 from ca import import_files, imports, issuer_watch, known_issuers, organizations
-from ca.guarded_fetch import Fetcher
+from ca.guarded_fetch import Fetcher, FetchLimits
 from ca.import_files import FileRow
 from ca.imports import ImportOptions, Source
 from ca.known_issuers import IssuerDetails
@@ -121,7 +121,8 @@ def issuers_add(
 def issuers_check(*, as_json: AsJson = False) -> None:
     """Compare our record with what the issuers publish, now; exit code 1 when they differ."""
     with installation() as wiring:
-        issuer_watch.watch(wiring.sessions, Fetcher(), at=wiring.clock())
+        fetcher = Fetcher(FetchLimits(allowed=wiring.settings.status_networks))
+        issuer_watch.watch(wiring.sessions, fetcher, at=wiring.clock())
         with wiring.sessions() as session:
             found = issuer_watch.differences(session, limit=import_files.MAX_ROWS)
             rows = [DifferenceOut.of(*pair).model_dump(mode="json") for pair in found]
