@@ -30,6 +30,10 @@ def process_home() -> SoftHSMHome:
     return home
 
 
+# Whatever opens a token first in this process, a command line for one, finds the tests' home.
+process_home()
+
+
 def new_token(label: str = "test") -> SoftHSMToken:
     """Create another token with random PINs: ``.uri``, ``.serial``, ``.module``, ``.pin_file``."""
     return create_softhsm_token(process_home(), label=label)
