@@ -41,7 +41,7 @@ OWN_SCHEDULE: Final = {
     "ca.send_notices": "*/10 * * * *",
 }
 PHONES: Final = 32
-"""Jobs that wait for a person at the same time, where a provider's protocol makes them wait."""
+"""Jobs that wait for a provider or a person at the same time, beside the other jobs."""
 
 RENEWER: Final = "system:renewal"
 
@@ -51,9 +51,10 @@ log = logging.getLogger("antin.worker")
 def run(wiring: Wiring, *, stop: threading.Event) -> None:
     """Work until `stop` is set."""
     schedule = {**ca_jobs.SCHEDULE, **OWN_SCHEDULE}
-    waits = wiring.remote.any_blocks
+    waits = bool(wiring.remote.names)
     phones = threading.Thread(target=_wait_for_people, args=(wiring, stop), name="phones")
     if waits:
+        collecting.take_up(wiring.desk, at=wiring.clock())
         phones.start()
     run_worker(
         wiring.url,
@@ -68,8 +69,8 @@ def run(wiring: Wiring, *, stop: threading.Event) -> None:
 
 
 def _wait_for_people(wiring: Wiring, stop: threading.Event) -> None:
-    """Work on what lasts as long as a person thinks, so that nothing else waits behind it."""
-    options = WorkerOptions(queues=(prompts.WAITING_QUEUE,))
+    """Work on what lasts as long as others take, so that nothing else waits behind it."""
+    options = WorkerOptions(queues=(prompts.PHONES,))
     jobs = {prompts.COLLECT: handlers(wiring)[prompts.COLLECT]}
     run_worker(wiring.url, jobs, stop=stop, concurrency=PHONES, options=options)
 

@@ -46,11 +46,6 @@ class LaterKeys:
         """The providers that are set up: name of the section -> scheme."""
         return dict.fromkeys(self._sims, "sim") | dict.fromkeys(self._services, "csc")
 
-    @property
-    def any_blocks(self) -> bool:
-        """Whether some provider keeps the caller waiting for its person."""
-        return any(adapter.blocks for adapter in self._sims.values())
-
     def open(
         self,
         uri: KeyURI | str,

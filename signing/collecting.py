@@ -117,6 +117,31 @@ def withdraw(desk: Desk, prompt_id: uuid.UUID) -> bool:
         return False
 
 
+def take_up(desk: Desk, *, at: datetime) -> int:
+    """Go on with what a stopped process left, without waiting for the queue to notice its end.
+
+    Where looking twice would ask twice (a question on its way, an exchange that another worker may
+    be in the middle of), the queue's own time is waited for. Returns how many were taken up.
+    """
+    taken = 0
+    with desk.sessions.begin() as session:
+        query = select(SignaturePrompt).where(
+            SignaturePrompt.state.in_([PromptState.ASKED, PromptState.ANSWERED])
+        )
+        for prompt in session.scalars(query.order_by(SignaturePrompt.id)):
+            work = _load(session, prompt.id)
+            if work is None or not work.requests:
+                continue
+            try:
+                waits = prompt.state is PromptState.ASKED and work.key(desk).blocks
+            except (CaError, HsmError):
+                waits = False  # the step itself records what is wrong
+            if not waits:
+                prompts.enqueue(session, prompt, at=at)
+                taken += 1
+    return taken
+
+
 def _load(session: Session, prompt_id: uuid.UUID) -> _Work | None:
     prompt = session.get(SignaturePrompt, prompt_id)
     if prompt is None or prompt.state not in _UNFINISHED:
@@ -142,7 +167,7 @@ def _send(desk: Desk, work: _Work, *, at: datetime) -> PromptState:
     except ProviderUnreachable as error:
         if error.delivered or at + RETRY >= work.prompt.expires_at:
             raise
-        return _later(desk, work, key, at=at + RETRY)
+        return _later(desk, work, at=at + RETRY)
     with desk.sessions.begin() as session:
         prompt = session.get_one(SignaturePrompt, work.prompt.id, with_for_update=True)
         for item, pending in zip(work.items, asked, strict=True):
@@ -156,7 +181,7 @@ def _send(desk: Desk, work: _Work, *, at: datetime) -> PromptState:
             return prompt.state
         prompt.asked_at, prompt.expires_at = at, at + timedelta(seconds=key.seconds)
         first = at if key.blocks or key.answers_now else at + FIRST_POLL
-        prompts.enqueue(session, prompt, blocks=key.blocks, at=first)
+        prompts.enqueue(session, prompt, at=first)
         return prompt.state
 
 
@@ -170,11 +195,11 @@ def _fetch(desk: Desk, work: _Work, *, at: datetime) -> PromptState:
     except ProviderUnreachable:
         if late:
             raise
-        return _later(desk, work, key, at=at + POLL)
+        return _later(desk, work, at=at + POLL)
     if found is None:
         if late:
             raise refused(Refusal.USER_TIMEOUT, "the person's time is over")
-        return _later(desk, work, key, at=at + POLL)
+        return _later(desk, work, at=at + POLL)
     with desk.sessions.begin() as session:
         prompt = session.get_one(SignaturePrompt, work.prompt.id, with_for_update=True)
         for item, signature in zip(work.items, found, strict=True):
@@ -182,7 +207,7 @@ def _fetch(desk: Desk, work: _Work, *, at: datetime) -> PromptState:
         prompt.state = PromptState.ANSWERED
         prompts.record(session, prompt, "prompt.answered", at=at, actor=SYSTEM)
         # should this process end before the documents are finished
-        prompts.enqueue(session, prompt, blocks=False, at=at + RETRY)
+        prompts.enqueue(session, prompt, at=at + RETRY)
     with desk.sessions() as session:
         answered = _load(session, work.prompt.id)
     return PromptState.ANSWERED if answered is None else _complete(desk, answered, at=at)
@@ -206,7 +231,7 @@ def _complete(desk: Desk, work: _Work, *, at: datetime) -> PromptState:
     if left:
         with desk.sessions.begin() as session:
             prompt = session.get_one(SignaturePrompt, work.prompt.id)
-            prompts.enqueue(session, prompt, blocks=False, at=at + RETRY)
+            prompts.enqueue(session, prompt, at=at + RETRY)
         return PromptState.ANSWERED
     return _close(desk, work.prompt.id, PromptState.CLOSED, at=at)
 
@@ -231,10 +256,10 @@ def _note_blocked_pin(desk: Desk, certificate: Certificate, *, at: datetime) -> 
             devices.move(session, device.id, state=DeviceState.PIN_LOCKED, at=at, actor=SYSTEM)
 
 
-def _later(desk: Desk, work: _Work, key: RemoteKey, *, at: datetime) -> PromptState:
+def _later(desk: Desk, work: _Work, *, at: datetime) -> PromptState:
     with desk.sessions.begin() as session:
         prompt = session.get_one(SignaturePrompt, work.prompt.id)
-        prompts.enqueue(session, prompt, blocks=key.blocks, at=at)
+        prompts.enqueue(session, prompt, at=at)
         return prompt.state
 
 

@@ -25,8 +25,8 @@ from signing.remote_keys import is_remote, open_remote
 
 COLLECT = "signing.collect"
 WITHDRAW = "signing.withdraw"
-WAITING_QUEUE = "phones"
-"""Queue of jobs that last as long as a person thinks; it has workers of its own."""
+PHONES = "phones"
+"""Queue of jobs that wait for providers and people; it has workers of its own."""
 
 
 def answers_now(desk: Desk, certificate: Certificate, algorithm: str) -> bool:
@@ -70,7 +70,7 @@ def ask(
             SignaturePromptItem(sign_request_id=one.id, prompt_id=prompt.id, position=position)
         )
     record(session, prompt, "prompt.opened", at=at, actor=prompt.actor)
-    enqueue(session, prompt, blocks=key.blocks)
+    enqueue(session, prompt)
     return prompt
 
 
@@ -151,15 +151,13 @@ def waiting_requests(session: Session, prompt_id: uuid.UUID) -> list[SignRequest
     return list(session.scalars(query))
 
 
-def enqueue(
-    session: Session, prompt: SignaturePrompt, *, blocks: bool, at: datetime | None = None
-) -> None:
+def enqueue(session: Session, prompt: SignaturePrompt, *, at: datetime | None = None) -> None:
     """Let a worker go on with a question."""
     jobs.enqueue(
         session,
         job=COLLECT,
         payload={"prompt": str(prompt.id)},
-        queue=WAITING_QUEUE if blocks else "default",
+        queue=PHONES,
         unique=str(prompt.id),
         at=at,
     )

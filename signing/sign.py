@@ -23,6 +23,7 @@ from db.base import uuid7
 from hsm import algorithms
 from hsm.algorithms import SignatureAlgorithm as KeySignatureAlgorithm
 from hsm.errors import HsmError
+from pdf.algorithms import SignatureAlgorithm
 from pdf.embed import reopen
 from pdf.errors import PdfError, SignatureRejected, TimestampUnavailable
 from pdf.options import Level, SignatureOptions
@@ -207,10 +208,17 @@ def _stage(
             staged,
             options=options,
             signer=signer.chain,
-            algorithm=desk.policy.algorithm(signer.suited_algorithm),
+            algorithm=_algorithm(desk, signer),
         )
         flush_to_disk(staged)
     return prepared
+
+
+def _algorithm(desk: Desk, signer: SigningCertificate) -> SignatureAlgorithm:
+    """Choose by policy, but for keys elsewhere what every SIM and service makes."""
+    if is_remote(signer.row.key_uri):
+        return signer.suited_algorithm
+    return desk.policy.algorithm(signer.suited_algorithm)
 
 
 def _waits_for(

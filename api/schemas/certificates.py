@@ -21,6 +21,7 @@ from ca.models import (
 )
 from ca.requests import RequestDetails
 from hsm.algorithms import KeyAlgorithm
+from hsm.key_uri import KeyURI
 
 MAX_CSR_CHARACTERS = 64 * 1024
 MAX_TOGETHER = 1000
@@ -169,7 +170,7 @@ class CertificateOut(BaseModel):
             revocation_reason=row.revocation_reason,
             invalidity_at=row.invalidity_at,
             sha256_fingerprint=row.sha256_fingerprint,
-            key_on_server=row.key_uri is not None,
+            key_on_server=row.key_uri is not None and KeyURI.parse(row.key_uri).answers_now,
             pem=pem(row.der) if with_pem and row.der is not None else None,
         )
 

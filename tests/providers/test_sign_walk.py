@@ -324,3 +324,15 @@ def test_a_batch_asks_the_phone_with_as_few_pins_as_it_can(counter: Counter) -> 
     with counter.desk.sessions.begin() as session:
         counts = batches.progress(session, order.batch_id, actor=CALLER).counts
     assert counts[ItemStatus.SIGNED] == 3
+
+
+def test_what_a_stopped_process_left_is_taken_up_but_nobody_is_asked_twice(
+    counter: Counter,
+) -> None:
+    request_id = counter.start(counter.sim_certificate("viettel", SIGNS_BY_ITSELF))
+    assert collecting.take_up(counter.desk, at=NOW) == 0, "it may be on its way"
+    counter.step(request_id)
+    assert collecting.take_up(counter.desk, at=NOW) == 1
+    counter.world.overrides = {"messaging": "synch"}
+    counter.with_providers(counter.world.settings())
+    assert collecting.take_up(counter.desk, at=NOW) == 0, "another worker may be in the exchange"
