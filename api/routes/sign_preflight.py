@@ -56,7 +56,7 @@ def preview(call: Signer, upload: Received) -> Response:
     return Response(drawn.png, media_type=_PNG, headers=headers)
 
 
-@router.get("/presets")
+@router.get("/presets", responses=problems())
 def presets(_: Signer) -> list[PresetOut]:
     """List the looks of visible signatures, since when they hold, and from where."""
     return [PresetOut.of(preset) for preset in PRESETS.values()]
