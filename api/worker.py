@@ -15,7 +15,7 @@ from api import idempotency, registry_work, webhooks
 from ca import jobs as ca_jobs
 from ca import renewal as authority_renewal
 from db.jobs import Handler, PeriodicJob, WorkerOptions, run_worker
-from signing import batches, collecting, prompts, renewal, upgrades
+from signing import batch_run, batches, collecting, prompts, renewal, upgrades
 from signing import jobs as signing_jobs
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def handlers(wiring: Wiring) -> dict[str, Handler]:
 def _of_batches(wiring: Wiring) -> dict[str, Handler]:
     def run_batch(payload: Mapping[str, Json]) -> None:
         batch_id = uuid.UUID(str(payload["batch_id"]))
-        batches.run(wiring.desk, batch_id, clock=wiring.clock)
+        batch_run.run(wiring.desk, batch_id, clock=wiring.clock, at_once=wiring.at_once)
 
     def take_up(_: Mapping[str, Json]) -> None:
         batches.take_up(wiring.desk)

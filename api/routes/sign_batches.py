@@ -19,7 +19,7 @@ from api.responses import problems
 from api.schemas.sign import SignOptionsIn
 from api.schemas.sign_batches import BatchOut
 from ca import registry
-from signing import batches, sign
+from signing import batch_run, batches, sign
 from signing.batches import BatchOrder
 from signing.errors import SignRequestNotSigned
 from signing.models_batches import BatchStatus, ItemStatus
@@ -114,7 +114,8 @@ def _created(call: Call, upload: BatchUpload, asked: SignOptionsIn) -> Response:
     answer = call.once("batch", digests, asked.model_dump(mode="json"), act=act)
     batch_id = uuid.UUID(str(cast("dict[str, object]", answer.body)["id"]))
     if len(files) <= AT_ONCE_FILES and sum(each.size for each in files) <= AT_ONCE_BYTES:
-        batches.run(call.wiring.desk, batch_id, clock=call.wiring.clock)
+        wiring = call.wiring
+        batch_run.run(wiring.desk, batch_id, clock=wiring.clock, at_once=wiring.at_once)
     shown = _shown(call, batch_id)
     ended = shown.status is not BatchStatus.RUNNING
     return JSONResponse(shown.model_dump(mode="json"), status_code=200 if ended else 202)

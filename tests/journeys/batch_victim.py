@@ -16,7 +16,7 @@ from api.wiring import build
 from ca import issue
 from db.base import uuid7
 from pdf.options import Level, SignatureOptions
-from signing import batches
+from signing import batch_run, batches
 from signing.batches import BatchFile, BatchOrder
 from tests.journeys.running import SAMPLE
 from tests.journeys.victims import CHIEF, CLERK, approved
@@ -68,7 +68,7 @@ def run(settings: Settings, url: str, batch_id: uuid.UUID) -> None:
     wiring = build(settings, url)
     sys.stdout.write("!")
     sys.stdout.flush()
-    batches.run(wiring.desk, batch_id, clock=wiring.clock)
+    batch_run.run(wiring.desk, batch_id, clock=wiring.clock, at_once=wiring.at_once)
     wiring.close()
 
 

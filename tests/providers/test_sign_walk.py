@@ -21,7 +21,7 @@ from hsm.key_uri import KeyURI
 from hsm.refusals import ProviderSettingsInvalid
 from pdf.errors import TimestampUnavailable
 from pdf.options import Level, SignatureOptions
-from signing import batches, collecting, prompts, sign
+from signing import batch_run, batches, collecting, prompts, sign
 from signing.batches import BatchFile, BatchOrder
 from signing.errors import NotAskable, SignRequestClosed
 from signing.models import SignRequestStatus
@@ -314,7 +314,7 @@ def test_a_batch_asks_the_phone_with_as_few_pins_as_it_can(counter: Counter) -> 
         batch_id=uuid7(),
     )
     batches.create(counter.desk, order, files, at=NOW, actor=CALLER)
-    assert batches.run(counter.desk, order.batch_id, clock=lambda: NOW)
+    assert batch_run.run(counter.desk, order.batch_id, clock=lambda: NOW)
     with counter.desk.sessions() as session:
         ids = [one.request_id for one in batches.items(session, order.batch_id)]
     assert len({counter.prompt(one).id for one in ids}) == 1

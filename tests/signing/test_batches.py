@@ -23,7 +23,7 @@ from pdf.placement import BoxSpace
 from pdf.prepared import PreparedSignature
 from pdf.spot import AnchorSpot, Corner, CornerSpot, IfTaken
 from pdf.templates import template_from
-from signing import batches, sign
+from signing import batch_run, batches, sign
 from signing.batches import BatchFile, BatchOrder, Progress
 from signing.errors import BatchClosed, BatchNotFound, BatchRefused
 from signing.models import Signature
@@ -62,7 +62,7 @@ def create(office: Office, order: BatchOrder, documents: list[BatchFile]) -> Non
 
 
 def run(office: Office, order: BatchOrder) -> bool:
-    return batches.run(office.desk, order.batch_id, clock=lambda: NOW)
+    return batch_run.run(office.desk, order.batch_id, clock=lambda: NOW)
 
 
 def progress(office: Office, order: BatchOrder) -> Progress:
@@ -143,7 +143,7 @@ def test_without_time_stamps_the_batch_pauses_and_goes_on_later(office: Office) 
     order = replace(order_for(office.server_certificate(KeyAlgorithm.P_256)), level=Level.B_T)
     create(office, order, files(6))
     without = replace(office.desk, timestamps=None)
-    batches.run(without, order.batch_id, clock=lambda: NOW)
+    batch_run.run(without, order.batch_id, clock=lambda: NOW)
     paused = progress(office, order)
     assert paused.batch.status is BatchStatus.PAUSED
     assert paused.batch.error_code == "timestamp_unavailable"
