@@ -28,9 +28,7 @@ def upgrade() -> None:
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("certificate_id", sa.Uuid(), sa.ForeignKey("certificates.id"), nullable=False),
         sa.Column("organization_id", sa.Uuid(), sa.ForeignKey("organizations.id"), nullable=False),
-        sa.Column(
-            "when_no_timestamp", _status("whennotimestamp", "fail", "queue"), nullable=False
-        ),
+        sa.Column("when_no_timestamp", _status("whennotimestamp", "fail", "queue"), nullable=False),
         sa.Column("total", sa.Integer(), nullable=False),
         sa.Column("manifest_sha256", sa.String(), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
