@@ -5,10 +5,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, cast
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, Uuid, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from ca.errors import KeyUnacceptable
@@ -18,7 +17,6 @@ from ca.models import (
     CertificateStatus,
     CertificateStatusChange,
     Organization,
-    PublicKey,
     RequestKind,
     RequestState,
     Subscriber,
@@ -88,7 +86,7 @@ _READ: Final = (
 
 def lock_requests(session: Session, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, RequestFacts]:
     """Lock the requests that exist, and read them with subscriber and organisation."""
-    query = _READ.where(_requests.c.id.in_(list(ids)))
+    query = _READ.where(_requests.c.id == func.any(bindparam("ids", list(ids), ARRAY(Uuid()))))
     found: dict[uuid.UUID, RequestFacts] = {}
     first, second = len(_OF_REQUEST), len(_OF_REQUEST) + len(_OF_SUBSCRIBER)
     for row in session.connection().execute(query):
@@ -108,6 +106,15 @@ def lock_requests(session: Session, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID,
     return found
 
 
+# The update changes nothing; it locks the row and makes RETURNING give it, old or new.
+_CLAIM: Final = """
+INSERT INTO public_keys AS known (spki_sha256, subscriber_id, first_seen_at)
+SELECT spki, owner, %(at)s FROM unnest(%(hashes)s::text[], %(owners)s::uuid[]) AS new (spki, owner)
+ON CONFLICT (spki_sha256) DO UPDATE SET first_seen_at = known.first_seen_at
+RETURNING spki_sha256, subscriber_id, blocked_at
+"""
+
+
 def claim_keys(
     session: Session, claims: Sequence[tuple[str, uuid.UUID]], *, at: datetime
 ) -> dict[str, KeyUnacceptable | uuid.UUID | None]:
@@ -116,16 +123,10 @@ def claim_keys(
     Gives for each hash its owner, or why it must not be certified for anybody.
     """
     wanted = dict(reversed(claims))  # the first who claims a key counts
-    rows = [
-        {"spki_sha256": spki, "subscriber_id": wanted[spki], "first_seen_at": at}
-        for spki in sorted(wanted)
-    ]
-    statement = insert(PublicKey).values(rows)
-    found = session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[PublicKey.spki_sha256],
-            set_={PublicKey.first_seen_at: PublicKey.first_seen_at},
-        ).returning(PublicKey.spki_sha256, PublicKey.subscriber_id, PublicKey.blocked_at)
+    hashes = sorted(wanted)
+    values = {"hashes": hashes, "owners": [wanted[one] for one in hashes], "at": at}
+    found = cast(
+        "list[tuple[str, uuid.UUID | None, datetime | None]]", bulk.fetch(session, _CLAIM, values)
     )
     verdicts: dict[str, KeyUnacceptable | uuid.UUID | None] = {}
     for spki, owner, blocked_at in found:
@@ -144,15 +145,16 @@ def check_claim(verdict: KeyUnacceptable | uuid.UUID | None, subscriber_id: uuid
     check_owner(verdict, None, subscriber_id)
 
 
+_OPEN: Final = """
+SELECT id, tbs FROM certificates WHERE id = ANY(%(ids)s) AND status = 'issuing'
+ORDER BY id FOR UPDATE
+"""
+
+
 def lock_intents(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, bytes | None]:
     """Lock the intents that are still open, and give what each is to have signed."""
-    query = (
-        select(Certificate.id, Certificate.tbs)
-        .where(Certificate.id.in_(ids), Certificate.status == CertificateStatus.ISSUING)
-        .order_by(Certificate.id)
-        .with_for_update()
-    )
-    return {row.id: row.tbs for row in session.execute(query)}
+    rows = bulk.fetch(session, _OPEN, {"ids": list(ids)})
+    return dict(cast("list[tuple[uuid.UUID, bytes | None]]", rows))
 
 
 def store_signed(
