@@ -232,6 +232,8 @@ class Certificate(Base):
             unique=True,
             postgresql_where=text("status <> 'abandoned'"),
         ),
+        Index(None, "status", "organization_id"),
+        Index(None, "organization_id", "not_after"),
         Index(
             "certificates_search_words_idx",
             text("to_tsvector('simple', search_name)"),
@@ -255,10 +257,10 @@ class Certificate(Base):
     serial_number: Mapped[str]
     """Lower-case hexadecimal; 40 digits (20 octets) when ours, an even number otherwise."""
     kind: Mapped[CertificateKind]
-    status: Mapped[CertificateStatus] = mapped_column(index=True)
+    status: Mapped[CertificateStatus]
     profile: Mapped[str]
     subscriber_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("subscribers.id"), index=True)
-    organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id"), index=True)
+    organization_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("organizations.id"))
     device_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("devices.id"), index=True)
     predecessor_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("certificates.id"))
     request_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("certificate_requests.id"))

@@ -151,6 +151,14 @@ def ever_touched(as_of: datetime) -> Select[uuid.UUID]:
     )
 
 
+def ever_suspended(as_of: datetime) -> Select[uuid.UUID]:
+    """Return the query for the ids of all that were suspended by `as_of`, if only for a time."""
+    change = CertificateStatusChange
+    return select(change.certificate_id).where(
+        change.at <= as_of, change.status == CertificateStatus.SUSPENDED
+    )
+
+
 def group_value(dimension: Dimension) -> SQLColumnExpression[str]:
     """Return the expression whose value names the group, for use in a condition."""
     return _column(dimension)

@@ -49,7 +49,7 @@ _CERTIFICATES = """
 INSERT INTO certificates (id, authority_id, serial_number, kind, status, profile, subscriber_id,
     organization_id, subject, common_name, search_name, spki_sha256, not_before, not_after, der,
     created_at, issued_at, revoked_at, revocation_reason)
-SELECT gen_random_uuid(), (SELECT id FROM authorities LIMIT 1), lpad(to_hex(n + 100000), 40, '0'),
+SELECT uuidv7(), (SELECT id FROM authorities LIMIT 1), lpad(to_hex(n + 100000), 40, '0'),
     CASE WHEN n % 15 = 0 THEN 'sim' WHEN n % 7 = 0 THEN 'organizational' ELSE 'personal' END,
     CASE WHEN n % 16 = 0 THEN 'revoked' ELSE 'active' END, 'personal@1', id, organization_id,
     'CN=' || full_name, full_name, search_name, md5(n::text), began, began + interval '5 years',
