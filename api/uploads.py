@@ -1,15 +1,17 @@
-"""Taking a file from the network to the disk, without ever holding it in memory.
+"""Taking a file from the network to the disk, without ever holding a large one in memory.
 
 Two shapes are taken: the raw body with the options as query parameters, and multipart/form-data
 with the parts `file` and `options` (JSON; other plain parts count as single options). The file goes
-to an unnamed temporary file, so that nothing is left when the process dies. The size limit is
-applied while the bytes arrive.
+to an unnamed temporary file, a small one to memory, so nothing is left when the process dies. The
+size limit is applied while the bytes arrive.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import sys
 import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -74,14 +76,31 @@ class Sink:
 
     directory: Path
     limit: int
-    file: BinaryIO = field(init=False)
     size: int = 0
+    _file: BinaryIO | None = None
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     _waiting: list[bytes] = field(default_factory=list)
     _waiting_bytes: int = 0
 
-    def __post_init__(self) -> None:
-        self.file = cast("BinaryIO", tempfile.TemporaryFile(dir=self.directory))  # noqa: SIM115 -- closed by Upload.close
+    @property
+    def file(self) -> BinaryIO:
+        """The file of the operating system, made when the first bytes are to be written.
+
+        A small one stays in memory: making and removing a file on the disk for each request costs
+        the kernel more than all the rest of receiving it.
+        """
+        if self._file is None:
+            if self.size < WRITE_BYTES and sys.platform == "linux":
+                self._file = cast("BinaryIO", os.fdopen(os.memfd_create("upload"), "w+b"))
+            else:
+                made = tempfile.TemporaryFile(dir=self.directory)  # noqa: SIM115 -- Upload.close
+                self._file = cast("BinaryIO", made)
+        return self._file
+
+    def close(self) -> None:
+        """Let the file go, when nothing is made of it."""
+        if self._file is not None:
+            self._file.close()
 
     def take(self, data: bytes) -> None:
         """Take more of the file; raises BodyTooLarge."""
@@ -99,12 +118,13 @@ class Sink:
             self._write()
 
     def _write(self) -> None:
+        file = self.file
         for data in self._waiting:
             self._digest.update(data)
-            self.file.write(data)
+            file.write(data)
         self._waiting.clear()
         self._waiting_bytes = 0
-        self.file.flush()
+        file.flush()
 
     def upload(self, *, name: str, options: Mapping[str, object]) -> Upload:
         """Give the finished file, at its beginning."""
@@ -129,10 +149,10 @@ async def receive(
             return await _multipart(request, sink, parameters.get(b"boundary", b""))
         return await _raw(request, sink)
     except ClientDisconnect as error:
-        sink.file.close()
+        sink.close()
         raise BodyMissing("body", "the connection ended before the document did") from error
     except BaseException:
-        sink.file.close()
+        sink.close()
         raise
 
 
@@ -266,7 +286,7 @@ async def _multipart(request: Request, sink: Sink, boundary: bytes) -> Upload:
             upload.content = form.content.upload(name=safe_name(form.content_name), options={})
     except BaseException:
         if form.content is not None:
-            form.content.file.close()
+            form.content.close()
         raise
     return upload
 

@@ -3,20 +3,26 @@
 All values are CPU of the server's processes. The embedded database is not one of them.
 """
 
+import contextlib
+import socket
+import tempfile
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from tests.bench.http_load import cost_ms, post, serving
-from tests.bench.http_service import sample, service
+from tests.bench.bench_sign import document
+from tests.bench.http_load import cost_ms, exchange, post, read_answer, serving
+from tests.bench.http_service import Service, service
 from tests.bench.row import Row
 
 OCSP_REQUEST = bytes(75)
 DOCUMENT = bytes(2_000_000)
 SMALL, LARGE = 12_000, 160
-STORED_ANSWERS, SIGNATURES = 4000, 400
+STORED_ANSWERS, SIGNATURES, CONNECTIONS = 4000, 400, 16
 
 
 def rows() -> Iterable[Row]:
@@ -49,7 +55,7 @@ def rows() -> Iterable[Row]:
 
 
 def service_rows(bare_small: float) -> Iterable[Row]:
-    """Measure the service itself: a stored OCSP answer, and a signature from upload to answer."""
+    """Measure the service itself, with one web process and then with two."""
     with service() as running:
         stored = post("/ocsp", running.ocsp_request, content_type="application/ocsp-request")
         yield Row(
@@ -60,22 +66,111 @@ def service_rows(bare_small: float) -> Iterable[Row]:
             reference_value=bare_small,
             goal=0.8,
         )
-        path = f"/api/v1/sign?certificate_id={running.certificate_id}&level=B-B"
-        letter = post(path, sample(), content_type="application/pdf", token=running.token)
+        yield from document_rows(running)
+        alone = throughput(running)
+    with service(workers=2) as running:
         yield Row(
-            name="http.sign.b-b.35kB",
-            value=cost_ms(running.server, letter, count=SIGNATURES),
-            unit="ms_cpu",
-            reference_name="one RSA-2048 signature",
-            reference_value=raw_signature_ms(),
-            goal=0.45,
+            name="http.sign.b-b.50kB.2-workers",
+            value=throughput(running),
+            unit="per_s",
+            reference_name="one worker, the same load",
+            reference_value=alone,
+            goal=1.8,
         )
+    yield start_up()
 
 
-def raw_signature_ms(count: int = 1000) -> float:
-    """Measure the key operation alone, in this process."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    before = time.process_time()
-    for _ in range(count):
-        key.sign(b"x" * 100, padding.PKCS1v15(), hashes.SHA256())
-    return (time.process_time() - before) * 1000 / count
+def document_rows(running: Service) -> Iterable[Row]:
+    """Measure what a document costs from upload to answer, and what asking for health costs."""
+    path = f"/api/v1/sign?certificate_id={running.certificate_id}&level=B-B"
+    letter = post(path, document(50_000), content_type="application/pdf", token=running.token)
+    with socket.create_connection(("127.0.0.1", running.server.port), 30) as connection:
+        connection.sendall(letter)
+        signed = read_answer(connection)
+    sign_ms = cost_ms(running.server, letter, count=SIGNATURES)
+    yield Row(
+        name="http.sign.b-b.50kB",
+        value=sign_ms,
+        unit="ms_cpu",
+        reference_name="one signature by the same key",
+        reference_value=raw_signature_ms(running.home),
+        goal=0.45,
+    )
+    stamped = post(f"{path}&stamp=standard", document(50_000), content_type="application/pdf",
+                   token=running.token)  # fmt: skip
+    yield Row(
+        name="http.sign.b-b.50kB.stamp",
+        value=cost_ms(running.server, stamped, count=SIGNATURES),
+        unit="ms_cpu",
+        reference_name="without a stamp",
+        reference_value=sign_ms,
+        goal=0.7,
+    )
+    asked = post("/api/v1/verify", signed, content_type="application/pdf", token=running.token)
+    yield Row(
+        name="http.verify.50kB",
+        value=cost_ms(running.server, asked, count=SIGNATURES),
+        unit="ms_cpu",
+        reference_name="the same request's signature made",
+        reference_value=sign_ms,
+    )
+    health, ready = (
+        cost_ms(running.server, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode(), count=count)
+        for path, count in (("/healthz", 1600), ("/readyz", 160))
+    )
+    yield Row(
+        name="http.readyz",
+        value=ready,
+        unit="ms_cpu",
+        reference_name="healthz",
+        reference_value=health,
+        goal=0.1,
+    )
+
+
+def throughput(running: Service, *, seconds: float = 5.0) -> float:
+    """Count the signatures a second that a client gets which keeps sixteen connections busy."""
+    path = f"/api/v1/sign?certificate_id={running.certificate_id}&level=B-B"
+    letter = post(path, document(50_000), content_type="application/pdf", token=running.token)
+    with contextlib.ExitStack() as stack:
+        address = ("127.0.0.1", running.server.port)
+        sockets = [
+            stack.enter_context(socket.create_connection(address, 30)) for _ in range(CONNECTIONS)
+        ]
+        exchange(sockets, letter)
+        started, done = time.monotonic(), 0
+        while time.monotonic() - started < seconds:
+            exchange(sockets, letter)
+            done += CONNECTIONS
+        return done / (time.monotonic() - started)
+
+
+def start_up() -> Row:
+    """Measure the second start: everything is there, and is only brought up."""
+    with tempfile.TemporaryDirectory(prefix="antin-bench-") as home:
+        with service(home=home):
+            pass
+        started = time.monotonic()
+        with service(home=home, issuing=False):
+            taken = time.monotonic() - started
+    return Row(
+        name="http.start.second",
+        value=taken * 1000,
+        unit="ms_p95",
+        reference_name="ten seconds",
+        reference_value=10_000,
+        goal=1.0,
+    )
+
+
+def raw_signature_ms(home: Path, count: int = 1000) -> float:
+    """Measure the operation of the key that the service signs with, alone, in this process."""
+    passphrase = (home / "secrets" / "keys").read_bytes().strip()
+    for path in (home / "keys").glob("*.p8"):
+        key = load_pem_private_key(path.read_bytes(), passphrase)
+        if isinstance(key, rsa.RSAPrivateKey):
+            before = time.process_time()
+            for _ in range(count):
+                key.sign(b"x" * 100, padding.PKCS1v15(), hashes.SHA256())
+            return (time.process_time() - before) * 1000 / count
+    raise RuntimeError("the service has no RSA key in files")

@@ -32,17 +32,21 @@ class Service:
     token: str
     certificate_id: str
     ocsp_request: bytes
+    home: Path
 
 
 @contextlib.contextmanager
-def service() -> Iterator[Service]:
-    """Run `antin serve` with one web process and keys in files, in a home that is removed."""
+def service(
+    *, workers: int = 1, home: str | None = None, issuing: bool = True
+) -> Iterator[Service]:
+    """Run `antin serve` with keys in files, in a home that is removed unless it is given."""
     token, port = secrets.token_urlsafe(32), free_port()
-    with tempfile.TemporaryDirectory(prefix="antin-bench-") as home:
+    with contextlib.ExitStack() as stack:
+        where = home or stack.enter_context(tempfile.TemporaryDirectory(prefix="antin-bench-"))
         settings = {
-            "ANTIN_HOME": home,
+            "ANTIN_HOME": where,
             "ANTIN_PORT": str(port),
-            "ANTIN_WORKERS": "1",
+            "ANTIN_WORKERS": str(workers),
             "ANTIN_ADMIN_TOKEN": token,
             "ANTIN_PKCS11_MODULE": "",
             "ANTIN_LOG_LEVEL": "error",
@@ -59,12 +63,13 @@ def service() -> Iterator[Service]:
                 base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60
             ) as client:
                 await_ready(client, process)
-                pem = issue(client, token)
+                pem = issue(client, token) if issuing else {"id": "", "pem": ""}
                 yield Service(
                     server=Server(port=port, process=psutil.Process(process.pid)),
                     token=token,
                     certificate_id=pem["id"],
-                    ocsp_request=ocsp_request(client, pem["pem"]),
+                    ocsp_request=ocsp_request(client, pem["pem"]) if issuing else b"",
+                    home=Path(where),
                 )
         finally:
             process.terminate()
