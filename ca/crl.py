@@ -45,6 +45,7 @@ __all__ = [
     "publish",
     "publish_changes",
     "publish_scope",
+    "read_entries",
     "scopes",
     "set_shards",
 ]
@@ -226,7 +227,7 @@ class _Publication:
         self._number: int = session.execute(locked).scalar_one()
 
     def complete(self, shard: int | None, *, lifetime: timedelta) -> List:
-        snapshot, entries = _entries(self._session, self._authority, shard)
+        snapshot, entries = read_entries(self._session, self._authority, shard)
         delta = Scope(shard, delta=True)
         large = len(entries) >= DELTA_FROM_BYTES
         facts = self._facts(shard, lifetime)
@@ -317,8 +318,8 @@ WHERE %(shard)s::int IS NULL AND crl_entry IS NOT NULL
 """
 
 
-def _entries(session: Session, authority: Authority, shard: int | None) -> tuple[str, bytes]:
-    """Let the database join the entries: one value to fetch instead of a million rows."""
+def read_entries(session: Session, authority: Authority, shard: int | None) -> tuple[str, bytes]:
+    """Give the snapshot and the joined entries: one value to fetch instead of a million rows."""
     values = {"authority": authority.id, "shard": shard}
     ((snapshot, subscribers, authorities),) = bulk.fetch(session, _ENTRIES, values)
     return str(snapshot), _bytes(authorities) + _bytes(subscribers)

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Unit = Literal["ms_cpu", "per_s", "ms_p95", "MB", "ratio"]
+Unit = Literal["ms_cpu", "ms_wall", "per_s", "ms_p95", "MB", "ratio"]
 
-SMALLER_IS_BETTER: frozenset[str] = frozenset({"ms_cpu", "ms_p95", "MB"})
+SMALLER_IS_BETTER: frozenset[str] = frozenset({"ms_cpu", "ms_wall", "ms_p95", "MB"})
 
 
 @dataclass(frozen=True, kw_only=True)
