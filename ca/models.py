@@ -232,7 +232,7 @@ class Certificate(Base):
             unique=True,
             postgresql_where=text("status <> 'abandoned'"),
         ),
-        Index(None, "status", "organization_id"),
+        Index(None, "status", "organization_id", "kind"),
         Index(None, "organization_id", "not_after"),
         Index(
             "certificates_search_words_idx",

@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.util import ClauseAdapter
 
 from ca import organizations, reports
 from ca.errors import CertificateNotFound, SearchInvalid
@@ -42,7 +43,7 @@ _STANDING: Final = select(
 NAMED_UNITS: Final = 1_000
 """Units of a subtree that are named in a query; of a larger one the query itself is."""
 
-LOOKED_AT: Final = 3_000
+LOOKED_AT: Final = 40_000
 """Rows among which a name is looked for before the index of words is asked."""
 
 _SERIAL_PREFIX: Final = "serial:"
@@ -182,7 +183,8 @@ def _above(session: Session, certificate: Certificate) -> Iterator[Issuer]:
 def _conditions(session: Session, filters: SearchFilters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if filters.name is not None:
-        conditions.append(_name_matches(filters.name))
+        few = _few_without_the_name(filters)
+        conditions.append((_name_looks_like if few else _name_matches)(filters.name))
     if filters.kind is not None:
         conditions.append(Certificate.kind == filters.kind)
     if filters.status is not None:
@@ -208,27 +210,33 @@ def _units(session: Session, under: uuid.UUID) -> list[uuid.UUID] | Select[tuple
 def _among_the_newest(
     session: Session, filters: SearchFilters, wanted: int, before: uuid.UUID | None
 ) -> list[Certificate] | None:
-    """Look for a name among the next few thousand rows only; None when they do not fill the page.
+    """Look for a name among the next rows only; None when they do not fill the page.
 
-    A surname that a third of the country has fills it at once, where collecting all its bearers
-    from the index of words would take long. Every other name is then found by that index.
+    Common names fill it at once, where collecting all their bearers from the index of words would
+    take long; the others are then found by that index. The rows stream by: it ends with the page.
     """
-    if filters.name is None:
+    if filters.name is None or filters.standing is not None or filters.group:
         return None
-    conditions = _conditions(session, replace(filters, name=None))
-    newest = select(Certificate.id).order_by(Certificate.id.desc())
+    if _few_without_the_name(filters):
+        return None
+    newest = select(Certificate).order_by(Certificate.id.desc()).limit(LOOKED_AT)
     if before is not None:
         newest = newest.where(Certificate.id < before)
-    last = session.scalar(newest.offset(LOOKED_AT).limit(1))
-    if last is None:
+    window = newest.subquery("newest")
+    adapt = ClauseAdapter(window).traverse
+    wanted_here = [
+        adapt(condition)
+        for condition in (
+            *_conditions(session, replace(filters, name=None)),
+            _name_looks_like(filters.name),
+        )
+    ]
+    query = select(window.c.id).where(*wanted_here).order_by(window.c.id.desc()).limit(wanted)
+    ids = list(session.scalars(query))
+    if len(ids) < wanted:
         return None
-    query = reports.joined(select(Certificate), filters.group).where(
-        *conditions, _name_looks_like(filters.name), Certificate.id > last
-    )
-    if before is not None:
-        query = query.where(Certificate.id < before)
-    found = list(session.scalars(query.order_by(Certificate.id.desc()).limit(wanted)))
-    return found if len(found) == wanted else None
+    found = session.scalars(select(Certificate).where(Certificate.id.in_(ids)))
+    return sorted(found, key=lambda row: row.id, reverse=True)
 
 
 def _report_conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
@@ -276,6 +284,13 @@ def _holder_conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
         )
         conditions.append(Certificate.device_id.in_(printed))
     return conditions
+
+
+def _few_without_the_name(filters: SearchFilters) -> bool:
+    """Whether the other filters leave so few rows that they are sooner read than the index."""
+    one_holder = (filters.subscriber_id, filters.national_id, filters.device_serial)
+    in_force = filters.status in {None, CertificateStatus.ACTIVE}
+    return any(one_holder) or (filters.under is not None and not in_force)
 
 
 def _name_words(name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Indexes for searching within a subtree: by status, and by when certificates end."""
+"""Indexes for searching within a subtree: by status and kind, and by when certificates end."""
 
 from alembic import op
 
@@ -7,18 +7,18 @@ down_revision = "0015_notices"
 branch_labels = None
 depends_on = None
 
-WIDER = (("status", "organization_id"), ("organization_id", "not_after"))
+WIDER = (("status", "organization_id", "kind"), ("organization_id", "not_after"))
 
 
 def upgrade() -> None:
-    """Put a second column beside the first, so that there are as many indexes as before."""
+    """Put further columns beside the first, so that there are as many indexes as before."""
     for columns in WIDER:
         op.drop_index(op.f(f"certificates_{columns[0]}_idx"), "certificates")
         op.create_index(op.f(f"certificates_{'_'.join(columns)}_idx"), "certificates", columns)
 
 
 def downgrade() -> None:
-    """Take the second column away again."""
+    """Take the further columns away again."""
     for columns in WIDER:
         op.drop_index(op.f(f"certificates_{'_'.join(columns)}_idx"), "certificates")
         op.create_index(op.f(f"certificates_{columns[0]}_idx"), "certificates", [columns[0]])
