@@ -18,7 +18,7 @@ from api.permissions import Binding
 from api.wiring import Wiring, make_home
 from ca import authorities, issue
 from ca.authorities import AuthorityPlan
-from db import schema
+from db import revision
 from db.embedded import EmbeddedPostgres
 from signing import sign
 
@@ -58,9 +58,14 @@ def database(settings: Settings) -> Iterator[str]:
 
 def set_up(settings: Settings, url: str) -> SetUp:
     """Migrate, make what is missing, and say what is left open from before."""
-    schema.upgrade(url)
     with_all = wiring.build(settings, url)
     try:
+        with with_all.sessions() as session:
+            newest = revision.is_newest(session)
+        if not newest:
+            from db import schema  # noqa: PLC0415 -- slow to load, and mostly not needed
+
+            schema.upgrade(url)
         return _set_up(with_all)
     finally:
         with_all.close()

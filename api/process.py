@@ -14,15 +14,12 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
-import uvicorn
-
-from api import worker
-from api.app import create_app
 from api.log import configure
 from api.settings import Settings, from_environment
 from api.wiring import build
 
 if TYPE_CHECKING:
+    import uvicorn
     from starlette.types import ASGIApp
 
 PR_SET_PDEATHSIG: Final = 1
@@ -47,6 +44,10 @@ def main(arguments: list[str]) -> None:
 
 def web(settings: Settings, listening: socket.socket) -> None:
     """Serve HTTP on a socket that is bound already."""
+    import uvicorn  # noqa: PLC0415 -- the worker for jobs has no use for it
+
+    from api.app import create_app  # noqa: PLC0415 -- the same
+
     wiring = build(settings, _url(settings))
     server = uvicorn.Server(http_config(create_app(wiring)))
     # What was loaded stays for good; the collector need not look through it for every request.
@@ -64,6 +65,8 @@ def web(settings: Settings, listening: socket.socket) -> None:
 
 def http_config(app: ASGIApp) -> uvicorn.Config:
     """Return how the application is served, also by tests."""
+    import uvicorn  # noqa: PLC0415 -- the worker for jobs has no use for it
+
     return uvicorn.Config(
         app,
         log_config=None,
@@ -78,6 +81,8 @@ def http_config(app: ASGIApp) -> uvicorn.Config:
 
 def jobs(settings: Settings) -> None:
     """Work on jobs until told to stop."""
+    from api import worker  # noqa: PLC0415 -- the web processes have no use for it
+
     stop = threading.Event()
     for kind in (signal.SIGTERM, signal.SIGINT):
         signal.signal(kind, lambda *_: stop.set())

@@ -38,7 +38,7 @@ from ca.revocation_sources import CacheSource, HttpSource, RegistrySource
 from ca.tsa import TimeStampAuthority
 from ca.tsa_messages import refused
 from ca.validation import PathPolicy, PathValidator, RevocationRule
-from db import schema
+from db import revision
 from db.direct import Direct
 from db.errors import DbError
 from db.session import create_engine, session_factory
@@ -252,7 +252,7 @@ class Wiring:
     def _database_state(self) -> str:
         try:
             with self.sessions() as session:
-                return "ok" if schema.serves(session) else "the tables are at another revision"
+                return "ok" if revision.is_newest(session) else "the tables are at another revision"
         except (SQLAlchemyError, DbError):
             return "the database does not answer"
 

@@ -8,7 +8,8 @@ looks whether its work is still to be done.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Text, bindparam, text
 from sqlalchemy.orm import Session
@@ -16,13 +17,9 @@ from sqlalchemy.orm import Session
 from db.base import UtcDateTime
 from db.canonical import Json, canonical_json
 from db.errors import JobFailure, JobRejected, ValueUnsuitable
-from db.worker import (
-    Handler,
-    PeriodicJob,
-    WorkerOptions,
-    run_pending,
-    run_worker,
-)
+
+if TYPE_CHECKING:
+    from db.worker import Handler, PeriodicJob, WorkerOptions, run_pending, run_worker
 
 __all__ = [
     "FailedJob",
@@ -38,6 +35,18 @@ __all__ = [
     "run_pending",
     "run_worker",
 ]
+
+_OF_THE_WORKER: Final = frozenset(
+    {"Handler", "PeriodicJob", "WorkerOptions", "run_pending", "run_worker"}
+)
+
+
+def __getattr__(name: str) -> object:
+    """Load the worker only where jobs are run: whoever enqueues one has no use for it."""
+    if name in _OF_THE_WORKER:
+        return getattr(import_module("db.worker"), name)
+    raise AttributeError(name)
+
 
 MAX_NAME: Final = 128
 """Letters in the name of a job or queue, as the queue's table has it."""

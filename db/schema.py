@@ -7,8 +7,6 @@ that start together may all call `upgrade`: one migrates, the others wait and fi
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import Final
 
 from alembic import command
@@ -17,17 +15,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from db.base import Base
 from db.errors import SchemaError
+from db.revision import MIGRATIONS
 from db.session import create_engine
-
-MIGRATIONS: Final = Path(__file__).resolve().parents[1] / "migrations"
-
-_APPLIED: Final = text("SELECT version_num FROM alembic_version")
 
 # Alembic keeps the running migration in a global of its own.
 _one_at_a_time: Final = threading.Lock()
@@ -51,9 +45,8 @@ def current(url: str) -> tuple[str, ...]:
         return tuple(sorted(MigrationContext.configure(connection).get_current_heads()))
 
 
-@cache
 def latest() -> tuple[str, ...]:
-    """Return the revisions `upgrade` goes to; read once, since the program does not change."""
+    """Return the revisions `upgrade` goes to."""
     with _as_schema_error():
         return tuple(sorted(ScriptDirectory.from_config(_config("")).get_heads()))
 
@@ -61,14 +54,6 @@ def latest() -> tuple[str, ...]:
 def is_current(url: str) -> bool:
     """Whether the database at `url` has the tables this version of the service expects."""
     return current(url) == latest()
-
-
-def serves(session: Session) -> bool:
-    """Answer as `is_current` does, in a session that is there; for a check every few seconds."""
-    try:
-        return tuple(sorted(session.scalars(_APPLIED))) == latest()
-    except ProgrammingError:  # no table of revisions: nothing was ever migrated here
-        return False
 
 
 def drift(url: str) -> list[str]:

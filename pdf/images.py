@@ -5,8 +5,6 @@ import zlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from PIL import Image
-
 from pdf.errors import StampUnreadable
 from pdf.objects import Name, ObjectSink, Ref, Stream, Value
 
@@ -58,6 +56,8 @@ class StampImage:
     @cached_property
     def _stencilled(self) -> tuple[bytes, bytes]:
         """Colours on white, and one bit for each point: set where nothing is painted."""
+        from PIL import Image  # noqa: PLC0415 -- most processes never read an image
+
         size = (self.width, self.height)
         colours = Image.frombytes("RGB", size, zlib.decompress(self.colours))
         alpha = Image.frombytes("L", size, zlib.decompress(self.alpha or b""))
@@ -71,6 +71,8 @@ def stamp_image(data: bytes) -> StampImage:
     """Read a PNG or JPEG; raises StampUnreadable when it is neither, or too large."""
     if len(data) > MAX_IMAGE_BYTES:
         raise StampUnreadable(f"the image has more than {MAX_IMAGE_BYTES} bytes")
+    from PIL import Image  # noqa: PLC0415 -- most processes never read an image
+
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as opened:
             if opened.width * opened.height > MAX_IMAGE_PIXELS:

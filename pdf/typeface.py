@@ -17,9 +17,6 @@ from enum import StrEnum
 from functools import lru_cache
 from importlib.resources import files
 
-from fontTools import subset
-from fontTools.ttLib import TTFont
-
 from pdf.errors import GlyphMissing
 from pdf.objects import Name, ObjectSink, Raw, Ref, Stream, Value
 
@@ -115,6 +112,9 @@ def _components(outline: bytes) -> Iterator[int]:
 @lru_cache(maxsize=len(Style))
 def typeface(style: Style) -> Typeface:
     """Read a bundled cut, once per process (a tenth of a second)."""
+    from fontTools import subset  # noqa: PLC0415 -- a process that draws no text has no use for it
+    from fontTools.ttLib import TTFont  # noqa: PLC0415 -- the same
+
     original = files("pdf").joinpath("fonts", f"Tinos-{style}.ttf").read_bytes()
     options = subset.Options(
         hinting=False,
@@ -134,6 +134,8 @@ def typeface(style: Style) -> Typeface:
 
 
 def _measured(style: Style, reduced: io.BytesIO) -> Typeface:
+    from fontTools.ttLib import TTFont  # noqa: PLC0415 -- as above
+
     with TTFont(reduced, lazy=False) as font:
         order = font.getGlyphOrder()
         number = {name: index for index, name in enumerate(order)}

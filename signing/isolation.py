@@ -23,7 +23,7 @@ from signing.frames import ConnectionEnded, Frame
 
 MEMORY_BYTES = 3 * 1024**3
 """Address space of a worker: the largest document mapped, and as much again to work with."""
-JOBS_PER_WORKER = 1000
+JOBS_PER_WORKER = 10_000
 """A worker is replaced now and then, so that nothing gathers in it."""
 START_SECONDS = 60.0
 """For an interpreter to start and load its modules on a machine under load."""

@@ -13,12 +13,13 @@ from sqlalchemy import text
 
 from db import audit, jobs, schema
 from db.errors import SchemaError
+from db.revision import MIGRATIONS, newest
 from db.session import create_engine, session_factory
 from tests.database import TestDatabases
 
 REPOSITORY = Path(__file__).parents[2]
 REVISIONS = [
-    script.revision for script in ScriptDirectory(str(schema.MIGRATIONS)).walk_revisions()
+    script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()
 ][::-1]
 
 
@@ -136,5 +137,9 @@ def test_the_command_line_of_alembic_works_from_the_root(empty: str) -> None:
 
 def test_the_tables_of_the_job_queue_are_those_of_the_installed_library() -> None:
     published = files("procrastinate").joinpath("sql/schema.sql").read_text(encoding="utf-8")
-    ours = (schema.MIGRATIONS / "procrastinate_3_10.sql").read_text(encoding="utf-8")
+    ours = (MIGRATIONS / "procrastinate_3_10.sql").read_text(encoding="utf-8")
     assert ours.endswith(published)
+
+
+def test_the_newest_revision_is_known_without_loading_any() -> None:
+    assert newest() == schema.latest()
