@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from ca.issue_batch import CHUNK, Outcome, issue_together
 from ca.issue_intents import Asked, Context
 
-LEADERS: Final = 2
-"""Groups at work at once: while one waits for the disk, the next is built."""
+LEADERS: Final = 1
+"""Groups at work at once in a process: one core builds no faster in two groups, only in smaller."""
 
 
 @dataclass(slots=True)
