@@ -18,9 +18,7 @@ from db.session import create_engine, session_factory
 from tests.database import TestDatabases
 
 REPOSITORY = Path(__file__).parents[2]
-REVISIONS = [
-    script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()
-][::-1]
+REVISIONS = [script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
 
 
 @pytest.fixture
