@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 TEST_TOOLS = (
     *("softhsm2-util", "pkcs11-tool", "pdfsig", "qpdf", "openssl", "curl"),
-    *("vpcd-config", "p11-kit", "pkcsslotd"),
+    *("vpcd-config", "p11-kit", "pkcsslotd", "certtool"),
 )
 
 STAND_IN_UV = """\
