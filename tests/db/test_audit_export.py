@@ -43,6 +43,16 @@ def test_an_exported_log_is_whole_by_itself(exported: list[str]) -> None:
     assert json.loads(exported[0])["format"] == "antin-audit-1"
 
 
+def _followed(lines: list[str]) -> int:
+    """The index of the first entry with a later one in its chain (else it would be a tail)."""
+    chains = [json.loads(line).get("chain") for line in lines]
+    return next(at for at in range(1, len(lines) - 1) if chains[at] in chains[at + 1 : -1])
+
+
+def _without(lines: list[str], index: int) -> list[str]:
+    return [*lines[:index], *lines[index + 1 :]]
+
+
 def _changed(line: str) -> str:
     told = json.loads(line)
     told["content"] = told["content"].replace("sign.signed", "sign.failed")
@@ -53,7 +63,7 @@ def _changed(line: str) -> str:
     ("change", "fault"),
     [
         (lambda lines: [*lines[:5], _changed(lines[5]), *lines[6:]], Fault.LINK_BROKEN),
-        (lambda lines: [*lines[:1], *lines[2:]], Fault.ENTRY_MISSING),
+        (lambda lines: _without(lines, _followed(lines)), Fault.ENTRY_MISSING),
         (lambda lines: [*lines[:-2], lines[-1]], Fault.TAIL_MISSING),
     ],
     ids=["an entry rewritten", "an entry left out", "the last entry cut off"],
