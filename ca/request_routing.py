@@ -166,6 +166,12 @@ def pass_up(session: Session, request_id: uuid.UUID, *, at: datetime, actor: str
     return found
 
 
+def is_overdue(request: CertificateRequest, routed: RequestRouting, *, at: datetime) -> bool:
+    """Say whether a request is past its due date and still owed."""
+    done = request.kind in _DONE_WHEN_APPROVED and request.state is RequestState.APPROVED
+    return routed.due_at < at and request.state in _UNDONE and not done
+
+
 def overdue(
     session: Session, *, at: datetime, under: uuid.UUID | None, limit: int
 ) -> list[tuple[CertificateRequest, RequestRouting]]:

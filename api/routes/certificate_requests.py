@@ -53,7 +53,13 @@ def submit(call: Submitter, body: RequestIn) -> JSONResponse:
             subscriber = subscribers.get(session, body.subscriber_id)
             where = subscriber.organization_id
             call.require(session, Action.REQUEST_SUBMIT, organization_id=where)
-            row = requests.submit(session, details=body.details(), at=call.at, actor=call.identity)
+            row = requests.submit(
+                session,
+                details=body.details(),
+                at=call.at,
+                actor=call.identity,
+                draft=body.draft,
+            )
             answer = Answer(status=201, body=RequestOut.of(row).model_dump(mode="json"))
             attempt.finish(session, answer)
         return answer

@@ -55,12 +55,9 @@ def history(call: Reader, request_id: uuid.UUID) -> RequestHistoryOut:
         row = requests.get(session, request_id)
         call.require(session, Action.REGISTRY_READ, organization_id=row.organization_id)
         found = request_routing.routing(session, request_id)
-        late = request_routing.overdue(
-            session, at=call.at, under=row.organization_id, limit=registry.MAX_PAGE
-        )
         return RequestHistoryOut(
             routing=RoutingOut.of(found) if found is not None else None,
-            overdue=any(one.id == request_id for one, _ in late),
+            overdue=found is not None and request_routing.is_overdue(row, found, at=call.at),
             steps=[StepOut.of(one) for one in request_routing.steps(session, request_id)],
         )
 

@@ -41,6 +41,9 @@ class RequestIn(Schema):
     certificate_id: uuid.UUID | None = None
     reason: str | None = None
     document_reference: str | None = None
+    draft: bool = Field(
+        default=False, description="Wait for the agency to confirm it, before the deciders see it"
+    )
 
     def details(self) -> RequestDetails:
         """Return it as the registry takes it."""
@@ -52,6 +55,33 @@ class RequestIn(Schema):
             key_algorithm=self.key_algorithm,
             device_id=self.device_id,
             certificate_id=self.certificate_id,
+            reason=self.reason,
+            document_reference=self.document_reference,
+        )
+
+
+class RenewIn(Schema):
+    """What the successor of a certificate is asked for with; the rest is as it was."""
+
+    csr: str | None = Field(default=None, max_length=MAX_CSR_CHARACTERS, description="PKCS#10, PEM")
+    key_algorithm: KeyAlgorithm | None = None
+    device_id: uuid.UUID | None = None
+    reason: str | None = None
+    document_reference: str | None = None
+
+    def details(self, old: Certificate, *, first: CertificateRequest | None) -> RequestDetails:
+        """Return it as the registry takes it; `first` is what the old one was issued for."""
+        algorithm = self.key_algorithm
+        if self.csr is None and algorithm is None and first and first.key_algorithm:
+            algorithm = KeyAlgorithm(first.key_algorithm)
+        return RequestDetails(
+            kind=RequestKind.RENEW,
+            subscriber_id=old.subscriber_id,
+            profile=profiles.for_kind(old.kind).identifier,
+            csr=self.csr.encode() if self.csr is not None else None,
+            key_algorithm=algorithm,
+            device_id=self.device_id or old.device_id,
+            certificate_id=old.id,
             reason=self.reason,
             document_reference=self.document_reference,
         )
