@@ -224,6 +224,23 @@ def test_tests_without_their_tools_name_every_missing_package(machine: Machine) 
     assert "apt-get install softhsm2 opensc poppler-utils qpdf openssl curl" in outcome.stderr
 
 
+def test_the_checker_of_archives_stops_no_tests_and_is_asked_for_once(machine: Machine) -> None:
+    for command in TEST_TOOLS:
+        machine.add_program(command, "#!/bin/sh\n")
+    machine.add_program("id", "#!/bin/sh\necho 0\n")
+    machine.add_program("apt-get", '#!/bin/sh\necho "$*" >>"$APT_CALLS"\nexit 100\n')
+    calls = machine.tree / "apt-calls"
+
+    first = machine.bootstrap("test", APT_CALLS=str(calls))
+    asked = calls.read_text(encoding="utf-8").splitlines()
+    second = machine.bootstrap("test", APT_CALLS=str(calls))
+
+    assert first.returncode == second.returncode == 0, first.stderr
+    assert "libpdfbox2-java" in asked[0]
+    assert "apt-get install default-jre-headless libpdfbox2-java" in second.stderr
+    assert calls.read_text(encoding="utf-8").splitlines() == asked
+
+
 def test_the_ci_command_is_the_one_everyone_has() -> None:
     command = ROOT / ".ci" / "run"
 

@@ -1,18 +1,23 @@
-"""Small documents that are PDF/A, and an independent checker of PDF/A-1b where it is installed.
+"""Small documents that are PDF/A, and the independent checkers that judge what we add to them.
 
-The checker is Apache PDFBox Preflight (Debian: libpdfbox2-java, libactivation-java,
-libjaxb-api-java). For parts 2 and 3 none was obtainable; there the rules that additions can break
-are checked one by one.
+Apache PDFBox Preflight judges part 1; `tools/bootstrap test` installs it. page-validation, which
+comes with the test packages, judges parts 1 to 3. Neither knows part 4: there the rules that
+additions can break are checked one by one.
 """
 
+import shutil
 import subprocess
 from pathlib import Path
+
+import page
+import pytest
 
 from pdf.srgb import profile
 
 JARS = Path("/usr/share/java")
 NEEDED = ("preflight", "pdfbox2", "fontbox2", "xmpbox", "commons-logging", "javax.activation")
 BINDING = "jaxb-api"
+PACKAGES = "default-jre-headless libpdfbox2-java libactivation-java libjaxb-api-java"
 
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -58,12 +63,16 @@ def archival_pdf(part: int = 1, *, intent: bool = True, extra: bytes = b"") -> b
     return bytes(out + b"startxref\n%d\n%%%%EOF\n" % start)
 
 
-def checker() -> list[str] | None:
-    """Give the command of the independent checker; None where it is not installed."""
+def checker() -> list[str]:
+    """Give the command of the independent checker; a missing one is a failure that says so."""
     binding = sorted(JARS.glob(f"{BINDING}*.jar"))
     jars = [JARS / f"{name}.jar" for name in NEEDED]
-    if not binding or not all(jar.exists() for jar in jars):
-        return None
+    missing = [str(jar) for jar in jars if not jar.exists()]
+    if missing or not binding or shutil.which("java") is None:
+        pytest.fail(
+            "the independent checker of PDF/A is not on this machine: "
+            f"apt-get install {PACKAGES} (as root); missing: {missing or 'java'}"
+        )
     classpath = ":".join(map(str, [*jars, binding[0]]))
     return ["java", "-cp", classpath, "org.apache.pdfbox.preflight.Validator_A1b"]
 
@@ -75,3 +84,25 @@ def verdicts(command: list[str], files: list[Path]) -> list[str]:
         told = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
         said.append(told.stdout + told.stderr)
     return said
+
+
+# "Covers the whole file" can hold for the last revision's signature only; ISO 19005-2 6.4.3 means
+# the file as it was when the signature was made.
+_WHOLE_FILE = "SIGNATURE-BYTERANGE-001"
+_PROFILES = {
+    1: page.ValidationProfile.PDF_A_1B,
+    2: page.ValidationProfile.PDF_A_2B,
+    3: page.ValidationProfile.PDF_A_3B,
+}
+
+
+def faults(data: bytes, part: int, *, appended: bool = False) -> list[str]:
+    """Give the rules of a part, level b, that a file breaks, as the second checker sees it.
+
+    `appended` says that something was rightly added behind the first signature.
+    """
+    report = page.validate_pdf_bytes(data, profile=_PROFILES[part])
+    rules = [failure.rule_id for failure in report.failures]
+    if appended:
+        rules = [rule for rule in rules if not rule.endswith(_WHOLE_FILE)]
+    return rules
