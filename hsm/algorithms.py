@@ -59,7 +59,8 @@ class _Rsa:
 
 @dataclass(frozen=True, slots=True)
 class _Ecdsa:
-    hash: hashes.HashAlgorithm
+    over_message: ec.ECDSA
+    over_digest: ec.ECDSA
 
 
 def _pss(algorithm: hashes.HashAlgorithm) -> padding.PSS:
@@ -82,7 +83,7 @@ def _scheme(algorithm: SignatureAlgorithm) -> _Rsa | _Ecdsa | None:
         return _Rsa(padding.PKCS1v15(), digest)
     if algorithm.startswith("rsa-pss-"):
         return _Rsa(_pss(digest), digest)
-    return _Ecdsa(digest)
+    return _Ecdsa(ec.ECDSA(digest), ec.ECDSA(Prehashed(digest)))
 
 
 _SCHEMES: Final = {algorithm: _scheme(algorithm) for algorithm in SignatureAlgorithm}
@@ -110,7 +111,7 @@ def _sign(key: PrivateKey, algorithm: SignatureAlgorithm, data: bytes, *, prehas
                 data, scheme.padding, Prehashed(scheme.hash) if prehashed else scheme.hash
             )
         if isinstance(scheme, _Ecdsa) and isinstance(key, ec.EllipticCurvePrivateKey):
-            return key.sign(data, ec.ECDSA(Prehashed(scheme.hash) if prehashed else scheme.hash))
+            return key.sign(data, scheme.over_digest if prehashed else scheme.over_message)
         if scheme is None and isinstance(key, ed25519.Ed25519PrivateKey) and not prehashed:
             return key.sign(data)
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -127,7 +128,7 @@ def verify(
         if isinstance(scheme, _Rsa) and isinstance(public_key, rsa.RSAPublicKey):
             public_key.verify(signature, data, scheme.padding, scheme.hash)
         elif isinstance(scheme, _Ecdsa) and isinstance(public_key, ec.EllipticCurvePublicKey):
-            public_key.verify(signature, data, ec.ECDSA(scheme.hash))
+            public_key.verify(signature, data, scheme.over_message)
         elif scheme is None and isinstance(public_key, ed25519.Ed25519PublicKey):
             public_key.verify(signature, data)
         else:

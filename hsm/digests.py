@@ -1,8 +1,9 @@
 """Hashing on this side of the token, and what each hash means to the token's raw mechanisms."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,11 +16,16 @@ from hsm.errors import MechanismUnavailable
 Buffer = bytes | bytearray | memoryview
 
 
+class _Digest(Protocol):
+    def digest(self) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Hash:
     """What is needed to sign with one hash function, made once."""
 
     name: str
+    new: Callable[[Buffer], _Digest]
     prefix: bytes
     """DER of the DigestInfo up to the digest (RFC 8017 9.2, note 1)."""
     pss: tuple[Mechanism, MGF, int]
@@ -32,6 +38,7 @@ def _hash(algorithm: hashes.HashAlgorithm, prefix: str, mechanism: Mechanism, mg
     prehashed = Prehashed(algorithm)
     return Hash(
         name=algorithm.name,
+        new=getattr(hashlib, algorithm.name),
         prefix=bytes.fromhex(prefix),
         pss=(mechanism, mgf, algorithm.digest_size),
         prehashed=prehashed,
@@ -68,19 +75,22 @@ def digest_of(
     """Hash *data*, or take it as the digest it already is."""
     if isinstance(algorithm, NoDigestInfo):
         raise MechanismUnavailable("keys on tokens sign a digest whose algorithm is named")
-    if isinstance(algorithm, Prehashed):
-        name = algorithm._algorithm.name  # noqa: SLF001 - there is no public way to ask it
-        digest = bytes(data)
-        if len(digest) != algorithm.digest_size:
-            # cryptography's own keys raise the same for this mistake of the calling code.
-            raise ValueError("the prehashed data is not as long as its digest")
-    else:
-        name = algorithm.name
-        digest = hashlib.new(name, data).digest() if name in HASHES else b""
-    known = HASHES.get(name)
-    if known is None:
-        raise MechanismUnavailable(f"token keys do not sign over {name}")
+    if not isinstance(algorithm, Prehashed):
+        known = _known(algorithm.name)
+        return known.new(data).digest(), known
+    known = _known(algorithm._algorithm.name)  # noqa: SLF001 - there is no public way to ask it
+    digest = bytes(data)
+    if len(digest) != algorithm.digest_size:
+        # cryptography's own keys raise the same for this mistake of the calling code.
+        raise ValueError("the prehashed data is not as long as its digest")
     return digest, known
+
+
+def _known(name: str) -> Hash:
+    found = HASHES.get(name)
+    if found is None:
+        raise MechanismUnavailable(f"token keys do not sign over {name}")
+    return found
 
 
 def checked_pss(asked: AsymmetricPadding, known: Hash) -> PSS:

@@ -55,9 +55,11 @@ class _Gate:
     """Many calls at a time, or one restart and no call."""
 
     def __init__(self) -> None:
+        # The bare lock where a call goes in and out: a condition would cost more than the counting.
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._inside = 0
+        self._waited_for = 0
 
     def enter(self) -> None:
         with self._lock:
@@ -66,13 +68,18 @@ class _Gate:
     def leave(self) -> None:
         with self._lock:
             self._inside -= 1
-            if not self._inside:
+            if self._waited_for and not self._inside:
                 self._idle.notify_all()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         with self._lock:
-            if not self._idle.wait_for(lambda: not self._inside, timeout=RESTART_WAIT):
+            self._waited_for += 1
+            try:
+                quiet = self._idle.wait_for(lambda: not self._inside, timeout=RESTART_WAIT)
+            finally:
+                self._waited_for -= 1
+            if not quiet:
                 raise ModuleUnavailable("the module has calls that do not return")
             yield
 

@@ -92,7 +92,10 @@ class TokenSessions:
         self.login = TokenLogin(module, serial, label, policy)
         self.figures = TokenFigures()
         self._renewing = threading.Lock()
-        self._pool = threading.Condition(threading.Lock())
+        # The bare lock on the way of every signature; the condition only where somebody waits.
+        self._lock = threading.Lock()
+        self._pool = threading.Condition(self._lock)
+        self._waiting = 0
         self._idle: list[PooledSession] = []
         self._open = 0
         self._cap = POOL_SLOW
@@ -199,16 +202,10 @@ class TokenSessions:
             return result
 
     def _borrow(self) -> PooledSession:
-        deadline = time.monotonic() + WAIT_SECONDS
-        with self._pool:
-            while self._held_back or not self._idle:
-                if not self._held_back and self._open < self._limit():
-                    self._open += 1
-                    break
-                if not self._pool.wait(deadline - time.monotonic()):
-                    raise DeviceFailure(f"token {self.login.name} is busy")
-            else:
-                return self._idle.pop()
+        with self._lock:
+            idle = self._idle.pop() if self._idle and not self._held_back else self._waited_for()
+        if idle is not None:
+            return idle
         try:
             return self._fresh()
         except SessionCount:
@@ -221,6 +218,21 @@ class TokenSessions:
         except BaseException:
             self._forget()
             raise
+
+    def _waited_for(self) -> PooledSession | None:
+        """Wait for a session that comes back; None when another may be opened. Under the lock."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        self._waiting += 1
+        try:
+            while self._held_back or not self._idle:
+                if not self._held_back and self._open < self._limit():
+                    self._open += 1
+                    return None
+                if not self._pool.wait(deadline - time.monotonic()):
+                    raise DeviceFailure(f"token {self.login.name} is busy")
+            return self._idle.pop()
+        finally:
+            self._waiting -= 1
 
     def _limit(self) -> int:
         if not self.module.parallel:
@@ -235,12 +247,15 @@ class TokenSessions:
         return PooledSession(session, generation, life)
 
     def _give_back(self, pooled: PooledSession) -> None:
-        if pooled.life != self._life:
+        with self._lock:
+            # Looked at under the lock: who ends a life empties the pool after that, under it too.
+            current = pooled.life == self._life
+            if current:
+                self._idle.append(pooled)
+                if self._waiting:
+                    self._pool.notify()
+        if not current:
             self._discard(pooled)
-            return
-        with self._pool:
-            self._idle.append(pooled)
-            self._pool.notify()
 
     def _discard(self, pooled: PooledSession) -> None:
         close_quietly(self.module, pooled.session, pooled.generation)
