@@ -28,7 +28,7 @@ def shows_value(
     dictionary = view.dictionary(appearance)
     if dictionary is None:
         return True
-    wanted = _fold(_wanted(view, value))
+    wanted = folded(value_text(view, value))
     known: bool | None = True
     for key in ("N", "R", "D"):
         stream = view.resolve(dictionary.get(key))
@@ -38,7 +38,7 @@ def shows_value(
         if shown is None:
             return False
         raw = b"".join(shown)
-        words = _fold(raw.decode("latin-1"))
+        words = folded(raw.decode("latin-1"))
         if words == wanted or (choice and wanted and wanted in words):
             continue
         if not _composite(raw):
@@ -61,7 +61,8 @@ def _composite(raw: bytes) -> bool:
     return len(raw) % 2 == 0 and any(byte < ord(" ") for byte in raw)
 
 
-def _wanted(view: View, value: PdfObject) -> str:
+def value_text(view: View, value: PdfObject) -> str:
+    """Give a field's value in words; empty where it has none."""
     if isinstance(value, Stream):
         try:
             return text(view.decoded(value))
@@ -72,7 +73,8 @@ def _wanted(view: View, value: PdfObject) -> str:
     return text(value) if isinstance(value, (bytes, Name)) else ""
 
 
-def _fold(words: str) -> str:
+def folded(words: str) -> str:
+    """Reduce words to what two ways of writing them have in common: letters and digits."""
     return _PUNCTUATION.sub("", words).casefold()
 
 

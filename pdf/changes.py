@@ -61,9 +61,7 @@ class ChangeHistory:
             return [_broken("revision chain"), *self._compare_directly(revision)]
         changes = self._structure(latest, index, end)
         changes += [
-            Change(
-                what="structure_broken", where=f"object at byte {offset}", level=ChangeLevel.OTHER
-            )
+            Change(what="structure_broken", where=f"at byte {offset}", level=ChangeLevel.OTHER)
             for offset in self._referrers().overhanging(revision, end)
         ]
         for step in range(index - 1, -1, -1):

@@ -9,7 +9,7 @@ The rules are in `catalog_changes`, `form_changes` and `page_changes`.
 from collections.abc import Callable, Iterable
 from functools import cached_property
 
-from pdf.change_kinds import Change, ChangeLevel
+from pdf.change_kinds import NOWHERE, Change, ChangeLevel, Seen
 from pdf.errors import PdfError
 from pdf.limits import within
 from pdf.references import References, keys_leading_to, targets
@@ -68,7 +68,7 @@ class Comparison:
             and before.second != after.second
         ):
             # References name the generation: to some readers the object is gone.
-            self.add("object_changed", f"generation of object {number}", OTHER)
+            self.add("object_changed", "generation", OTHER, seen=Seen(number))
             return True
         if self.old.location(number) == self.new.location(number):
             return False
@@ -132,9 +132,18 @@ class Comparison:
 
     # Explanations ----------------------------------------------------------------------------
 
-    def add(self, what: str, where: str, level: ChangeLevel, field_name: str | None = None) -> None:
+    def add(
+        self,
+        what: str,
+        where: str,
+        level: ChangeLevel,
+        field_name: str | None = None,
+        seen: Seen = NOWHERE,
+    ) -> None:
         """Record a change for the report."""
-        self.changes.append(Change(what=what, where=where, level=level, field_name=field_name))
+        self.changes.append(
+            Change(what=what, where=where, level=level, field_name=field_name, seen=seen)
+        )
 
     def explain(self, number: int, parent: int | None, keys: set[str] | None = None) -> None:
         """Accept a changed object as used by `parent` under `keys` (None: anywhere in it)."""
@@ -167,12 +176,12 @@ class Comparison:
             before, after = self.old.object(number), self.new.object(number)
             was_defined = self._defined(self.old, number)
             if was_defined and _says_twice(after):
-                self.add("object_changed", f"object {number} gives an entry twice", OTHER)
+                self.add("object_changed", "gives an entry twice", OTHER, seen=Seen(number))
             if number in self.free_standing:
                 continue
             if not was_defined:
                 if self._activated(number):
-                    self.add("object_activated", f"object {number}", OTHER)
+                    self.add("object_activated", "", OTHER, seen=Seen(number))
                 continue
             if self._justified(number) or self._is_structure(number, before):
                 continue
@@ -184,7 +193,7 @@ class Comparison:
                 continue  # A freed number that nothing uses any more.
             if not self.references.reachable(number, self.old) and self._new_use_only(number):
                 continue
-            self.add(_name_of(before, after), f"object {number}", OTHER)
+            self.add(_name_of(before, after), "", OTHER, seen=Seen(number))
 
     def _new_use_only(self, number: int) -> bool:
         """Give a number that was garbage before and is used by new or explained objects only."""

@@ -4,10 +4,11 @@ Fields are compared entry by entry. Only entries that filling in or signing must
 what a field shows must follow from its value; a signed field stays as it was signed.
 """
 
-from pdf.appearance_text import fonts as fonts_of
 from pdf.appearance_text import shows_value
+from pdf.change_places import field_place
 from pdf.comparison import FORM, LTA, OTHER, Comparison
-from pdf.field_visibility import HIDDEN, paints, visibility
+from pdf.field_visibility import paints, visibility
+from pdf.shown_values import FieldChange, follows_from_value, inherited_value
 from pdf.signature_fields import fields, text
 from pdf.syntax import PdfDict, PdfObject, Ref, same
 
@@ -130,7 +131,8 @@ class _Forms:
             node = self.c.old.dictionary(item)
             if node is None and isinstance(item, Ref):
                 continue  # Listed, but there never was such a field.
-            self.c.add("field_removed", _name(self.c, node or PdfDict(), prefix), OTHER)
+            name = _name(self.c, node or PdfDict(), prefix)
+            self.c.add("field_removed", name, OTHER, seen=field_place(self.c.old, item))
 
     def _by_name(self, left: list[PdfObject], item: PdfObject) -> int | None:
         """Find a field given directly in the array by its name."""
@@ -163,18 +165,23 @@ class _Forms:
             return
         if old is None or new is None:
             what = "field_added" if old is None else "field_removed"
-            c.add(what, _name(c, old or new or PdfDict(), prefix), OTHER)
+            c.add(
+                what,
+                _name(c, old or new or PdfDict(), prefix),
+                OTHER,
+                seen=field_place(c.new, after),
+            )
             return
         name = _name(c, new, prefix)
         if isinstance(after, Ref):
             c.free(after.number)
         if not same(old.get("T"), new.get("T")):
-            c.add("field_changed", name, OTHER)
-        kind = _kind(c, new)
-        if kind == "Sig":
-            self._signature_field(old, new, name, owner)
+            c.add("field_changed", name, OTHER, seen=field_place(c.new, after))
+        fact = FieldChange(old, new, after, name, owner, _kind(c, new))
+        if fact.kind == "Sig":
+            self._signature_field(fact)
         else:
-            self._value_field(old, new, name, owner, kind)
+            self._value_field(fact)
         for value in (old.get("Kids"), new.get("Kids")):
             if isinstance(value, Ref):
                 c.explain(value.number, owner, {"Kids"})
@@ -188,10 +195,11 @@ class _Forms:
             key for key in {*old, *new} - keys - _TREE_KEYS if not same(old.get(key), new.get(key))
         } | ({"Parent"} if not same(old.get("Parent"), new.get("Parent")) else set())
 
-    def _signature_field(self, old: PdfDict, new: PdfDict, name: str, owner: int | None) -> None:
-        c = self.c
+    def _signature_field(self, field: FieldChange) -> None:
+        c, old, new, name = self.c, field.old, field.new, field.name
+        seen = field_place(c.new, field.item)
         was, now = c.old.resolve(old.get("V")), c.new.resolve(new.get("V"))
-        inherited = _inherited_value(c, old) if was is None else was
+        inherited = inherited_value(c, old) if was is None else was
         if inherited is not None:
             value_touched = "V" in old and c.touched(old.get("V"), new.get("V"))
             shown = [
@@ -202,89 +210,35 @@ class _Forms:
             others = self._different(old, new, frozenset({"AP", "AS", "F", "MK", "V", "M", "P"}))
             kids = not same(old.get("Kids"), new.get("Kids"))
             if value_touched or shown or others or kids:
-                c.add("signature_changed", name, OTHER, name)
+                c.add("signature_changed", name, OTHER, name, seen)
             return
         different = self._different(old, new, _SIGNING_KEYS)
         if different:
-            c.add("field_changed", f"{name} /{', /'.join(sorted(different))}", OTHER, name)
+            c.add("field_changed", f"{name} /{', /'.join(sorted(different))}", OTHER, name, seen)
         if c.touched(old.get("AP"), new.get("AP")):
-            c.explain_below((old.get("AP"), new.get("AP")), owner, "AP")
-            if now is None and _inherited_value(c, new) is None:
-                c.add("appearance_swapped", name, OTHER, name)
+            c.explain_below((old.get("AP"), new.get("AP")), field.owner, "AP")
+            if now is None and inherited_value(c, new) is None:
+                c.add("appearance_swapped", name, OTHER, name, seen)
         if now is not None:
-            self._signed(new, name, created=False)
+            self._signed(field.item, new, name, created=False)
 
-    def _value_field(
-        self, old: PdfDict, new: PdfDict, name: str, owner: int | None, kind: str | None
-    ) -> None:
-        c = self.c
+    def _value_field(self, field: FieldChange) -> None:
+        c, old, new, name = self.c, field.old, field.new, field.name
         different = self._different(old, new, _VALUE_KEYS)
-        if different:
-            c.add("field_changed", f"{name} /{', /'.join(sorted(different))}", OTHER, name)
         touched = {key for key in _VALUE_KEYS if c.touched(old.get(key), new.get(key))}
+        if not different and not touched:
+            return
+        shown = follows_from_value(c, field, touched)
+        seen = field_place(c.new, field.item, shown.says)
+        if different:
+            parts = f"{name} /{', /'.join(sorted(different))}"
+            c.add("field_changed", parts, OTHER, name, seen)
         for key in touched & {"V", "RV", "I", "AP", "MK"}:
-            c.explain_below((old.get(key), new.get(key)), owner, key)
-        if not self._shows_what_it_says(old, new, kind, touched):
-            c.add("appearance_swapped", name, OTHER, name)
+            c.explain_below((old.get(key), new.get(key)), field.owner, key)
+        if not shown.follows:
+            c.add("appearance_swapped", name, OTHER, name, seen)
         if touched:
-            c.add("field_filled", name, FORM, name)
-
-    def _shows_what_it_says(  # noqa: PLR0911 (each return is one way to show another thing)
-        self, old: PdfDict, new: PdfDict, kind: str | None, touched: set[str]
-    ) -> bool:
-        """Whether what the field shows still follows from its value."""
-        c = self.c
-        before, after = c.old.resolve(old.get("F")), c.new.resolve(new.get("F"))
-        hidden = [flags & HIDDEN if isinstance(flags, int) else 0 for flags in (before, after)]
-        if hidden[0] != hidden[1]:
-            return False
-        value = c.new.resolve(new["V"]) if "V" in new else _inherited_value(c, new)
-        if kind == "Btn":
-            if "AP" in touched and "AP" in old and not self._same_states(old, new):
-                return False
-            return "AS" not in touched or self._state_fits(new, value)
-        if touched & {"DA", "MK"} and "V" not in touched and "AP" not in touched:
-            return False
-        if "AP" not in touched:
-            return "AS" not in touched
-        shown = shows_value(c.new, new.get("AP"), value, choice=kind == "Ch")
-        if "V" in touched:
-            return shown is not False
-        if not self._showed_it_before(old, value, kind):
-            return False  # The value was there, but whoever signed saw something else.
-        drawn_with = fonts_of(c.new, new.get("AP"))
-        known = all(same(font, self._defined_before(font)) for font in drawn_with)
-        return shown is True and known
-
-    def _showed_it_before(self, old: PdfDict, value: PdfObject, kind: str | None) -> bool:
-        """Tell whether the signed revision already showed this value."""
-        if "AP" in old:
-            return shows_value(self.c.old, old["AP"], value, choice=kind == "Ch") is True
-        catalog = self.c.old.catalog
-        form = catalog.get("AcroForm") if isinstance(catalog, PdfDict) else None
-        settings = self.c.old.dictionary(form)
-        return settings is not None and (
-            self.c.old.resolve(settings.get("NeedAppearances")) is True
-        )
-
-    def _defined_before(self, font: PdfObject) -> PdfObject:
-        """Give the font itself when the old revision had it and it did not change, else null."""
-        if not isinstance(font, Ref) or font.number in self.c.changed:
-            return None
-        return font if self.c.old.object(font.number) is not None else None
-
-    def _state_fits(self, node: PdfDict, value: PdfObject) -> bool:
-        """Give a button's state must be its value, or off where the value is another button's."""
-        state = self.c.new.name(node.get("AS"))
-        appearance = self.c.new.dictionary(node.get("AP")) or PdfDict()
-        states = self.c.new.dictionary(appearance.get("N")) or PdfDict()
-        if state is not None and state != "Off":
-            return state == value
-        return value is None or value == "Off" or value not in states
-
-    def _same_states(self, old: PdfDict, new: PdfDict) -> bool:
-        one, two = self.c.old.dictionary(old.get("AP")), self.c.new.dictionary(new.get("AP"))
-        return one is not None and two is not None and not self.c.touched(one, two)
+            c.add("field_filled", name, FORM, name, seen)
 
     # A new field -----------------------------------------------------------------------------
 
@@ -295,13 +249,15 @@ class _Forms:
         if isinstance(item, Ref):
             self.widgets.add(item.number)
             if c.old.object(item.number) is not None and not self._widget_only(item.number):
-                c.add("field_added", f"{name} (object {item.number} used before)", OTHER, name)
+                used = f"{name} (object {item.number} used before)"
+                c.add("field_added", used, OTHER, name)
             elif item.number in c.changed:
                 c.free(item.number)
         if node is None:
             return
+        seen = field_place(c.new, item)
         if _kind(c, node) != "Sig":
-            c.add("field_added", name, OTHER, name)
+            c.add("field_added", name, OTHER, name, seen)
             return
         for kid in c.new.array(node.get("Kids")):
             if isinstance(kid, Ref):
@@ -310,27 +266,29 @@ class _Forms:
             visible, large = visibility(c.new, node)
             over = large or (visible and (self.certified or paints(c.new, node)))
             what = "signature_field_over_content" if over else "signature_field_added"
-            c.add(what, name, OTHER if over else FORM, name)
+            c.add(what, name, OTHER if over else FORM, name, seen)
         else:
-            self._signed(node, name, created=True)
+            self._signed(item, node, name, created=True)
 
     def _widget_only(self, number: int) -> bool:
         """Give an object that stood on the page as it is now, without being listed in the form."""
         return number not in self.c.changed
 
-    def _signed(self, node: PdfDict, name: str, *, created: bool) -> None:
+    def _signed(self, item: PdfObject, node: PdfDict, name: str, *, created: bool) -> None:
         c = self.c
+        seen = field_place(c.new, item)
         value = node.get("V")
         if isinstance(value, Ref) and c.old.object(value.number) is not None:
-            c.add("signature_changed", f"{name} (object {value.number} used before)", OTHER, name)
+            used = f"{name} (object {value.number} used before)"
+            c.add("signature_changed", used, OTHER, name, seen)
             return
         signature = c.new.dictionary(value) or PdfDict()
         stamp = c.new.name(signature.get("SubFilter")) == "ETSI.RFC3161"
         visible, large = visibility(c.new, node)
         if created and (large or (visible and self.certified)):
-            c.add("signature_field_over_content", name, OTHER, name)
+            c.add("signature_field_over_content", name, OTHER, name, seen)
         level = LTA if stamp and not visible else FORM
-        c.add("timestamp_added" if stamp else "signature_added", name, level, name)
+        c.add("timestamp_added" if stamp else "signature_added", name, level, name, seen)
 
 
 def _number(value: PdfObject) -> int:
@@ -352,16 +310,5 @@ def _kind(comparison: Comparison, node: PdfDict) -> str | None:
             return None
         if "FT" in current:
             return comparison.new.name(current["FT"])
-        current = comparison.new.dictionary(current.get("Parent"))
-    return None
-
-
-def _inherited_value(comparison: Comparison, node: PdfDict) -> PdfObject:
-    current = comparison.new.dictionary(node.get("Parent"))
-    for _ in range(_MAX_DEPTH):
-        if current is None:
-            return None
-        if "V" in current:
-            return comparison.new.resolve(current["V"])
         current = comparison.new.dictionary(current.get("Parent"))
     return None

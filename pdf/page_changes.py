@@ -5,7 +5,8 @@ form. Other annotations are a level of their own, and those that can lie over si
 paint (free text, stamps, drawings, anything with an appearance of its own) are not comments.
 """
 
-from pdf.change_kinds import ChangeLevel
+from pdf.change_kinds import ChangeLevel, Seen
+from pdf.change_places import annotation_place
 from pdf.comparison import LTA, OTHER, Comparison
 from pdf.errors import PdfError
 from pdf.syntax import PdfDict, PdfObject, Ref, Stream, same
@@ -42,9 +43,10 @@ class _Pages:
         c = self.c
         different = {k for k in {*old, *new} if not same(old.get(k), new.get(k))}
         if not different <= _PAGE_KEYS:
-            c.add("page_changed", f"page object {number} /{', /'.join(sorted(different))}", OTHER)
+            parts = f"/{', /'.join(sorted(different))}"
+            c.add("page_changed", parts, OTHER, seen=Seen(number))
         elif different - {"Annots", "Tabs", "StructParents"}:
-            c.add("metadata_changed", f"page object {number}", LTA)
+            c.add("metadata_changed", "", LTA, seen=Seen(number))
         c.free(number)
         for value in (old.get("Annots"), new.get("Annots")):
             if isinstance(value, Ref):
@@ -76,25 +78,27 @@ class _Pages:
                 left.pop(index)
         for item in left:
             if self.c.old.resolve(item) is not None:
-                self.c.add("annotation_changed", f"removed from page object {page}", OTHER)
+                place = annotation_place(self.c.old, item, page)
+                self.c.add("annotation_changed", "removed", OTHER, seen=place)
 
     def _added(self, item: PdfObject, page: int) -> None:
         c = self.c
         node = c.new.resolve(item)
         if not isinstance(node, PdfDict):
             if node is not None:
-                c.add("annotation_over_content", f"page object {page}", OTHER)
+                c.add("annotation_over_content", "", OTHER, seen=Seen(page))
             return
-        where = f"page object {page} /{c.new.name(node.get('Subtype'))}"
+        where = f"/{c.new.name(node.get('Subtype'))}"
+        seen = annotation_place(c.new, item, page)
         if isinstance(item, Ref) and item.number in self.widgets:
             return
         if c.new.name(node.get("Subtype")) == "Widget":
-            c.add("annotation_over_content", f"{where} outside the form", OTHER)
+            c.add("annotation_over_content", f"{where} outside the form", OTHER, seen=seen)
             return
         if self._comment(node):
-            c.add("annotation_added", where, ChangeLevel.ANNOTATIONS)
+            c.add("annotation_added", where, ChangeLevel.ANNOTATIONS, seen=seen)
         else:
-            c.add("annotation_over_content", where, OTHER)
+            c.add("annotation_over_content", where, OTHER, seen=seen)
 
     def _comment(self, node: PdfDict) -> bool:
         """Whether an annotation stands beside the content and cannot pass for it."""
@@ -148,7 +152,8 @@ class _Pages:
         different = {k for k in {*old, *new} if not same(old.get(k), new.get(k))}
         if different <= _COMMENT_KEYS:
             c.free(number)
-            c.add("annotation_changed", f"object {number} /{kind}", ChangeLevel.ANNOTATIONS)
+            seen = annotation_place(c.new, Ref(number, 0), None)
+            c.add("annotation_changed", f"/{kind}", ChangeLevel.ANNOTATIONS, seen=seen)
 
 
 _FORBIDDEN_PAINT = frozenset({b"Tj", b"TJ", b"'", b'"', b"Do", b"BI", b"sh", b"cm"})

@@ -61,20 +61,20 @@ class Permissions:
     def judge(self, change: Change) -> Change:
         """Give the change with the permission that allows it, or with None."""
         if change.level is ChangeLevel.OTHER:
-            return change
+            return replace(change, forbidden_by="signed content")
         if change.level is ChangeLevel.LTA_UPDATES:
             return replace(change, permitted_by="long-term validation data")
         name = change.field_name
         if name is not None and change.what not in _CREATED:
             for lock in self.locks:
                 if lock.locks(name):
-                    return replace(change, what="field_locked")
+                    return replace(change, what="field_locked", forbidden_by="field lock")
         if self.certification is None:
             return replace(change, permitted_by="approval signature")
         allowed = _LEVELS.get(self.certification, ChangeLevel.LTA_UPDATES)
         if change.level.rank <= allowed.rank:
             return replace(change, permitted_by=f"DocMDP P={self.certification}")
-        return change
+        return replace(change, forbidden_by=f"DocMDP P={self.certification}")
 
 
 def _certification(revision: View) -> int | None:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from pdf.byte_range import Coverage
 from pdf.change_kinds import Change, ChangeLevel
+from pdf.change_words import to_dict as change_to_dict
 from pdf.messages import Message, message, reason
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
@@ -215,7 +216,7 @@ def decide(indication: Indication, signatures: tuple[SignatureReport, ...]) -> t
         ):
             reasons.append("CHANGED_AFTER_SIGNING")
         if item.indication is Indication.TOTAL_FAILED:
-            reasons.append("SIGNATURE_FAILED")
+            reasons.append(_WHY_FAILED.get(item.sub_indication or "", "SIGNATURE_FAILED"))
         elif item.indication is Indication.INDETERMINATE:
             reasons.append(_WHY_OPEN.get(item.sub_indication or "", "NOT_CONFIRMED"))
         elif item.criteria["C1.2"] is Criterion.NOT_CHECKED:
@@ -226,6 +227,7 @@ def decide(indication: Indication, signatures: tuple[SignatureReport, ...]) -> t
     return tuple(dict.fromkeys(reasons)) or ("ALL_PASSED",)
 
 
+_WHY_FAILED = dict.fromkeys(("REVOKED", "EXPIRED", "NOT_YET_VALID"), "SIGNED_OUT_OF_TIME")
 _WHY_OPEN = {
     "REVOKED_NO_POE": "CERTIFICATE_REVOKED",
     "REVOKED_CA_NO_POE": "CERTIFICATE_REVOKED",
@@ -259,5 +261,5 @@ def _integrity(value: Integrity) -> JSON:
         "signature_match": value.signature_match,
         "coverage": value.coverage.value,
         "changes_after": value.changes_after.value,
-        "changes": [dict(change.to_dict()) for change in value.changes],
+        "changes": [dict(change_to_dict(change)) for change in value.changes],
     }

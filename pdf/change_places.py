@@ -1,0 +1,101 @@
+"""Where on the pages a change can be seen: rectangles of annotations, and the pages they are on.
+
+What an annotation says about its page (/P) is a claim; which pages list it is what readers go by.
+"""
+
+from collections import defaultdict
+from functools import cached_property
+
+from pdf.change_kinds import Box, Change, Place, Seen
+from pdf.limits import within
+from pdf.syntax import PdfDict, PdfObject, Ref
+from pdf.view import View
+
+
+def annotation_place(view: View, item: PdfObject, page: int | None) -> Seen:
+    """Give the object and the rectangle of an annotation; `page` is its page's object."""
+    node = view.dictionary(item)
+    number = item.number if isinstance(item, Ref) else None
+    box = box_of(view, node) if node is not None else None
+    return Seen(number, () if box is None else (Place(box, number, page),))
+
+
+def field_place(view: View, item: PdfObject, says: str | None = None) -> Seen:
+    """Give the object of a field and the rectangles of its widgets."""
+    node = view.dictionary(item)
+    if node is None:
+        return Seen()
+    number = item.number if isinstance(item, Ref) else None
+    places = []
+    for widget in (item, *view.array(node.get("Kids"))):
+        entries = view.dictionary(widget)
+        box = box_of(view, entries) if entries is not None else None
+        if box is not None and entries is not None:
+            page = entries.get("P")
+            own = widget.number if isinstance(widget, Ref) else number
+            places.append(Place(box, own, page.number if isinstance(page, Ref) else None, says))
+    return Seen(number, tuple(places))
+
+
+def box_of(view: View, node: PdfDict) -> Box | None:
+    """Give the rectangle of an annotation in order; None when it takes up no room."""
+    sides = [view.resolve(side) for side in view.array(node.get("Rect"))]
+    given = [float(side) for side in sides if isinstance(side, int | float)]
+    if len(given) != 4 or not all(abs(side) < _BEYOND for side in given):  # noqa: PLR2004 -- a rectangle
+        return None
+    box = (
+        min(given[0], given[2]),
+        min(given[1], given[3]),
+        max(given[0], given[2]),
+        max(given[1], given[3]),
+    )
+    return box if (box[2] - box[0]) * (box[3] - box[1]) > _NOTHING else None
+
+
+_NOTHING = 1.0  # square points: signature fields without a place are one at most
+_BEYOND = 1e6
+
+
+class PageFinder:
+    """The pages of one view by object number; nothing is read before the first question."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+
+    @cached_property
+    def _pages(self) -> dict[int, int]:
+        found: dict[int, int] = {}
+        for number, reference, _ in self.view.pages():
+            if reference is not None:
+                found.setdefault(reference.number, number)
+        return found
+
+    @cached_property
+    def _annotations(self) -> dict[int, tuple[int, ...]]:
+        """Number of an annotation's object -> pages that list it."""
+        found: dict[int, tuple[int, ...]] = defaultdict(tuple)
+        total = 0
+        for number, _, page in self.view.pages():
+            listed = self.view.array(page.get("Annots"))
+            total = within(total + len(listed), self.view.document.limits.objects, "annotations")
+            for item in listed:
+                if isinstance(item, Ref):
+                    found[item.number] += (number,)
+        return dict(found)
+
+    def page(self, number: int) -> int | None:
+        """Give the number, from 1, of the page that this object is."""
+        return self._pages.get(number)
+
+    def of(self, place: Place) -> tuple[int, ...]:
+        """Give the pages that a place is on, as far as any lists it."""
+        listed = self._annotations.get(place.number, ()) if place.number is not None else ()
+        if listed:
+            return listed
+        own = self.page(place.page) if place.page is not None and place.number is None else None
+        return () if own is None else (own,)
+
+    def of_change(self, change: Change) -> tuple[int, ...]:
+        """Give the pages that a change is seen on."""
+        places = {page for place in change.seen.places for page in self.of(place)}
+        return tuple(sorted(places))
