@@ -5,13 +5,18 @@ import io
 import warnings
 from pathlib import Path
 
-from pkilint.bin import lint_crl, lint_ocsp_response, lint_pkix_cert
+from pkilint.bin import lint_crl, lint_etsi_cert, lint_ocsp_response, lint_pkix_cert
 
 WARNING = ("-s", "WARNING")
 
 
 def certificate_findings(file: Path) -> str:
     return _run(lint_pkix_cert.main, "lint", *WARNING, str(file))
+
+
+def etsi_findings(file: Path, kind: str) -> str:
+    """`kind` is one of the command's own, such as NCP-NATURAL-PERSON."""
+    return _run(lint_etsi_cert.main, "lint", "-t", f"{kind}-CERTIFICATE", *WARNING, str(file))
 
 
 def crl_findings(file: Path) -> str:
