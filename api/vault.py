@@ -8,6 +8,7 @@ Production points ANTIN_PKCS11_MODULE at the module of its own HSM and imports i
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 TOKEN_LABEL: Final = "antin"  # noqa: S105 -- the name printed on the token
 PASSPHRASE_BYTES: Final = 32
 LOCK_SECONDS: Final = 120.0
+
+log = logging.getLogger("antin.vault")
 
 
 class VaultKind(StrEnum):
@@ -142,5 +145,7 @@ def point_to_own_tokens(settings: Settings) -> None:
 def _softhsm(settings: Settings, module: Path) -> SoftHSMHome:
     """Point SoftHSM at this home; the module reads the variable when it is first used."""
     home = SoftHSMHome.prepare(settings.home / "softhsm", module=module)
+    for folder in home.mend():
+        log.warning("the token in %s was broken by a kill at its login, and is mended", folder)
     os.environ.update(home.environment)
     return home

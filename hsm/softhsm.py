@@ -7,6 +7,7 @@ names, when the module is initialised. Rooms do not touch the environment: the w
 PINs are 128-bit random, kept in files of mode 0600 that ``pin-source=file:`` can name.
 """
 
+import contextlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from urllib.parse import quote
 
 import pkcs11
 
+from hsm import softhsm_repair
 from hsm.cryptoki import CKR_OK, CKU_SO
-from hsm.errors import DeviceFailure, ModuleUnavailable
+from hsm.errors import DeviceFailure, KeyFileUnreadable, ModuleUnavailable
 from hsm.faults import login_error, translate
 from hsm.key_uri import KeyURI
 from hsm.login import handle_of, serial_text
+from hsm.machine_lock import MachineLock
 from hsm.modules import Module, load
 from hsm.secret import Secret
 from hsm.software import write_private_file
@@ -115,9 +118,27 @@ class SoftHSMHome:
         return self.directory / "pins"
 
     @property
+    def copies_directory(self) -> Path:
+        """Where what a killed login may have broken is kept whole."""
+        return self.directory / "copies"
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """What must stand in the environment before the module is first used."""
         return {ENVIRONMENT_VARIABLE: str(self.conf)}
+
+    def mend(self) -> list[str]:
+        """Bring back what was broken by a kill at a login; the folders of the mended tokens.
+
+        To be called before the module is first used. A disk that is full or read-only is no
+        reason to do without tokens that are whole.
+        """
+        with (
+            MachineLock(self.module).held(),
+            contextlib.suppress(OSError, KeyFileUnreadable),
+        ):
+            return softhsm_repair.mend(self.tokens_directory, self.copies_directory)
+        return []
 
     def tokens(self) -> list[SoftHSMToken]:
         """List the tokens here whose PIN files are here too, in order of label and serial."""
@@ -166,6 +187,7 @@ def create_softhsm_token(home: SoftHSMHome, *, label: str) -> SoftHSMToken:
     write_private_file(token.pin_file, pin.reveal() + b"\n")
     with module.alone_on_machine():
         _set_user_pin(module, serial, so_pin, pin)
+    home.mend()
     return token
 
 
