@@ -1,4 +1,4 @@
-"""Detached signatures over any file: CAdES baseline B-B and B-T in a `.p7s` (ETSI EN 319 122-1).
+"""Detached signatures over any file: CAdES baseline B-B to B-LT in a `.p7s` (ETSI EN 319 122-1).
 
     prepare_detached  ->  sign the bytes, wherever the key is  ->  finish_detached
 
@@ -12,10 +12,14 @@ from datetime import datetime
 from typing import BinaryIO
 
 from pdf.algorithms import SignatureAlgorithm, check_signature
+from pdf.cades_levels import raised
 from pdf.cms import template_for
-from pdf.errors import SignatureRejected, TimestampUnavailable
+from pdf.cms_check import Covered
+from pdf.errors import SignatureRejected
+from pdf.evidence import EvidenceSource
+from pdf.extend import ExtensionOptions
 from pdf.options import Level
-from pdf.signature_math import Digest, digest_of
+from pdf.signature_math import Digest
 from pdf.signer import SignerChain
 from pdf.staging import chunks
 from pdf.timestamps import TimestampSource
@@ -58,10 +62,13 @@ def finish_detached(
     signature: bytes,
     signer: SignerChain,
     timestamps: TimestampSource | None = None,
+    evidence: EvidenceSource | None = None,
+    at: datetime | None = None,
 ) -> bytes:
-    """Give the finished container; at level B-T with a time-stamp over the signature.
+    """Give the finished container at the level that was prepared.
 
-    Raises SignatureRejected, TimestampUnavailable.
+    `evidence` and `at`, the present, are needed for B-LT. Raises SignatureRejected,
+    TimestampUnavailable, EvidenceUnavailable, LevelNotPossible.
     """
     template = template_for(signer, prepared.algorithm)
     expected = template.signed_attributes(
@@ -72,13 +79,18 @@ def finish_detached(
     check_signature(
         signer.public_key, prepared.algorithm, signature=signature, signed=prepared.to_be_signed
     )
-    tokens: tuple[bytes, ...] = ()
-    if prepared.level.reaches(Level.B_T):
-        if timestamps is None:
-            raise TimestampUnavailable("level B-T needs a time-stamp server")
-        name = prepared.algorithm.hash_algorithm
-        tokens = (timestamps.timestamp(digest_of(name, signature), name),)
-    return template.container(prepared.to_be_signed, signature, tokens=tokens)
+    container = template.container(prepared.to_be_signed, signature)
+    if prepared.level is Level.B_B:
+        return container
+    options = ExtensionOptions(
+        level=prepared.level,
+        at=at or prepared.signing_time,
+        timestamps=timestamps,
+        evidence=evidence,
+    )
+    # the one signer has the one digest
+    covered = Covered(digest=lambda _: prepared.document_digest, everything=bytes)
+    return raised(container, covered, options)
 
 
 def _digest(source: BinaryIO, name: str) -> bytes:

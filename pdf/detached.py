@@ -7,7 +7,7 @@ one that carries its content needs no second file (RFC 5652, EN 319 122-1).
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -65,7 +65,7 @@ def verify_detached(
     FORMAT_FAILURE.
     """
     try:
-        data = signed_data.parse_signed_data(_der(signature), limits=limits)
+        data = signed_data.parse_signed_data(unwrapped(signature), limits=limits)
     except (BadDer, ValueError, IndexError, OverflowError, RecursionError):
         return _report([_unreadable()], content or BytesIO(), question, validator, limits)
     examined = _examine(data, content)
@@ -73,7 +73,8 @@ def verify_detached(
     return _report(examined, source, question, validator, limits)
 
 
-def _der(data: bytes) -> bytes:
+def unwrapped(data: bytes) -> bytes:
+    """Give the DER inside PEM or base64; raises BadDer for what looks like them and is not."""
     found = _PEM.search(data)
     text = found[1] if found else data
     if found or data.lstrip()[:3] in {b"MII", b"MIA"}:
@@ -88,7 +89,7 @@ def _examine(data: SignedData, content: BinaryIO | None) -> list[Examined]:
     """Check each signer on its own, over the file or over what is inside."""
     examined = []
     inside = data.content
-    covered = _Content(content if content is not None else BytesIO(inside or b""))
+    covered = DetachedContent(content if content is not None else BytesIO(inside or b""))
     for facts in _each_signer(data, covered.access()):
         if content is None and inside is None:
             facts.digest_match = facts.signature_match = False
@@ -104,7 +105,7 @@ def _each_signer(data: SignedData, covered: Covered) -> Iterator[CmsFacts]:
         yield cms_check.check_signed_data(replace(data, content=None, signers=(signer,)), covered)
 
 
-class _Content:
+class DetachedContent:
     """The signed file, digested once for each algorithm."""
 
     def __init__(self, source: BinaryIO) -> None:
@@ -112,9 +113,11 @@ class _Content:
         self._digests: dict[str, bytes] = {}
 
     def access(self) -> Covered:
+        """Give what a check asks for."""
         return Covered(digest=self.digest, everything=self._everything)
 
     def digest(self, name: str) -> bytes:
+        """Hash the file, once for each algorithm."""
         if name not in self._digests:
             engine = Digest(name)
             self._source.seek(0)
@@ -158,7 +161,12 @@ def _report(
 ) -> DocumentReport:
     store = SecurityStore()
     evidence = Evidence(
-        validator=validator, at=question.at, others=all_certificates(examined, store)
+        validator=validator,
+        at=question.at,
+        others=all_certificates(examined, store),
+        # the evidence beside the signers is that of their time-stamps, too (EN 319 122-1 5.4)
+        crls=_each_once(item.facts.crls for item in examined),
+        ocsp_responses=_each_once(item.facts.ocsp_responses for item in examined),
     )
     conclude_all(examined, evidence, limits)
     signatures = tuple(
@@ -169,7 +177,7 @@ def _report(
     size = source.seek(0, 2)
     return DocumentReport(
         file=question.content_name,
-        sha256=_Content(source).digest("sha256").hex(),
+        sha256=DetachedContent(source).digest("sha256").hex(),
         size=size,
         checked_at=question.checked_at,
         validation_time=question.at,
@@ -179,6 +187,10 @@ def _report(
         signatures=signatures,
         reasons=decide(indication, signatures),
     )
+
+
+def _each_once(groups: Iterable[tuple[bytes, ...]]) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(one for group in groups for one in group))
 
 
 def _rendered(

@@ -15,13 +15,14 @@ from api.commands import evidence
 from api.commands.output import AsJson, out, print_json, told
 from api.commands.output_files import appearing
 from api.commands.sign import NOT_READABLE, UNREADABLE, level_named
+from pdf.cades_levels import extend_detached
 from pdf.extend import Extended, ExtensionOptions
 from pdf.extend import extend as extend_document
 from pdf.options import Level
 from pdf.timestamps import HttpTimestampSource
 
 
-def extend(  # noqa: PLR0913 -- one parameter for each option of the command
+def extend(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the command
     source: Annotated[Path, typer.Argument(metavar="IN", help="A signed PDF.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="Where the new version goes.")],
     level: Annotated[str, typer.Option(help="B-T, B-LT or B-LTA.")] = Level.B_LTA.value,
@@ -30,27 +31,31 @@ def extend(  # noqa: PLR0913 -- one parameter for each option of the command
         list[Path] | None, typer.Option("--trust", help="PEM file or folder; repeatable.")
     ] = None,
     password: Annotated[str | None, typer.Option(help="Opens an encrypted PDF.")] = None,
+    content: Annotated[
+        Path | None, typer.Option(help="The file that a detached signature (.p7s) was made over.")
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Add time-stamps and validation evidence behind a signed PDF.
 
     B-LTA on a document that has it already adds a new archive time-stamp. Nothing that was signed
-    is touched. Exit codes: 0 done; 1 refused; 2 wrong usage; 4 not a readable PDF.
+    is touched. A detached signature (.p7s, with --content) goes up to B-LT. Exit codes: 0 done;
+    1 refused; 2 wrong usage; 4 not a readable PDF.
     """
     with told():
+        options = ExtensionOptions(
+            level=level_named(level),
+            at=datetime.now(UTC),
+            timestamps=HttpTimestampSource(tsa) if tsa else None,
+            evidence=evidence.collector(trusted),
+            password=password,
+        )
         try:
-            done = _extended(
-                source,
-                target,
-                ExtensionOptions(
-                    level=level_named(level),
-                    at=datetime.now(UTC),
-                    timestamps=HttpTimestampSource(tsa) if tsa else None,
-                    evidence=evidence.collector(trusted),
-                    password=password,
-                ),
-            )
+            if content is None:
+                done = _extended(source, target, options)
+            else:
+                done = _extended_beside(source, target, content, options)
         except NOT_READABLE:
             with told(UNREADABLE):
                 raise
@@ -65,3 +70,13 @@ def extend(  # noqa: PLR0913 -- one parameter for each option of the command
 def _extended(source: Path, target: Path, options: ExtensionOptions) -> Extended:
     with source.open("rb") as document, appearing(target) as staged:
         return extend_document(document, staged, options)
+
+
+def _extended_beside(
+    source: Path, target: Path, content: Path, options: ExtensionOptions
+) -> Extended:
+    with content.open("rb") as document, appearing(target) as staged:
+        signature = source.read_bytes()
+        raised = extend_detached(signature, document, options)
+        staged.write(raised)
+    return Extended(options.level, len(raised), raised != signature, None)

@@ -120,6 +120,8 @@ class SigningTools:
                 signature=algorithms.sign(self.key, algorithm, prepared.to_be_signed),
                 signer=self.chain,
                 timestamps=self.timestamps,
+                evidence=self.evidence,
+                at=datetime.now(UTC),
             )
             staged.write(container)
 
@@ -229,7 +231,7 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
                 signer,
                 options,
                 HttpTimestampSource(tsa) if tsa else None,
-                _evidence(options.level, signer, trusted, detached=detached),
+                _evidence(options.level, signer, trusted),
             )
             skip = tools.is_finished if out_dir is not None and not detached else None
             code = _sign_all(tools.sign_detached if detached else tools.sign, pairs, skip)
@@ -238,12 +240,10 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
 
 
 def _evidence(
-    level: Level, signer: SignerChain, trusted: list[Path] | None, *, detached: bool
+    level: Level, signer: SignerChain, trusted: list[Path] | None
 ) -> EvidenceSource | None:
     if not level.reaches(Level.B_LT):
         return None
-    if detached:
-        raise typer.BadParameter("a detached signature is B-B or B-T", param_hint="--level")
     return evidence.collector(trusted, (signer.certificate, *signer.others))
 
 

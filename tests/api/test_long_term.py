@@ -247,11 +247,11 @@ def test_extend_says_what_is_missing(town: Town) -> None:
         assert not (folder / "x.pdf").exists()
 
 
-@pytest.mark.parametrize("level", ["B-B", "B-T"])
+@pytest.mark.parametrize("level", ["B-B", "B-T", "B-LT"])
 def test_any_file_is_signed_beside_itself(town: Town, level: str) -> None:
     folder = town.folder
     (folder / "số liệu.xlsx").write_bytes(b"PK\x03\x04" + bytes(range(256)) * 50)
-    stamped = ("--tsa", town.tsa) if level == "B-T" else ()
+    stamped = ("--tsa", town.tsa, "--level", level) if level != "B-B" else ()
     done = antin(
         *("sign", "số liệu.xlsx", "số liệu.p7s", "--detached", "--key", KEY, *stamped),
         cwd=folder,
@@ -270,3 +270,19 @@ def test_any_file_is_signed_beside_itself(town: Town, level: str) -> None:
             check=False,
         )
         assert told.returncode == code, told.stderr
+
+
+def test_a_signature_beside_its_file_is_extended_and_proves_itself(town: Town) -> None:
+    folder = town.folder
+    (folder / "a.csv").write_bytes(b"1;2;3\n" * 1000)
+    assert antin("sign", "a.csv", "b.p7s", "--detached", "--key", KEY, cwd=folder).returncode == 0
+    common = ("--content", "a.csv", "--tsa", town.tsa, "--trust", "root.pem")
+    done = antin("extend", "b.p7s", "lt.p7s", "--level", "B-LT", *common, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    later = (datetime.now(UTC) + timedelta(days=3 * 365)).isoformat()
+    asked = ("--content", "a.csv", "--trust", "root.pem", "--offline", "--at", later)
+    assert antin("verify", "lt.p7s", *asked, cwd=folder).returncode == 0
+    assert antin("verify", "b.p7s", *asked, cwd=folder).returncode == 2
+    too_far = antin("extend", "b.p7s", "x.p7s", *common, cwd=folder)
+    assert too_far.returncode == 1
+    assert "B-LT" in too_far.stderr
