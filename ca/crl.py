@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import defer
 
 from ca import tbs
@@ -302,6 +302,7 @@ SELECT pg_current_snapshot()::text, (
     WHERE issuer_id = %(authority)s AND crl_entry IS NOT NULL AND %(shard)s::int IS NULL
 )
 """
+_ALONE: Final = text("SET LOCAL max_parallel_workers_per_gather = 0")
 _CHANGED: Final = """
 WITH changed AS (
     SELECT certificate_id, max(at) AS at FROM status_events
@@ -320,6 +321,8 @@ WHERE %(shard)s::int IS NULL AND crl_entry IS NOT NULL
 
 def read_entries(session: Session, authority: Authority, shard: int | None) -> tuple[str, bytes]:
     """Give the snapshot and the joined entries: one value to fetch instead of a million rows."""
+    # Workers that join parts of one value copy it three times more than one that joins it alone.
+    session.execute(_ALONE)
     values = {"authority": authority.id, "shard": shard}
     ((snapshot, subscribers, authorities),) = bulk.fetch(session, _ENTRIES, values)
     return str(snapshot), _bytes(authorities) + _bytes(subscribers)

@@ -86,19 +86,22 @@ class CrlFacts:
 
 
 def build(authority: AuthoritySigner, *, facts: CrlFacts, entries: bytes) -> bytes:
-    """Assemble and sign a CRL from the concatenated DER of its entries."""
+    """Assemble and sign a CRL from the concatenated DER of its entries, which are copied once."""
     algorithm = authority.algorithm_identifier
-    to_be_signed = der.sequence(
-        _VERSION_2,
-        algorithm,
-        authority.certificate.subject.public_bytes(),
-        der.time(facts.this_update),
-        der.time(facts.next_update),
-        der.sequence(entries) if entries else b"",
-        der.explicit(0, _extensions(authority.certificate, facts)),
+    before = (
+        _VERSION_2
+        + algorithm
+        + authority.certificate.subject.public_bytes()
+        + der.time(facts.this_update)
+        + der.time(facts.next_update)
+        + (der.head(der.SEQUENCE, len(entries)) if entries else b"")
     )
-    signature = authority.sign(to_be_signed)
-    return der.sequence(to_be_signed, algorithm, der.bit_string(signature))
+    after = der.explicit(0, _extensions(authority.certificate, facts))
+    size = len(before) + len(entries) + len(after)
+    to_be_signed = (der.head(der.SEQUENCE, size) + before, entries, after)
+    end = algorithm + der.bit_string(authority.sign_joined(to_be_signed))
+    whole = sum(map(len, to_be_signed)) + len(end)
+    return b"".join((der.head(der.SEQUENCE, whole), *to_be_signed, end))
 
 
 def _extensions(issuer: x509.Certificate, facts: CrlFacts) -> bytes:

@@ -48,13 +48,17 @@ class Element:
     encoded: bytes
 
 
-def tlv(tag: int, content: bytes) -> bytes:
-    """Encode one element; tags above 30 do not occur in our messages."""
-    size = len(content)
+def head(tag: int, size: int) -> bytes:
+    """Encode tag and length of an element; tags above 30 do not occur in our messages."""
     if size < _LONG_FORM:
-        return bytes((tag, size)) + content
+        return bytes((tag, size))
     octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, _LONG_FORM | len(octets))) + octets + content
+    return bytes((tag, _LONG_FORM | len(octets))) + octets
+
+
+def tlv(tag: int, content: bytes) -> bytes:
+    """Encode one element."""
+    return head(tag, len(content)) + content
 
 
 def sequence(*parts: bytes) -> bytes:
