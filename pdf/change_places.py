@@ -6,7 +6,7 @@ What an annotation says about its page (/P) is a claim; which pages list it is w
 from collections import defaultdict
 from functools import cached_property
 
-from pdf.change_kinds import Box, Change, Place, Seen
+from pdf.change_kinds import Box, Change, ChangeLevel, Place, Seen
 from pdf.limits import within
 from pdf.syntax import PdfDict, PdfObject, Ref
 from pdf.view import View
@@ -83,6 +83,11 @@ class PageFinder:
                     found[item.number] += (number,)
         return dict(found)
 
+    @cached_property
+    def count(self) -> int:
+        """How many pages there are."""
+        return sum(1 for _ in self.view.pages())
+
     def page(self, number: int) -> int | None:
         """Give the number, from 1, of the page that this object is."""
         return self._pages.get(number)
@@ -97,5 +102,9 @@ class PageFinder:
 
     def of_change(self, change: Change) -> tuple[int, ...]:
         """Give the pages that a change is seen on."""
-        places = {page for place in change.seen.places for page in self.of(place)}
-        return tuple(sorted(places))
+        pages = {page for place in change.seen.places for page in self.of(place)}
+        number = change.seen.number
+        if not pages and number is not None and change.level is ChangeLevel.OTHER:
+            own = self.page(number)
+            pages = set() if own is None else {own}
+        return tuple(sorted(pages))

@@ -110,6 +110,7 @@ _RULES: dict[str, tuple[str, str]] = {
 }
 
 _PARTS: dict[str, str] = {
+    "box": "khung",
     "catalogue": "danh mục",
     "cross-references": "bảng tham chiếu",
     "document": "văn bản",

@@ -52,6 +52,12 @@ class Limits:
     traces: int = 100_000
     """Places where the words of a signature dictionary stand."""
 
+    drawings: int = 200
+    """Pages drawn to compare what revisions show; a drawing takes some 10 ms."""
+
+    picture_seconds: float = 8.0
+    """For all comparisons of pictures in one document."""
+
     predicted_size: int = 24 * MIB
     """Data whose PNG or TIFF prediction is undone; a million cross-references take 6 MiB."""
 

@@ -290,6 +290,16 @@ _CATALOGUE: dict[str, tuple[Level, str, str]] = {
         "What was changed after signing could not be established.",
         "Không xác định được những thay đổi sau khi ký.",
     ),
+    "CHANGES_NOT_COMPARED": (
+        "warning",
+        "Pages that were supplemented after signing could not be compared with what was signed.",
+        "Không so sánh được các trang được bổ sung sau khi ký với nội dung đã ký.",
+    ),
+    "FIELD_SHOWS_OTHER_VALUE": (
+        "warning",
+        "A form field shows something else than its value; programs read what people do not see.",
+        "Có trường biểu mẫu hiển thị khác với giá trị lưu trong trường.",
+    ),
 }
 
 _REASONS: dict[str, tuple[str, str]] = {
@@ -312,6 +322,10 @@ _REASONS: dict[str, tuple[str, str]] = {
     "CHANGED_AFTER_SIGNING": (
         "The document was changed after signing.",
         "Văn bản đã bị thay đổi sau khi ký.",
+    ),
+    "CHANGES_NOT_COMPARED": (
+        "Pages that were supplemented after signing have to be looked at.",
+        "Cần xem lại bằng mắt các trang được bổ sung sau khi ký.",
     ),
     "CERTIFICATE_REVOKED": (
         "A signer's certificate is revoked.",

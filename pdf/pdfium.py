@@ -91,24 +91,29 @@ class Pdfium:
         """Have one thing done with a document and give what is told about it."""
         return self.ask_for_data(source, asked).told
 
-    def ask_for_data(self, source: BinaryIO, asked: dict[str, object]) -> Answer:
-        """Have one thing done with a document; raises PageUndrawable when it cannot be."""
-        if not self._lock.acquire(timeout=WAIT_SECONDS):
+    def ask_for_data(
+        self, source: BinaryIO, asked: dict[str, object], *, seconds: float | None = None
+    ) -> Answer:
+        """Have one thing done with a document; raises PageUndrawable when it cannot be.
+
+        `seconds` are for this once, for the answer and for waiting until others have theirs.
+        """
+        if not self._lock.acquire(timeout=WAIT_SECONDS if seconds is None else seconds):
             raise PageUndrawable("too many pages are waiting to be drawn")
         try:
-            with _as_file(source) as file:
-                answer = self._answer(file, asked)
+            with as_file(source) as file:
+                answer = self._answer(file, asked, seconds or self._seconds)
         finally:
             self._lock.release()
         if "error" in answer.told:
             raise PageUndrawable(f"the page cannot be read: {answer.told['error']}")
         return answer
 
-    def _answer(self, file: BinaryIO, asked: dict[str, object]) -> Answer:
+    def _answer(self, file: BinaryIO, asked: dict[str, object], seconds: float) -> Answer:
         if self._worker is None or self._owner != os.getpid():
             self._worker, self._owner = _Worker(), os.getpid()
         try:
-            answer = self._worker.ask(file, asked, seconds=self._seconds)
+            answer = self._worker.ask(file, asked, seconds=seconds)
         except TimeoutError as error:
             self._end()
             raise PageUndrawable("the page takes too long to read") from error
@@ -139,7 +144,7 @@ atexit.register(READER.close)
 
 
 @contextlib.contextmanager
-def _as_file(source: BinaryIO) -> Iterator[BinaryIO]:
+def as_file(source: BinaryIO) -> Iterator[BinaryIO]:
     """Give a real file with the same content; what is in memory is written to an unnamed one."""
     try:
         source.fileno()

@@ -52,11 +52,16 @@ def main(descriptor: int) -> None:
 class _Document(io.RawIOBase):
     """The parent's open file, read without moving the position that the parent reads at."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, size: int | None = None) -> None:
         super().__init__()
         self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
+        whole = os.fstat(descriptor).st_size
+        self._size = whole if size is None else min(size, whole)
         self._position = 0
+
+    def up_to(self, size: int | None) -> "_Document":
+        """Give the file up to a byte, as a file of its own."""
+        return _Document(os.dup(self._descriptor), size)
 
     def readable(self) -> bool:
         return True
@@ -74,7 +79,8 @@ class _Document(io.RawIOBase):
 
     def readinto(self, into: "Buffer") -> int:
         view = memoryview(into).cast("B")
-        data = os.pread(self._descriptor, len(view), self._position)
+        wanted = max(0, min(len(view), self._size - self._position))
+        data = os.pread(self._descriptor, wanted, self._position)
         view[: len(data)] = data
         self._position += len(data)
         return len(data)
@@ -87,12 +93,26 @@ class _Document(io.RawIOBase):
 
 def _answered(file: _Document, asked: dict[str, object]) -> tuple[dict[str, object], bytes]:
     try:
+        if asked["do"] in {"differ", "show"}:
+            return _differences(file, asked)
         with closing(pypdfium2.PdfDocument(file, password=asked.get("password"))) as document:
             if asked["do"] == "draw":
                 return _drawn(document, asked)
             return {"found": _found(document, asked)}, b""
-    except (pypdfium2.PdfiumError, ValueError, IndexError, MemoryError, OSError) as error:
+    except (pypdfium2.PdfiumError, ValueError, IndexError, KeyError, MemoryError, OSError) as error:
         return {"error": f"{type(error).__name__}: {error}"[:200]}, b""
+
+
+def _differences(file: _Document, asked: dict[str, object]) -> tuple[dict[str, object], bytes]:
+    from pdf import page_differences  # noqa: PLC0415 -- previews and words need no comparison
+
+    def opened(end: int | None) -> pypdfium2.PdfDocument:
+        password = asked.get("password")
+        return pypdfium2.PdfDocument(file.up_to(end), password=password, autoclose=True)
+
+    if asked["do"] == "show":
+        return page_differences.show(opened, asked)
+    return page_differences.differ(opened, asked), b""
 
 
 def _page_number(document: pypdfium2.PdfDocument, asked: int) -> int:

@@ -222,6 +222,8 @@ def decide(indication: Indication, signatures: tuple[SignatureReport, ...]) -> t
         elif item.criteria["C1.2"] is Criterion.NOT_CHECKED:
             # valid as a signature, but a receiving office has to know the status too
             reasons.append("STATUS_NOT_CHECKED")
+        if any(one.code == "CHANGES_NOT_COMPARED" for one in item.messages):
+            reasons.append("CHANGES_NOT_COMPARED")
         if any(stamp.broken for stamp in item.timestamps):
             reasons.append("TIMESTAMP_BROKEN")
     return tuple(dict.fromkeys(reasons)) or ("ALL_PASSED",)

@@ -22,6 +22,7 @@ from pdf.examined import Examined
 from pdf.limits import DEFAULT_LIMITS, Limits
 from pdf.passes import pieces
 from pdf.permissions import Permissions
+from pdf.pictures import compare_pictures, name_pages
 from pdf.proven_times import all_certificates, conclude_all
 from pdf.report import (
     DocumentReport,
@@ -70,7 +71,9 @@ def verify(  # noqa: PLR0913 (the walk's inputs; each is a fact of its own kind)
         return replace(blank, reasons=("LIMIT_EXCEEDED",))
     blank = replace(blank, sha256=_fingerprint(buffer), size=len(buffer))
     try:
-        return _verify(buffer, blank, validator=validator, password=password, limits=limits)
+        return _verify(
+            (source, buffer), blank, validator=validator, password=password, limits=limits
+        )
     except (LimitExceeded, MemoryError):
         return replace(blank, reasons=("LIMIT_EXCEEDED",))
     except NotAPdf:
@@ -87,13 +90,14 @@ def _fingerprint(buffer: Buffer) -> str:
 
 
 def _verify(
-    buffer: Buffer,
+    given: tuple[BinaryIO, Buffer],
     blank: DocumentReport,
     *,
     validator: CertificateValidator,
     password: str | None,
     limits: Limits,
 ) -> DocumentReport:
+    source, buffer = given
     document = Document(buffer, limits=limits)
     encrypted = "Encrypt" in document.latest.trailer
     locked = False
@@ -105,6 +109,8 @@ def _verify(
     examined = [_examine(document, item) for item in find_signatures(document)]
     examined.sort(key=lambda item: (not item.found.reachable, item.byte_range.end))
     _later_changes(document, examined, locked=locked)
+    compare_pictures(document, source, examined, password=password)
+    name_pages(document, examined)
     store = read_security_store(document.latest)
     evidence = Evidence(
         validator=validator,

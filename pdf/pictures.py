@@ -1,0 +1,190 @@
+"""Comparing what revisions show, where their structure alone does not decide.
+
+Structure says which objects a later revision changed and what for. It does not say whether a new
+stamp, a note or a filled field lies over something that was to be read at signing. For such
+changes the page is drawn as it was signed and as it is now, in the process of `pdfium`, and
+compared: inside a field that was there at signing anything may change, something new may lie over
+nothing, and everywhere else nothing may differ. A picture can only make a verdict worse; one that
+cannot be had is said to be missing.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO, cast
+
+from pdf.change_kinds import Box, Change, ChangeLevel, Place, Seen
+from pdf.change_places import PageFinder, box_of
+from pdf.document import Document
+from pdf.errors import PageUndrawable, PdfError
+from pdf.examined import Examined
+from pdf.pdfium import READER, as_file
+from pdf.view import View
+
+DPI = 100
+_LEAST_SECONDS = 0.5
+
+
+@dataclass
+class _Asked:
+    """What one signature lets differ on one page, in points."""
+
+    item: Examined
+    free: set[Box] = field(default_factory=set)
+    over: set[Box] = field(default_factory=set)
+    says: dict[Box, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "end": self.item.byte_range.end,
+            "free": sorted(self.free),
+            "over": sorted(self.over),
+            "says": sorted(self.says.items()),
+        }
+
+
+def compare_pictures(
+    document: Document, source: BinaryIO, examined: Sequence[Examined], *, password: str | None
+) -> None:
+    """Look at every page that permitted changes show on; forbids those that hide or alter more."""
+    undecided = [item for item in examined if _undecided(item)]
+    if not undecided:
+        return
+    work = _Pictures(document, password)
+    try:
+        pages = work.questions(undecided)
+        with as_file(source) as file:
+            for page in sorted(pages):
+                work.look(file, page, pages[page])
+    except (PdfError, OSError):
+        work.missing.update(id(item) for item in undecided)
+    for item in undecided:
+        work.conclude(item)
+
+
+def _undecided(item: Examined) -> bool:
+    return (
+        item.intact
+        and item.found.reachable
+        and "CHANGES_UNKNOWN" not in item.problems
+        and all(change.permitted_by is not None for change in item.changes)
+        and any(change.seen.places for change in item.changes)
+    )
+
+
+class _Pictures:
+    def __init__(self, document: Document, password: str | None) -> None:
+        self._latest = PageFinder(document.latest)
+        self._then: dict[int, PageFinder] = {}
+        self._password = password
+        self._pages = 0
+        self._limits = document.limits
+        self._until = time.monotonic() + document.limits.picture_seconds
+        self._drawings = document.limits.drawings
+        self._found: dict[int, list[Change]] = defaultdict(list)
+        self.missing: set[int] = set()
+
+    # What is asked ---------------------------------------------------------------------------
+
+    def questions(self, undecided: Sequence[Examined]) -> dict[int, list[_Asked]]:
+        """Give for each page what the signatures before its changes let differ."""
+        self._pages = self._latest.count
+        asked: dict[int, list[_Asked]] = defaultdict(list)
+        for item in undecided:
+            revision = item.byte_range.revision
+            if revision is None:
+                continue
+            of_item: dict[int, _Asked] = {}
+            for change in item.changes:
+                for place in change.seen.places:
+                    for page in self._latest.of(place):
+                        self._allow(of_item.setdefault(page, _Asked(item)), place, revision)
+            for page, one in of_item.items():
+                asked[page].append(one)
+        return asked
+
+    def _allow(self, asked: _Asked, place: Place, revision: View) -> None:
+        there = self._stood_there(revision, place)
+        (asked.free if there else asked.over).add(place.box)
+        if place.says is not None:
+            asked.says[place.box] = place.says
+
+    def _stood_there(self, revision: View, place: Place) -> bool:
+        """Tell whether the signed revision had this very rectangle on a page already."""
+        if place.number is None:
+            return False
+        node = revision.dictionary(revision.object(place.number))
+        if node is None or box_of(revision, node) != place.box:
+            return False
+        finder = self._then.setdefault(id(revision), PageFinder(revision))
+        return bool(finder.of(place))
+
+    # What is seen ----------------------------------------------------------------------------
+
+    def look(self, file: BinaryIO, page: int, asked: list[_Asked]) -> None:
+        """Have a page compared; what is found waits for `conclude`."""
+        left = self._until - time.monotonic()
+        self._drawings -= 1 + 2 * len(asked)
+        answers: list[dict[str, list[list[float]]]] = []
+        if left >= _LEAST_SECONDS and self._drawings >= 0:
+            question: dict[str, object] = {
+                "do": "differ",
+                "page": page,
+                "pages": self._pages,
+                "dpi": DPI,
+                "password": self._password,
+                "revisions": [one.to_json() for one in asked],
+            }
+            try:
+                told = READER.ask_for_data(file, question, seconds=left).told
+                answers = cast("list[dict[str, list[list[float]]]]", told["revisions"])
+            except (PageUndrawable, KeyError):
+                answers = []
+        if len(answers) != len(asked):
+            self.missing.update(id(one.item) for one in asked)
+            return
+        for one, answer in zip(asked, answers, strict=True):
+            self._note(one, page, answer)
+
+    def _note(self, asked: _Asked, page: int, answer: dict[str, list[list[float]]]) -> None:
+        kinds = (
+            ("picture_changed", "outside"),
+            ("content_hidden", "hidden"),
+            ("appearance_swapped", "unread"),
+        )
+        for what, key in kinds:
+            for sides in answer[key]:
+                box = (float(sides[0]), float(sides[1]), float(sides[2]), float(sides[3]))
+                words = " ".join(f"{side:.0f}" for side in box)
+                change = Change(
+                    what=what,
+                    where=f"box {words}",
+                    level=ChangeLevel.OTHER,
+                    forbidden_by="signed content",
+                    pages=(page,),
+                    seen=Seen(None, (Place(box),)),
+                )
+                self._found[id(asked.item)].append(change)
+
+    def conclude(self, item: Examined) -> None:
+        """Add what was found to a signature; structure's own verdict stays."""
+        found = self._found[id(item)]
+        if found:
+            item.changes = (*item.changes, *found)
+            item.level = ChangeLevel.OTHER
+            item.problems = [code for code in item.problems if code != "CHANGES_PERMITTED"]
+            item.problems.append("CHANGES_FORBIDDEN")
+        elif id(item) in self.missing:
+            item.problems.append("CHANGES_NOT_COMPARED")
+
+
+def name_pages(document: Document, examined: Sequence[Examined]) -> None:
+    """Say for each change which pages it is seen on."""
+    finder = PageFinder(document.latest)
+    for item in examined:
+        if any(not change.pages for change in item.changes):
+            item.changes = tuple(
+                change if change.pages else replace(change, pages=finder.of_change(change))
+                for change in item.changes
+            )
