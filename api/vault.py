@@ -8,7 +8,6 @@ Production points ANTIN_PKCS11_MODULE at the module of its own HSM and imports i
 from __future__ import annotations
 
 import json
-import logging
 import os
 import secrets
 from dataclasses import dataclass
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 TOKEN_LABEL: Final = "antin"  # noqa: S105 -- the name printed on the token
 PASSPHRASE_BYTES: Final = 32
 LOCK_SECONDS: Final = 120.0
-
-log = logging.getLogger("antin.vault")
 
 
 class VaultKind(StrEnum):
@@ -80,13 +77,18 @@ class Vault:
 
     def secret(self, relative: str) -> Secret:
         """Read a secret from a file below the home; raises PinRequired."""
-        path = PurePosixPath(relative)
-        if path.is_absolute() or ".." in path.parts:
-            raise PinRequired("pin-source=home: names a file below ANTIN_HOME")
-        try:
-            return Secret((self.home / path).read_bytes().strip())
-        except OSError as error:
-            raise PinRequired(f"the PIN file {relative} below ANTIN_HOME cannot be read") from error
+        return secret_below(self.home, relative)
+
+
+def secret_below(home: Path, relative: str) -> Secret:
+    """Read a secret from a file below *home*; raises PinRequired."""
+    path = PurePosixPath(relative)
+    if path.is_absolute() or ".." in path.parts:
+        raise PinRequired("pin-source=home: names a file below ANTIN_HOME")
+    try:
+        return Secret((home / path).read_bytes().strip())
+    except OSError as error:
+        raise PinRequired(f"the PIN file {relative} below ANTIN_HOME cannot be read") from error
 
 
 def open_vault(settings: Settings) -> Vault:
@@ -145,7 +147,6 @@ def point_to_own_tokens(settings: Settings) -> None:
 def _softhsm(settings: Settings, module: Path) -> SoftHSMHome:
     """Point SoftHSM at this home; the module reads the variable when it is first used."""
     home = SoftHSMHome.prepare(settings.home / "softhsm", module=module)
-    for folder in home.mend():
-        log.warning("the token in %s was broken by a kill at its login, and is mended", folder)
+    home.keep_whole()
     os.environ.update(home.environment)
     return home

@@ -4,12 +4,15 @@ SoftHSM stores a token's PIN flags in a file that every login rewrites. A proces
 logs in at that moment can miss the token, which workers of one server do when they start together.
 The lock is advisory, on the module's own file, which every process that loads it can open; it is
 never waited for longer than :data:`WAIT_SECONDS`, so nobody can stop the service by holding it.
+
+Whoever comes next may find what a process left that was killed with the lock: :func:`whenever_held`
+names what then looks after it.
 """
 
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -21,6 +24,13 @@ except ImportError:  # Windows has no flock, and no server of ours runs there
 
 WAIT_SECONDS: Final = 5.0
 _PAUSE: Final = 0.005
+
+_whenever_held: dict[Path, dict[object, Callable[[], object]]] = {}
+
+
+def whenever_held(path: Path, name: object, do: Callable[[], object]) -> None:
+    """Have *do* called each time this process has got the lock on *path*; once for each *name*."""
+    _whenever_held.setdefault(path.resolve(), {})[name] = do
 
 
 class MachineLock:
@@ -38,6 +48,9 @@ class MachineLock:
             handle = self._acquire() if self._depth == 0 else None
             self._depth += 1
             try:
+                if handle is not None:
+                    for do in tuple(_whenever_held.get(self._path.resolve(), {}).values()):
+                        do()
                 yield
             finally:
                 self._depth -= 1

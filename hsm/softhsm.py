@@ -8,6 +8,7 @@ PINs are 128-bit random, kept in files of mode 0600 that ``pin-source=file:`` ca
 """
 
 import contextlib
+import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,12 +24,14 @@ from hsm.errors import DeviceFailure, KeyFileUnreadable, ModuleUnavailable
 from hsm.faults import login_error, translate
 from hsm.key_uri import KeyURI
 from hsm.login import handle_of, serial_text
-from hsm.machine_lock import MachineLock
+from hsm.machine_lock import MachineLock, whenever_held
 from hsm.modules import Module, load
 from hsm.secret import Secret
 from hsm.software import write_private_file
 
 ENVIRONMENT_VARIABLE: Final = "SOFTHSM2_CONF"
+
+log = logging.getLogger(__name__)
 
 _PLACES: Final = (
     "/usr/lib/softhsm/libsofthsm2.so",
@@ -127,18 +130,20 @@ class SoftHSMHome:
         """What must stand in the environment before the module is first used."""
         return {ENVIRONMENT_VARIABLE: str(self.conf)}
 
-    def mend(self) -> list[str]:
-        """Bring back what was broken by a kill at a login; the folders of the mended tokens.
+    def keep_whole(self) -> None:
+        """Bring back what a kill at a login broke, now and whenever this process logs in.
 
-        To be called before the module is first used. A disk that is full or read-only is no
-        reason to do without tokens that are whole.
+        To be called before the module is first used.
         """
-        with (
-            MachineLock(self.module).held(),
-            contextlib.suppress(OSError, KeyFileUnreadable),
-        ):
-            return softhsm_repair.mend(self.tokens_directory, self.copies_directory)
-        return []
+        whenever_held(self.module, self.directory, self._mend)
+        with MachineLock(self.module).held():
+            pass
+
+    def _mend(self) -> None:
+        # A disk that is full or read-only is no reason to do without tokens that are whole.
+        with contextlib.suppress(OSError, KeyFileUnreadable):
+            for folder in softhsm_repair.mend(self.tokens_directory, self.copies_directory):
+                log.warning("the token in %s was broken by a kill at a login: mended", folder)
 
     def tokens(self) -> list[SoftHSMToken]:
         """List the tokens here whose PIN files are here too, in order of label and serial."""
@@ -187,7 +192,7 @@ def create_softhsm_token(home: SoftHSMHome, *, label: str) -> SoftHSMToken:
     write_private_file(token.pin_file, pin.reveal() + b"\n")
     with module.alone_on_machine():
         _set_user_pin(module, serial, so_pin, pin)
-    home.mend()
+    home.keep_whole()
     return token
 
 
