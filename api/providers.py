@@ -7,9 +7,11 @@ The file holds no secret, only references: `file:/…`, `home:secrets/…` below
 from __future__ import annotations
 
 import tomllib
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from api.settings import secret_from_environment
+from api.vault import secret_below
 from hsm.errors import PinRequired
 from hsm.later_keys import LaterKeys
 from hsm.pins import PinSources
@@ -17,23 +19,29 @@ from hsm.provider_settings import ProviderSettings
 from hsm.refusals import ProviderSettingsInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from api.settings import Settings
-    from api.vault import Vault
     from hsm.secret import Secret
 
 FILE: Final = "providers.toml"
 MAX_FILE: Final = 1024 * 1024
 
 
-def open_providers(settings: Settings, vault: Vault, *, clock: Callable[[], datetime]) -> LaterKeys:
+def open_providers(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime],
+    more_sources: Mapping[str, Callable[[str], Secret]] | None = None,
+) -> LaterKeys:
     """Return the providers that are set up; none without the file.
 
-    Raises ProviderSettingsInvalid with the section and what is wrong in it.
+    *more_sources* reads further kinds of reference to a secret. Raises ProviderSettingsInvalid with
+    the section and what is wrong in it.
     """
-    sources = PinSources(named={"home": vault.secret, "env": _variable})
+    below = partial(secret_below, settings.home)
+    sources = PinSources(named={"home": below, "env": _variable, **(more_sources or {})})
     return LaterKeys(read_providers(settings), secrets_of=sources.read, clock=clock)
 
 

@@ -15,7 +15,7 @@ from hsm.mobile_id import MobileId
 from hsm.pins import PinSources
 from hsm.provider_http import ProviderHttp, SecretReader
 from hsm.provider_settings import Provider, ProviderSettings
-from hsm.refusals import ProviderSettingsInvalid
+from hsm.refusals import ProviderSettingsInvalid, Refusal, refused
 from hsm.sim import SimAdapter, SimAddress, SimKey
 
 
@@ -70,17 +70,29 @@ class LaterKeys:
                 certificate=certificate,
             )
         if uri.scheme is KeyScheme.CSC:
-            service = self._services.get(CscAddress.of(uri).provider)
-            if service is None:
-                raise _not_set(uri)
             return CscKey(
                 uri=uri,
-                service=service,
+                service=self._service(uri),
                 public_key=public_key,
                 algorithm=algorithm,
                 certificate=certificate,
             )
         raise KeyUriInvalid(f"a {uri.scheme}: key is not at a provider")
+
+    def certificates(self, uri: KeyURI | str) -> list[bytes]:
+        """Ask the provider for the certificates (DER) of a key: the signer's first.
+
+        Raises what :meth:`open` does, and SignatureRefused. Nobody's phone rings.
+        """
+        uri = KeyURI.parse(uri) if isinstance(uri, str) else uri
+        if uri.scheme is KeyScheme.SIM:
+            return [self.phones(uri).certificate(SimAddress.of(uri))]
+        if uri.scheme is not KeyScheme.CSC:
+            raise KeyUriInvalid(f"a {uri.scheme}: key is not at a provider")
+        found = self._service(uri).credential(CscAddress.of(uri).credential_id).certificates
+        if not found:
+            raise refused(Refusal.CERT_INVALID, "the service has no certificate for the credential")
+        return list(found)
 
     def phones(self, uri: KeyURI) -> SimAdapter:
         """Give the operator that a ``sim:`` URI names."""
@@ -88,6 +100,12 @@ class LaterKeys:
         if adapter is None:
             raise _not_set(uri)
         return adapter
+
+    def _service(self, uri: KeyURI) -> CscService:
+        service = self._services.get(CscAddress.of(uri).provider)
+        if service is None:
+            raise _not_set(uri)
+        return service
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,13 +1,13 @@
 """`antin sign`: PAdES signatures with any key a URI names; no server, no database.
 
 Exit codes: 0 signed, 1 not signed (key, certificate, time-stamp or place refused), 2 wrong usage,
-4 an input is not a readable PDF. With many inputs the worst one counts, and the others are signed.
+4 an input is not a readable PDF, 130 stopped by Ctrl-C. With many inputs the worst one counts, and
+the others are signed, unless a person who was asked said no.
 """
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path  # noqa: TC003 -- typer reads it
 from typing import TYPE_CHECKING, Annotated, Final
@@ -19,15 +19,11 @@ from rich.progress import Progress
 
 from api.commands import evidence, sign_ahead
 from api.commands.output import FAILED, ROOM_ERRORS, AsJson, complain, err, told
-from api.commands.output_files import appearing
+from api.commands.sign_files import SigningTools
+from api.commands.sign_keys import opened
 from api.commands.sign_looks import Looks
 from api.errors import ParameterInvalid
-from api.settings import from_environment, secret_from_environment
-from hsm import algorithms
-from hsm.providers import KeyStore
-from hsm.secret import Secret
-from pdf.cades import finish_detached, prepare_detached
-from pdf.embed import embed
+from hsm.refusals import SignatureRefused
 from pdf.errors import (
     CertificateUnsuitable,
     DamagedPdf,
@@ -35,100 +31,25 @@ from pdf.errors import (
     LimitExceeded,
     NotAPdf,
 )
-from pdf.extend import ExtensionOptions, extend_in_place
-from pdf.finished import is_finished
 from pdf.options import Level, SignatureOptions
-from pdf.prepare import SignatureAlgorithm, SignerChain, prepare
+from pdf.prepare import SignatureAlgorithm, SignerChain
 from pdf.timestamps import HttpTimestampSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterator
 
-    from hsm.algorithms import PrivateKey
-    from hsm.key_uri import KeyURI
+    from api.commands.sign_keys import Opened, SigningKey
     from pdf.evidence import EvidenceSource
+
+    Steps = Callable[[Path, Path], Generator[bytes, bytes]]
 
 UNREADABLE: Final = 4
 NOT_READABLE: Final = (NotAPdf, DamagedPdf, EncryptedPdf, LimitExceeded)
 
 
-@dataclass(frozen=True, slots=True)
-class SigningTools:
-    """An opened key with its chain, and what each signature is to look like."""
-
-    key: PrivateKey
-    chain: SignerChain
-    options: SignatureOptions
-    timestamps: HttpTimestampSource | None
-    evidence: EvidenceSource | None = None
-
-    def sign(self, source: Path, target: Path) -> None:
-        """Sign one file; `target` appears only when it is finished."""
-        algorithm = algorithms.default_for(self.key.public_key())
-        with source.open("rb") as document, appearing(target) as staged:
-            prepared = prepare(
-                document,
-                staged,
-                options=self.options,
-                signer=self.chain,
-                algorithm=SignatureAlgorithm(algorithm),
-            )
-            made = embed(
-                staged,
-                prepared,
-                signature=algorithms.sign(self.key, algorithm, prepared.to_be_signed),
-                signer=self.chain,
-                timestamps=self.timestamps,
-            )
-            if self.options.level.reaches(Level.B_LT):
-                extend_in_place(staged, self._extension(), prefix=made.prefix)
-
-    def _extension(self) -> ExtensionOptions:
-        return ExtensionOptions(
-            level=self.options.level,
-            at=datetime.now(UTC),
-            timestamps=self.timestamps,
-            evidence=self.evidence,
-            password=self.options.password,
-        )
-
-    def is_finished(self, source: Path, target: Path) -> bool:
-        """Say whether an earlier run has signed this file already."""
-        if not target.exists() or source.resolve() == target.resolve():
-            return False
-        with source.open("rb") as document, target.open("rb") as signed:
-            return is_finished(
-                document,
-                signed,
-                certificate=self.chain.certificate,
-                level=self.options.level,
-            )
-
-    def sign_detached(self, source: Path, target: Path) -> None:
-        """Write a detached signature over any file."""
-        algorithm = algorithms.default_for(self.key.public_key())
-        with source.open("rb") as document, appearing(target) as staged:
-            prepared = prepare_detached(
-                document,
-                signer=self.chain,
-                algorithm=SignatureAlgorithm(algorithm),
-                signing_time=self.options.signing_time,
-                level=self.options.level,
-            )
-            container = finish_detached(
-                prepared,
-                signature=algorithms.sign(self.key, algorithm, prepared.to_be_signed),
-                signer=self.chain,
-                timestamps=self.timestamps,
-                evidence=self.evidence,
-                at=datetime.now(UTC),
-            )
-            staged.write(container)
-
-
 def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the command
     files: Annotated[list[Path], typer.Argument(help="IN OUT, or with --out-dir many inputs.")],
-    key: Annotated[str, typer.Option(help="Key URI: pkcs11:… (RFC 7512) or soft:/path/key.p12.")],
+    key: Annotated[str, typer.Option(help="Key URI: pkcs11:…, soft:/path.p12, sim:…, csc:….")],
     cert: Annotated[Path | None, typer.Option(help="The signer's certificate, PEM or DER.")] = None,
     chain: Annotated[Path | None, typer.Option(help="The issuers' certificates, PEM.")] = None,
     level: Annotated[str | None, typer.Option(help="B-B; with --tsa B-T, B-LT, B-LTA.")] = None,
@@ -181,7 +102,7 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
         bool, typer.Option("--detached", help="Any file: write the signature beside it (.p7s).")
     ] = False,
 ) -> None:
-    """Sign PDF files, or any file with --detached, with a key on a token or in a file.
+    """Sign PDF files, or any file with --detached, with a key on a token, a phone, or in a file.
 
     With --out-dir, outputs that are finished already are left alone: an interrupted run goes on.
     Exit codes: 0 signed; 1 not signed; 2 wrong usage; 4 not a readable PDF.
@@ -215,26 +136,27 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
             location=location,
             password=password,
         )
-        with _key_store(module) as keys:
-            private = keys.open(key)
-            signer = _chain(private, _certificates(keys, key, cert), chain)
+        with opened(key, module, [] if cert is None else _read_certificates(cert)) as found:
+            signer = _chain(found, chain)
+            algorithm = SignatureAlgorithm(found.key.algorithm)
             if preview is not None:
-                sign_ahead.save_preview(pairs[0][0], preview, private, signer, options)
+                sign_ahead.save_preview(pairs[0][0], preview, algorithm, signer, options)
             if dry_run:
                 inputs = [source for source, _ in pairs]
-                good = sign_ahead.dry_run(inputs, private, signer, options, as_json=as_json)
+                good = sign_ahead.dry_run(inputs, algorithm, signer, options, as_json=as_json)
                 raise typer.Exit(0 if good else FAILED)
             if looking:
                 return
             tools = SigningTools(
-                private,
+                algorithm,
                 signer,
                 options,
                 HttpTimestampSource(tsa) if tsa else None,
                 _evidence(options.level, signer, trusted),
             )
             skip = tools.is_finished if out_dir is not None and not detached else None
-            code = _sign_all(tools.sign_detached if detached else tools.sign, pairs, skip)
+            steps = tools.sign_detached if detached else tools.sign
+            code = _sign_all(found.key, steps, pairs, skip)
     if code:
         raise typer.Exit(code)
 
@@ -248,26 +170,72 @@ def _evidence(
 
 
 def _sign_all(
-    sign_one: Callable[[Path, Path], None],
+    key: SigningKey,
+    steps: Steps,
     pairs: list[tuple[Path, Path]],
     is_done: Callable[[Path, Path], bool] | None = None,
 ) -> int:
     worst = skipped = 0
     with Progress(console=err, transient=True, disable=len(pairs) == 1) as progress:
         task = progress.add_task("Ký số / signing", total=len(pairs))
-        for source, target in pairs:
-            try:
-                if is_done is not None and is_done(source, target):
-                    skipped += 1
-                else:
-                    sign_one(source, target)
-            except ROOM_ERRORS as error:
-                complain(f"{source}: {error}", error.diagnostics())
-                worst = max(worst, UNREADABLE if isinstance(error, NOT_READABLE) else FAILED)
-            progress.advance(task)
+        for start in range(0, len(pairs), key.together):
+            group = _Group(key)
+            for source, target in pairs[start : start + key.together]:
+                with group.noted(source):
+                    if is_done is not None and is_done(source, target):
+                        skipped += 1
+                    else:
+                        group.add(source, steps(source, target))
+            group.sign()
+            worst = max(worst, group.worst)
+            if group.refused:
+                break
+            progress.advance(task, key.together)
     if skipped:
         err.print(f"antin: {skipped} đã ký từ trước / finished before and left alone")
     return worst
+
+
+class _Group:
+    """Files that wait for their signatures together. What happens to one is told with its name."""
+
+    def __init__(self, key: SigningKey) -> None:
+        self.key = key
+        self.worst = 0
+        self.refused = False
+        """Whether a person or provider said no, so that nobody should be asked for the rest."""
+        self._waiting: list[tuple[Path, bytes, Generator[bytes, bytes]]] = []
+
+    @contextmanager
+    def noted(self, *sources: Path) -> Iterator[None]:
+        """Turn what goes wrong inside into a line for each of the files."""
+        try:
+            yield
+        except ROOM_ERRORS as error:
+            for source in sources:
+                complain(f"{source}: {error}", error.diagnostics())
+            self.worst = max(self.worst, UNREADABLE if isinstance(error, NOT_READABLE) else FAILED)
+            self.refused = self.refused or isinstance(error, SignatureRefused)
+
+    def add(self, source: Path, steps: Generator[bytes, bytes]) -> None:
+        """Prepare a file."""
+        self._waiting.append((source, next(steps), steps))
+
+    def sign(self) -> None:
+        """Have all of them signed, and finish each."""
+        if not self._waiting:
+            return
+        sources, messages, steps = zip(*self._waiting, strict=True)
+        try:
+            with self.noted(*sources):
+                names = [source.name for source in sources]
+                made = self.key.signatures(messages, names)
+                for source, one, signature in zip(sources, steps, made, strict=True):
+                    with self.noted(source), suppress(StopIteration):
+                        one.send(signature)
+        finally:
+            for one in steps:
+                one.close()  # what is not finished leaves nothing behind
 
 
 def _pairs(
@@ -304,30 +272,9 @@ def level_named(text: str) -> Level:
         raise typer.BadParameter(f"the level is one of {offered}", param_hint="--level") from error
 
 
-def _key_store(module: Path | None) -> KeyStore:
-    found = module or from_environment().pkcs11_module
-    return KeyStore(
-        modules=[found] if found is not None else [],
-        pin_prompt=_ask_pin,
-        pin_sources={"env": secret_from_environment},
-        trust_module_paths=True,
-    )
-
-
-def _ask_pin(uri: KeyURI) -> Secret | None:
-    if not sys.stdin.isatty():
-        return None
-    shown = uri.token or uri.serial or uri.location or uri.scheme.value
-    return Secret(typer.prompt(f"PIN ({shown})", hide_input=True, err=True))
-
-
-def _certificates(keys: KeyStore, uri: str, cert: Path | None) -> list[bytes]:
-    return _read_certificates(cert) if cert is not None else keys.certificates(uri)
-
-
-def _chain(key: PrivateKey, found: list[bytes], chain: Path | None) -> SignerChain:
+def _chain(key: Opened, chain: Path | None) -> SignerChain:
     """Put the certificate of the key first, and the others behind it."""
-    own = _spki(key.public_key())
+    own, found = _spki(key.public_key), key.certificates
     mine = [der for der in found if _spki(x509.load_der_x509_certificate(der).public_key()) == own]
     if not mine:
         raise CertificateUnsuitable("no certificate of this key was found beside it; give --cert")

@@ -10,24 +10,22 @@ from cryptography import x509
 
 from api.commands.output import out, print_json
 from api.problems import problem
-from hsm import algorithms
 from pdf.errors import CertificateUnsuitable
 from pdf.preflight import preflight
-from pdf.prepare import SignatureAlgorithm
 from pdf.preview import preview
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from api.problems import RoomError
-    from hsm.algorithms import PrivateKey
     from pdf.options import SignatureOptions
+    from pdf.prepare import SignatureAlgorithm
     from pdf.signer import SignerChain
 
 
 def dry_run(
     sources: list[Path],
-    key: PrivateKey,
+    algorithm: SignatureAlgorithm,
     signer: SignerChain,
     options: SignatureOptions,
     *,
@@ -37,7 +35,6 @@ def dry_run(
 
     The key was opened, so it can be reached; it is not used.
     """
-    algorithm = SignatureAlgorithm(algorithms.default_for(key.public_key()))
     certificate = x509.load_der_x509_certificate(signer.certificate)
     own = _unsuitable(certificate, datetime.now(UTC))
     answers: list[dict[str, object]] = []
@@ -72,12 +69,11 @@ def dry_run(
 def save_preview(
     source: Path,
     target: Path,
-    key: PrivateKey,
+    algorithm: SignatureAlgorithm,
     signer: SignerChain,
     options: SignatureOptions,
 ) -> None:
     """Draw the page with the stamp into a PNG file."""
-    algorithm = SignatureAlgorithm(algorithms.default_for(key.public_key()))
     with source.open("rb") as file:
         drawn = preview(file, options=options, signer=signer, algorithm=algorithm)
     target.write_bytes(drawn.png)
