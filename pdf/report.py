@@ -152,6 +152,15 @@ class SignatureReport:
         }
 
 
+@dataclass(frozen=True)
+class Look:
+    """A signature with later changes: its index, its revision's end, whether any is forbidden."""
+
+    signature: int
+    end: int
+    forbidden: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class DocumentReport:
     """The verdict on one file."""
@@ -166,6 +175,8 @@ class DocumentReport:
     encrypted: bool
     signatures: tuple[SignatureReport, ...] = ()
     reasons: tuple[str, ...] = field(default=())
+    looks: tuple[Look, ...] = ()
+    """Where pictures of changed pages are worth drawing; not a part of the JSON."""
 
     @property
     def accept(self) -> bool:

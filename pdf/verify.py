@@ -16,6 +16,7 @@ from pdf.change_kinds import Change, ChangeLevel
 from pdf.changes import ChangeHistory
 from pdf.cms_check import CmsFacts, Covered
 from pdf.conclusions import Evidence
+from pdf.differences import looks_of
 from pdf.document import Document, load
 from pdf.errors import EncryptedPdf, LimitExceeded, NotAPdf, PdfError
 from pdf.examined import Examined
@@ -133,6 +134,7 @@ def _verify(
         encrypted=encrypted,
         signatures=signatures,
         reasons=("PASSWORD_REQUIRED", *reasons) if locked and not signatures else reasons,
+        looks=looks_of(examined),
     )
 
 
