@@ -14,7 +14,7 @@ from pdf.certificates import CertificateFacts, read_certificate
 from pdf.der import BadDer, as_set, as_sorted_set
 from pdf.limits import Limits
 from pdf.signature_math import ML_DSA_KEYS, Outcome, check, digest_of, hash_name
-from pdf.signed_data import SignedData, SignerInfo
+from pdf.signed_data import SignaturePolicy, SignedData, SignerInfo
 
 DETACHED = frozenset({"adbe.pkcs7.detached", "ETSI.CAdES.detached", "PBAD.PAdES", "PBAD_PAdES"})
 SHA1_INSIDE = "adbe.pkcs7.sha1"
@@ -46,6 +46,11 @@ class CmsFacts:
     timestamp_tokens: tuple[bytes, ...] = ()
     has_signing_certificate: bool = False
     token_time: datetime | None = None
+    content_timestamps: tuple[bytes, ...] = ()
+    """Tokens over the content, made before the signature that covers them."""
+    covered: Covered | None = field(default=None, repr=False)
+    """What a content time-stamp has to be over."""
+    policy: SignaturePolicy | None = None
     problems: list[str] = field(default_factory=list)
 
     def note(self, code: str) -> None:
@@ -58,7 +63,7 @@ def check_cms(
     contents: bytes, *, sub_filter: str | None, covered: Covered, limits: Limits
 ) -> CmsFacts:
     """Check the CMS in /Contents of a signature with this /SubFilter."""
-    facts = CmsFacts()
+    facts = CmsFacts(covered=covered)
     try:
         data = signed_data.parse_signed_data(contents, limits=limits)
         if sub_filter == TIMESTAMP or data.content_type == signed_data.TST_INFO:
@@ -74,7 +79,7 @@ def check_cms(
 
 def check_signed_data(data: SignedData, covered: Covered) -> CmsFacts:
     """Check a CMS that was taken apart already and stands outside any PDF."""
-    facts = CmsFacts()
+    facts = CmsFacts(covered=covered)
     try:
         _check_signature(data, None, covered, facts)
     except (BadDer, ValueError, IndexError, OverflowError, RecursionError):
@@ -166,6 +171,8 @@ def _describe(signer: SignerInfo, certificate: CertificateFacts | None, facts: C
     facts.claimed_time = signer.signing_time
     facts.digest_name = hash_name(signer.digest_algorithm)
     facts.timestamp_tokens = tuple(signer.timestamp_tokens)
+    facts.content_timestamps = tuple(signer.content_timestamps)
+    facts.policy = signed_data.signature_policy(signer)
     crls, ocsp = signed_data.archived_revocation(signer)
     facts.crls += tuple(crls)
     facts.ocsp_responses += tuple(ocsp)

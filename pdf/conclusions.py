@@ -1,21 +1,21 @@
 """From facts to an indication: the combination rules of EN 319 102-1.
 
-Basic validation (clause 5.3), validation with time (5.5) and the proof-of-existence rules of past
-signature validation (5.6) as far as time-stamps in the file carry them. A proven time is an upper
-bound of signing only: it can show that a signature is older than a revocation, never that it is
-younger, so REVOKED is INDETERMINATE/REVOKED_NO_POE unless an earlier proof exists.
+Basic validation (clause 5.3), validation with time (5.5) and past validation (5.6): what the file
+itself shows first, then the policy it names, its certificate (`past_validation`), the strength of
+its algorithms, and what the rules demand of it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.asymmetric import dsa, rsa
-
-from pdf.certificates import CertificateFacts
 from pdf.cms_check import CmsFacts
+from pdf.demands import missing_attributes, policy_problem
+from pdf.known import Evidence, Times
+from pdf.past_validation import WITHDRAWN, judge
 from pdf.report import Indication
-from pdf.validator import CertificateValidator, PathVerdict, Purpose
+from pdf.strength import strength
+from pdf.sub_indications import FAILED, SubIndication
+from pdf.validator import PathVerdict, Purpose
 
 FORMAT_PROBLEMS = frozenset(
     {
@@ -42,25 +42,6 @@ FORMAT_PROBLEMS = frozenset(
         "INTERNAL_FAILURE",
     }
 )
-WEAK_DIGESTS = {
-    "md5": datetime(2004, 8, 1, tzinfo=UTC),  # ETSI TS 102 176-1: collisions known
-    "sha1": datetime(2012, 8, 1, tzinfo=UTC),  # ETSI TS 119 312: no longer recommended
-}
-MINIMUM_RSA_BITS = 1900  # ETSI TS 119 312 table 9: RSA below this has not been usable since 2010
-_OUT_OF_TIME = frozenset({"OUT_OF_BOUNDS_NO_POE", "OUT_OF_BOUNDS_NOT_REVOKED", "EXPIRED"})
-_STATUS_UNKNOWN = "TRY_LATER"
-_WITHDRAWN = frozenset({"REVOKED", "SUSPENDED"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What a validator gets beside the certificate."""
-
-    validator: CertificateValidator
-    at: datetime
-    others: Sequence[bytes] = ()
-    crls: Sequence[bytes] = ()
-    ocsp_responses: Sequence[bytes] = ()
 
 
 @dataclass(kw_only=True)
@@ -68,11 +49,18 @@ class Conclusion:
     """The indication of one signature or time-stamp, and what it rests on."""
 
     indication: Indication
-    sub_indication: str | None = None
+    sub_indication: SubIndication | None = None
     path: PathVerdict | None = None
     trusted: bool = False
     weak: bool = False
     codes: list[str] = field(default_factory=list)
+
+    def ending(self, word: SubIndication) -> "Conclusion":
+        """Conclude with this sub-indication, which says how bad it is."""
+        bad = word in FAILED
+        self.indication = Indication.TOTAL_FAILED if bad else Indication.INDETERMINATE
+        self.sub_indication = word
+        return self
 
 
 def conclude(
@@ -80,130 +68,74 @@ def conclude(
     *,
     purpose: Purpose,
     problems: Sequence[str],
-    proven: datetime | None,
+    times: Times,
     evidence: Evidence,
 ) -> Conclusion:
-    """Give the indication; `problems` are those of the file's structure, `proven` the best time."""
+    """Give the indication; `problems` are those of the file's structure."""
     broken = _technical(facts, problems)
-    path, ok = _path(facts, purpose, proven, evidence)
-    result = Conclusion(indication=Indication.TOTAL_PASSED, path=path, trusted=ok)
-    result.weak = _weak(facts, proven)
+    policy = policy_problem(facts, evidence.rules)
+    judged = judge(facts, purpose, times, evidence)
+    found = strength(facts, judged.path, times, evidence.at, evidence.rules)
+    result = Conclusion(
+        indication=Indication.TOTAL_PASSED, path=judged.path, trusted=judged.trusted
+    )
+    result.weak = found.weakness is not None
+    if found.legacy:
+        result.codes.append("SHA1_ACCEPTED_BY_POLICY")
+    if policy is not None:
+        result.codes.append(policy[1])
     if broken is not None:
-        result.indication, result.sub_indication = broken
-        return result
-    if not ok:
-        result.indication = Indication.INDETERMINATE
-        result.sub_indication = (
-            path and path.sub_indication
-        ) or "CERTIFICATE_CHAIN_GENERAL_FAILURE"
-        result.codes.append(_word(result.sub_indication))
-        return result
-    if path is not None and path.revocation.status in _WITHDRAWN:
+        return result.ending(broken)
+    if policy is not None and policy[0] is not None:
+        return result.ending(policy[0])
+    if judged.sub_indication is not None:
+        result.codes.append(_WORDS.get(judged.sub_indication, "CERTIFICATE_NOT_TRUSTED"))
+        return result.ending(judged.sub_indication)
+    if judged.path is not None and judged.path.revocation.status in WITHDRAWN:
         result.codes.append("CERTIFICATE_REVOKED_LATER")
-    if result.weak:
-        result.indication = Indication.INDETERMINATE
-        result.sub_indication = "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
+    if found.weakness is not None:
+        return result.ending(found.weakness)
+    if missing_attributes(facts, times, evidence.rules):
+        result.codes.append("ATTRIBUTE_REQUIRED")
+        return result.ending(SubIndication.SIG_CONSTRAINTS_FAILURE)
     return result
 
 
 def _technical(  # noqa: PLR0911 (the order of the questions is the order of the standard)
     facts: CmsFacts, problems: Sequence[str]
-) -> tuple[Indication, str] | None:
+) -> SubIndication | None:
     """Tell what makes the signature fail before any certificate is looked at."""
     codes = {*facts.problems, *problems}
     if codes & FORMAT_PROBLEMS:
-        return Indication.TOTAL_FAILED, "FORMAT_FAILURE"
+        return SubIndication.FORMAT_FAILURE
     if "CONTENT_MISSING" in codes:
-        return Indication.INDETERMINATE, "SIGNED_DATA_NOT_FOUND"
+        return SubIndication.SIGNED_DATA_NOT_FOUND
     if "SIGNER_CERTIFICATE_MISSING" in codes and facts.digest_match:
-        return Indication.INDETERMINATE, "NO_SIGNING_CERTIFICATE_FOUND"
+        return SubIndication.NO_SIGNING_CERTIFICATE_FOUND
     if "ALGORITHM_UNSUPPORTED" in codes and not facts.signature_match:
-        return Indication.INDETERMINATE, "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
+        return SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE
     if not facts.digest_match:
-        return Indication.TOTAL_FAILED, "HASH_FAILURE"
+        return SubIndication.HASH_FAILURE
     if not facts.signature_match:
-        return Indication.TOTAL_FAILED, "SIG_CRYPTO_FAILURE"
+        return SubIndication.SIG_CRYPTO_FAILURE
     if "SIGNING_CERTIFICATE_ATTRIBUTE_WRONG" in codes:
-        return Indication.INDETERMINATE, "NO_SIGNING_CERTIFICATE_FOUND"
-    if "CHANGES_FORBIDDEN" in codes or "CHANGES_UNKNOWN" in codes:
-        return Indication.TOTAL_FAILED, "FORMAT_FAILURE"
+        return SubIndication.NO_SIGNING_CERTIFICATE_FOUND
+    if "CHANGES_FORBIDDEN" in codes:
+        return SubIndication.FORMAT_FAILURE
+    if "CHANGES_UNKNOWN" in codes:
+        return SubIndication.CUSTOM
     return None
 
 
-def _path(  # noqa: PLR0911 (each return is one clause of EN 319 102-1 5.5.4)
-    facts: CmsFacts, purpose: Purpose, proven: datetime | None, evidence: Evidence
-) -> tuple[PathVerdict | None, bool]:
-    """Judge the certificate now and, where that fails for reasons of time, at the proven time."""
-    if facts.signer is None:
-        return None, False
-    now = _ask(facts.signer, facts, purpose, evidence.at, evidence)
-    if now is not None and now.sub_indication == _STATUS_UNKNOWN and purpose == "timestamping":
-        # A time-stamp's authority is judged by the evidence that came with the time-stamp, when
-        # nothing later is known of it: that is what an archive has (EN 319 142-1 clause 5.4).
-        proven = proven or facts.token_time
-    if now is None or now.trusted or proven is None or proven >= evidence.at:
-        return now, now is not None and now.trusted
-    if now.revocation.status in _WITHDRAWN:
-        revoked_at = now.revocation.revoked_at
-        if revoked_at is None or revoked_at <= proven:
-            return now, False
-    elif not _proof_may_help(now.sub_indication):
-        return now, False
-    if not facts.signer.not_before <= proven <= facts.signer.not_after:
-        return now, False
-    then = _ask(facts.signer, facts, purpose, proven, evidence)
-    if then is None:
-        return now, False
-    if then.trusted:
-        return (now if now.revocation.status in _WITHDRAWN else then), True
-    # A validator may know only that the certificate is revoked today; that is later than the
-    # proof, so it does not count against this signature.
-    later = then.sub_indication == "REVOKED_NO_POE" and now.revocation.status in _WITHDRAWN
-    return now, later
-
-
-def _proof_may_help(sub_indication: str | None) -> bool:
-    """Tell whether the standard lets a proof of existence lift this indication.
-
-    A status that is unknown today may have been known when the signature was proven to exist.
-    """
-    word = sub_indication or ""
-    return word.endswith("_NO_POE") or word in _OUT_OF_TIME or word == _STATUS_UNKNOWN
-
-
-def _ask(
-    certificate: CertificateFacts,
-    facts: CmsFacts,
-    purpose: Purpose,
-    at: datetime,
-    evidence: Evidence,
-) -> PathVerdict | None:
-    try:
-        return evidence.validator.validate(
-            certificate.encoded,
-            purpose=purpose,
-            at=at,
-            others=(*facts.certificates, *evidence.others),
-            crls=(*facts.crls, *evidence.crls),
-            ocsp_responses=(*facts.ocsp_responses, *evidence.ocsp_responses),
-        )
-    except Exception:  # noqa: BLE001 (a validator's failure is a verdict, whatever it is made of)
-        return None
-
-
-def _weak(facts: CmsFacts, proven: datetime | None) -> bool:
-    key = facts.signer.public_key if facts.signer else None
-    if isinstance(key, rsa.RSAPublicKey | dsa.DSAPublicKey) and key.key_size < MINIMUM_RSA_BITS:
-        return True
-    deadline = WEAK_DIGESTS.get(facts.digest_name or "")
-    return deadline is not None and (proven is None or proven >= deadline)
-
-
-def _word(sub_indication: str) -> str:
-    if sub_indication.startswith("REVOKED"):
-        return "CERTIFICATE_REVOKED"
-    if sub_indication in _OUT_OF_TIME or sub_indication == "NOT_YET_VALID":
-        return "CERTIFICATE_EXPIRED"
-    if sub_indication == "TRY_LATER":
-        return "REVOCATION_UNKNOWN"
-    return "CERTIFICATE_NOT_TRUSTED"
+_WORDS = {
+    SubIndication.REVOKED: "SIGNED_AFTER_REVOCATION",
+    SubIndication.EXPIRED: "SIGNED_AFTER_EXPIRY",
+    SubIndication.NOT_YET_VALID: "SIGNED_BEFORE_ISSUE",
+    SubIndication.REVOKED_NO_POE: "CERTIFICATE_REVOKED",
+    SubIndication.REVOKED_CA_NO_POE: "CERTIFICATE_REVOKED",
+    SubIndication.OUT_OF_BOUNDS_NO_POE: "CERTIFICATE_EXPIRED",
+    SubIndication.OUT_OF_BOUNDS_NOT_REVOKED: "CERTIFICATE_EXPIRED",
+    SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE: "REVOCATION_UNKNOWN",
+    SubIndication.TRY_LATER: "REVOCATION_UNKNOWN",
+    SubIndication.NO_POE: "STATUS_NOT_PROVEN_THEN",
+}

@@ -17,12 +17,13 @@ from typing import BinaryIO
 from pdf import cms_check, signed_data
 from pdf.byte_range import ByteRange, Coverage
 from pdf.cms_check import CmsFacts, Covered
-from pdf.conclusions import Evidence
 from pdf.der import BadDer
 from pdf.examined import Examined
+from pdf.known import Evidence
 from pdf.limits import DEFAULT_LIMITS, Limits
 from pdf.proven_times import all_certificates, conclude_all
 from pdf.report import DocumentReport, Indication, SignatureReport, decide, worst
+from pdf.rules import DEFAULT_RULES, Rules
 from pdf.security_store import SecurityStore
 from pdf.signature_fields import FoundSignature
 from pdf.signature_math import Digest
@@ -58,6 +59,7 @@ def verify_detached(
     *,
     validator: CertificateValidator,
     limits: Limits = DEFAULT_LIMITS,
+    rules: Rules = DEFAULT_RULES,
 ) -> DocumentReport:
     """Judge every signer of a CMS over `content`, or over what the CMS itself carries.
 
@@ -67,10 +69,10 @@ def verify_detached(
     try:
         data = signed_data.parse_signed_data(unwrapped(signature), limits=limits)
     except (BadDer, ValueError, IndexError, OverflowError, RecursionError):
-        return _report([_unreadable()], content or BytesIO(), question, validator, limits)
+        return _report([_unreadable()], content or BytesIO(), question, validator, (limits, rules))
     examined = _examine(data, content)
     source = content if content is not None else BytesIO(data.content or b"")
-    return _report(examined, source, question, validator, limits)
+    return _report(examined, source, question, validator, (limits, rules))
 
 
 def unwrapped(data: bytes) -> bytes:
@@ -157,8 +159,9 @@ def _report(
     source: BinaryIO,
     question: DetachedQuestion,
     validator: CertificateValidator,
-    limits: Limits,
+    bounds: tuple[Limits, Rules],
 ) -> DocumentReport:
+    limits, rules = bounds
     store = SecurityStore()
     evidence = Evidence(
         validator=validator,
@@ -167,6 +170,7 @@ def _report(
         # the evidence beside the signers is that of their time-stamps, too (EN 319 122-1 5.4)
         crls=_each_once(item.facts.crls for item in examined),
         ocsp_responses=_each_once(item.facts.ocsp_responses for item in examined),
+        rules=rules,
     )
     conclude_all(examined, evidence, limits)
     signatures = tuple(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pdf.path_messages import PATH_MESSAGES
+from pdf.rule_messages import RULE_MESSAGES
 
 Level: TypeAlias = Literal["error", "warning", "info"]
 
@@ -343,6 +344,10 @@ _REASONS: dict[str, tuple[str, str]] = {
         "A time-stamp is broken.",
         "Có dấu thời gian bị hỏng.",
     ),
+    "SIGNED_OUT_OF_TIME": (
+        "A signature was made before its certificate counted or after it had ceased to count.",
+        "Có chữ ký được tạo khi chứng thư số chưa có hoặc không còn hiệu lực.",
+    ),
     "NOT_CONFIRMED": (
         "At least one signature could not be confirmed.",
         "Có ít nhất một chữ ký số chưa xác nhận được.",
@@ -352,7 +357,8 @@ _REASONS: dict[str, tuple[str, str]] = {
 
 def message(code: str) -> Message:
     """Give the message with this code; an unknown code is shown as it is, never lost."""
-    level, en, vi = _CATALOGUE.get(code) or PATH_MESSAGES.get(code, ("warning", code, code))
+    known = _CATALOGUE.get(code) or PATH_MESSAGES.get(code) or RULE_MESSAGES.get(code)
+    level, en, vi = known or ("warning", code, code)
     return Message(code, level, en, vi)
 
 

@@ -152,4 +152,19 @@ PATH_MESSAGES: Final[dict[str, tuple[Literal["error", "warning", "info"], str, s
         "The time-stamp certificate does not mark its purpose as critical.",
         "Chứng thư số cấp dấu thời gian không đánh dấu mục đích là bắt buộc.",
     ),
+    "anchor_trusted_then": (
+        "warning",
+        "The authority is not trusted at that time, but it was at another.",
+        "Tổ chức chứng thực không được tin cậy tại thời điểm xét, nhưng đã từng được tin cậy.",
+    ),
+    "anchor_not_for_purpose": (
+        "warning",
+        "The authority is listed as trusted for another service than this one.",
+        "Tổ chức chứng thực được tin cậy cho dịch vụ khác, không phải dịch vụ này.",
+    ),
+    "revocation_signer_expired": (
+        "warning",
+        "Who vouched for the status has an expired certificate; no proof says that it was before.",
+        "Bên trả lời trạng thái có chứng thư số hết hạn, không rõ đã trả lời trước đó hay chưa.",
+    ),
 }

@@ -22,11 +22,12 @@ SIGNING_CERTIFICATE = "1.2.840.113549.1.9.16.2.12"
 SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
 SIGNATURE_TIME_STAMP = "1.2.840.113549.1.9.16.2.14"
 CONTENT_TIME_STAMP = "1.2.840.113549.1.9.16.2.20"
+SIGNATURE_POLICY = "1.2.840.113549.1.9.16.2.15"
 REVOCATION_ARCHIVAL = "1.2.840.113583.1.1.8"
 REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24"
 OCSP_RESPONSE_FORMAT = "1.3.6.1.5.5.7.16.2"
 
-_CONTEXT_0, _CONTEXT_1, _CONTEXT_0_SIMPLE = 0xA0, 0xA1, 0x80
+_CONTEXT_0, _CONTEXT_1, _CONTEXT_0_SIMPLE, _NULL = 0xA0, 0xA1, 0x80, 0x05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,11 @@ class SignerInfo:
     def timestamp_tokens(self) -> list[bytes]:
         """The signature time-stamp tokens (RFC 3161 appendix A)."""
         return [node.raw for node in self.unsigned.get(SIGNATURE_TIME_STAMP, [])]
+
+    @property
+    def content_timestamps(self) -> list[bytes]:
+        """The content time-stamp tokens (EN 319 122-1 clause 5.2.8)."""
+        return [node.raw for node in self.signed.get(CONTENT_TIME_STAMP, [])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +266,27 @@ def certificate_references(signer: SignerInfo) -> list[CertificateReference]:
                 CertificateReference(hash_algorithm=algorithm, digest=der.octets(parts[0]))
             )
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignaturePolicy:
+    """The policy that a signature names (EN 319 122-1 clause 5.2.9); no name: it is unreadable."""
+
+    identifier: str | None = None
+    digest: bytes = b""
+
+
+def signature_policy(signer: SignerInfo) -> SignaturePolicy | None:
+    """Read the explicit policy; None where there is none, or where it is only implied."""
+    values = signer.signed.get(SIGNATURE_POLICY)
+    if not values or values[0].tag == _NULL:
+        return None
+    try:
+        parts = values[0].expect(der.SEQUENCE, "the signature policy").children()
+        digest = parts[1].expect(der.SEQUENCE, "the digest of the policy").children()
+        return SignaturePolicy(identifier=der.oid(parts[0]), digest=der.octets(digest[1]))
+    except (BadDer, IndexError):
+        return SignaturePolicy()
 
 
 def archived_revocation(signer: SignerInfo) -> tuple[list[bytes], list[bytes]]:
