@@ -15,11 +15,11 @@ from pdf.byte_range import ByteRange, Coverage, check_byte_range, covered_bytes,
 from pdf.change_kinds import Change, ChangeLevel
 from pdf.changes import ChangeHistory
 from pdf.cms_check import CmsFacts, Covered
-from pdf.conclusions import Evidence
 from pdf.differences import looks_of
 from pdf.document import Document, load
 from pdf.errors import EncryptedPdf, LimitExceeded, NotAPdf, PdfError
 from pdf.examined import Examined
+from pdf.known import Evidence
 from pdf.limits import DEFAULT_LIMITS, Limits
 from pdf.passes import pieces
 from pdf.permissions import Permissions
@@ -31,6 +31,7 @@ from pdf.report import (
     decide,
     worst,
 )
+from pdf.rules import DEFAULT_RULES, Rules
 from pdf.security_store import read_security_store
 from pdf.signature_fields import FoundSignature, find_signatures
 from pdf.signature_reports import render_signature
@@ -49,10 +50,12 @@ def verify(  # noqa: PLR0913 (the walk's inputs; each is a fact of its own kind)
     validator: CertificateValidator,
     password: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    rules: Rules = DEFAULT_RULES,
 ) -> DocumentReport:
     """Verify the file `source` as of `at`; `checked_at` is when the question was asked.
 
-    Reads the whole file, fetches nothing. Content never raises: a file that no reader opens gives
+    `rules` say which algorithms count until when and what signatures must have. Reads the whole
+    file, fetches nothing. Content never raises: a file that no reader opens gives
     `NOT_A_PDF`, a broken signature gives FORMAT_FAILURE.
     """
     blank = DocumentReport(
@@ -73,7 +76,12 @@ def verify(  # noqa: PLR0913 (the walk's inputs; each is a fact of its own kind)
     blank = replace(blank, sha256=_fingerprint(buffer), size=len(buffer))
     try:
         return _verify(
-            (source, buffer), blank, validator=validator, password=password, limits=limits
+            (source, buffer),
+            blank,
+            validator=validator,
+            password=password,
+            limits=limits,
+            rules=rules,
         )
     except (LimitExceeded, MemoryError):
         return replace(blank, reasons=("LIMIT_EXCEEDED",))
@@ -97,6 +105,7 @@ def _verify(
     validator: CertificateValidator,
     password: str | None,
     limits: Limits,
+    rules: Rules,
 ) -> DocumentReport:
     source, buffer = given
     document = Document(buffer, limits=limits)
@@ -119,6 +128,7 @@ def _verify(
         others=all_certificates(examined, store),
         crls=tuple(store.crls),
         ocsp_responses=tuple(store.ocsp_responses),
+        rules=rules,
     )
     conclude_all(examined, evidence, limits)
     signatures = tuple(
