@@ -2,7 +2,8 @@
 
 Certificates come from strangers' documents: hundreds of CAs with one name, all signing each other,
 are an attack and not a hierarchy. Every signature check is remembered, and a search stops at its
-deadline or after a number of checks, whichever comes first.
+deadline or after a number of checks, whichever comes first. What is remembered depends on bytes
+alone, so a validator keeps it from one certificate to the next.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ MAX_PATH_LENGTH: Final = 20
 MAX_SIGNATURE_CHECKS: Final = 500
 """About 0.1 s of RSA verification."""
 
+MAX_REMEMBERED: Final = 4096
+"""Signature checks kept, of some hundred bytes each."""
+
+Checked = dict[tuple[bytes, bytes], bool]
+"""Whether a key signed a certificate, by the certificate's SHA-256 and the key's bytes."""
 Path = tuple[ParsedCertificate, ...]
 """From the anchor down to the target."""
 
@@ -95,15 +101,22 @@ def _key_distance(wanted: bytes | None, found: bytes | None) -> int:
 
 
 class PathBuilder:
-    """Yields the paths of one validation; remembers the signatures it has checked."""
+    """Yields the paths of one validation; remembers the signatures it has checked.
+
+    `checked` are checks of earlier validations, and takes those of this one; threads may share it.
+    """
 
     def __init__(
-        self, anchors: CertificatePool, intermediates: CertificatePool, effort: Effort
+        self,
+        anchors: CertificatePool,
+        intermediates: CertificatePool,
+        effort: Effort,
+        checked: Checked | None = None,
     ) -> None:
         self._anchors = anchors
         self._intermediates = intermediates
         self._effort = effort
-        self._checked: dict[tuple[bytes, bytes], bool] = {}
+        self._checked = {} if checked is None else checked
 
     def paths(self, target: ParsedCertificate) -> Iterator[Path]:
         """Yield every path whose signatures hold, depth first, the likeliest first."""
@@ -131,14 +144,18 @@ class PathBuilder:
     def signed(self, child: ParsedCertificate, issuer: ParsedCertificate) -> bool:
         """Say whether the issuer's key signed the child."""
         pair = (child.fingerprint, issuer.key_bytes)
-        if pair not in self._checked:
-            self._effort.spend_check()
-            try:
-                signed = signature_checks.of_certificate(child.certificate)
-            except ValueError:
-                self._checked[pair] = False
-            else:
-                self._checked[pair] = signature_checks.is_signed_by(signed, issuer.public_key)
-        else:
+        known = self._checked.get(pair)
+        if known is not None:
             self._effort.look_at_clock()
-        return self._checked[pair]
+            return known
+        self._effort.spend_check()
+        try:
+            signed = signature_checks.of_certificate(child.certificate)
+        except ValueError:
+            holds = False
+        else:
+            holds = signature_checks.is_signed_by(signed, issuer.public_key)
+        if len(self._checked) >= MAX_REMEMBERED:
+            self._checked.clear()
+        self._checked[pair] = holds
+        return holds

@@ -14,25 +14,16 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import SQLAlchemyError
 
 from ca import crl_checks, der, ocsp_checks, ocsp_messages
-from ca.errors import RevocationDataUnavailable
 from ca.guarded_fetch import Fetcher, FetchRefused
-from ca.models import (
-    Authority,
-    CachedRevocationData,
-    Certificate,
-    CertificateStatus,
-    CertificateStatusChange,
-    RevocationReason,
-)
+from ca.models import CachedRevocationData
+from ca.registered_status import RegistrySource
 from ca.revocation import (
     EmbeddedSource,
     RevocationEvidence,
     RevocationFact,
     RevocationQuery,
-    RevocationStatus,
 )
 
 if TYPE_CHECKING:
@@ -46,111 +37,6 @@ __all__ = ["CacheSource", "EmbeddedSource", "HttpSource", "RegistrySource"]
 MAX_ADDRESSES: Final = 3
 """Of each kind, taken from one certificate."""
 _CRL_KEY: Final = "crl:"
-
-
-class RegistrySource:
-    """Our own registry, which knows first and remembers suspensions that were lifted."""
-
-    name = "registry"
-    authoritative = True
-
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
-        self._sessions = sessions
-
-    def look_up(self, query: RevocationQuery) -> Iterator[RevocationFact | RevocationEvidence]:
-        """Give the committed status of a certificate that one of our authorities issued.
-
-        RevocationDataUnavailable when the database cannot be read: to go on without the one source
-        that knows would be worse than to say so.
-        """
-        try:
-            with self._sessions() as session:
-                fact = _registered(session, query)
-        except SQLAlchemyError as error:
-            raise RevocationDataUnavailable("the registry cannot be read") from error
-        if fact is not None:
-            yield fact
-
-
-def _registered(session: Session, query: RevocationQuery) -> RevocationFact | None:
-    authority = session.scalar(select(Authority).where(Authority.certificate == query.issuer.der))
-    if authority is None:
-        return None
-    own = select(Authority).where(
-        Authority.issuer_id == authority.id, Authority.certificate == query.certificate.der
-    )
-    below = session.scalar(own)
-    if below is not None:
-        return _of_authority(below, query.at)
-    serial = query.certificate.serial_number
-    found = session.scalar(
-        select(Certificate).where(
-            Certificate.authority_id == authority.id,
-            Certificate.serial_number == f"{max(serial, 0):040x}",
-        )
-    )
-    if found is None or found.der != query.certificate.der:
-        # Signed by our key and not in our books: nothing that others say makes that good.
-        return RevocationFact(RevocationStatus.UNKNOWN, RegistrySource.name, query.at)
-    return _of_row(session, found, query.at)
-
-
-def _of_authority(authority: Authority, at: datetime) -> RevocationFact:
-    if authority.revoked_at is None:
-        return RevocationFact(RevocationStatus.GOOD, RegistrySource.name, at)
-    reason = authority.revocation_reason
-    return RevocationFact(
-        RevocationStatus.REVOKED,
-        RegistrySource.name,
-        at,
-        revoked_at=authority.revoked_at,
-        reason=reason.value if reason else None,
-    )
-
-
-def _of_row(session: Session, found: Certificate, at: datetime) -> RevocationFact:
-    if found.status is CertificateStatus.REVOKED:
-        suspended_at = _suspended_at(session, found, at)
-        if suspended_at is None or (found.revoked_at is not None and found.revoked_at <= at):
-            reason = found.revocation_reason or RevocationReason.UNSPECIFIED
-            return RevocationFact(
-                RevocationStatus.REVOKED,
-                RegistrySource.name,
-                at,
-                revoked_at=found.revoked_at,
-                reason=reason.value,
-            )
-        return _suspended(suspended_at, at)
-    if found.status in {CertificateStatus.ACTIVE, CertificateStatus.SUSPENDED}:
-        suspended_at = _suspended_at(session, found, at)
-        if suspended_at is not None:
-            return _suspended(suspended_at, at)
-        return RevocationFact(RevocationStatus.GOOD, RegistrySource.name, at)
-    return RevocationFact(RevocationStatus.UNKNOWN, RegistrySource.name, at)
-
-
-def _suspended(since: datetime, at: datetime) -> RevocationFact:
-    return RevocationFact(
-        RevocationStatus.SUSPENDED,
-        RegistrySource.name,
-        at,
-        revoked_at=since,
-        reason=RevocationReason.CERTIFICATE_HOLD.value,
-    )
-
-
-def _suspended_at(session: Session, found: Certificate, at: datetime) -> datetime | None:
-    """Tell since when it was suspended at that time; None when it was not."""
-    change = session.execute(
-        select(CertificateStatusChange.status, CertificateStatusChange.at)
-        .where(CertificateStatusChange.certificate_id == found.id, CertificateStatusChange.at <= at)
-        .order_by(CertificateStatusChange.at.desc(), CertificateStatusChange.id.desc())
-        .limit(1)
-    ).one_or_none()
-    if change is None or change.status is not CertificateStatus.SUSPENDED:
-        return None
-    since: datetime = change.at
-    return since
 
 
 class CacheSource:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Iterable
 
-    from db.direct import Direct, Row
+    from db.reads import Reads, Row
 
 CHAIN: Final[LiteralString] = """
 WITH RECURSIVE own AS (
@@ -71,9 +71,9 @@ class Standing:
         require_in_force(self.status, self.validity, self.authorities, at=at)
 
 
-def standing(direct: Direct, certificate_id: uuid.UUID) -> Standing:
+def standing(registry: Reads, certificate_id: uuid.UUID) -> Standing:
     """Ask how a certificate stands; raises CertificateNotFound, StatementFailed."""
-    rows = direct.read(CHAIN, (certificate_id,))
+    rows = registry.read(CHAIN, (certificate_id,))
     if not rows:
         raise CertificateNotFound(f"no certificate {certificate_id}")
     own, *above = rows

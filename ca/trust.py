@@ -7,7 +7,7 @@ cannot be read is an error and not a silent gap.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, LiteralString
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.orm import Session
+
+    from db.reads import Reads
 
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 """All roots of a country in one PEM file have about 1 MB."""
@@ -46,6 +48,23 @@ def own_intermediates(session: Session) -> list[bytes]:
     """List our CA certificates below the root, which a signer may have left out of a document."""
     query = select(Authority.certificate).where(Authority.role == AuthorityRole.ISSUING)
     return [bytes(one) for one in session.scalars(query)]
+
+
+TRUSTED_MARK: Final[LiteralString] = """
+SELECT (SELECT md5(string_agg(md5(certificate), ',' ORDER BY added_at, id)) FROM trust_anchors),
+    (SELECT md5(string_agg(role || md5(certificate), ',' ORDER BY created_at, id))
+        FROM authorities WHERE role IN ('root', 'issuing'))
+"""
+
+
+def trusted_mark(registry: Reads) -> tuple[object, ...]:
+    """Return what changes whenever anchors or intermediates do; raises StatementFailed.
+
+    Whoever keeps something made from them asks for this before each use: a certificate that is
+    trusted no more is then trusted by no process.
+    """
+    (row,) = registry.read(TRUSTED_MARK)
+    return row
 
 
 def add_anchor(session: Session, certificate: bytes, *, at: datetime, actor: str) -> TrustAnchor:

@@ -14,10 +14,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Literal
 
 from ca.algorithm_policy import AlgorithmPolicy
+from ca.inherited_parameters import completed
 from ca.parsed_certificates import CertificateUnreadable, ParsedCertificate, parse
 from ca.path_building import (
     MAX_PATH_SECONDS,
     CertificatePool,
+    Checked,
     Effort,
     EffortExceeded,
     Path,
@@ -125,6 +127,7 @@ class PathValidator:
         self._load_crl = load_crl_cache()
         self._anchors = tuple(self._parsed(anchors))
         self._anchor_pool = CertificatePool(self._anchors)
+        self._checked: Checked = {}
         self._intermediates = tuple(self._parsed(intermediates))
         self._sources = tuple(sources)
         self._policy = policy or PathPolicy()
@@ -197,8 +200,12 @@ class _Validation:
         self, others: tuple[ParsedCertificate, ...], sources: tuple[RevocationSource, ...]
     ) -> PathVerdict:
         validator = self._validator
-        pool = CertificatePool((*validator._intermediates, *others))  # noqa: SLF001 -- as above
-        builder = PathBuilder(validator._anchor_pool, pool, self._effort)  # noqa: SLF001 -- as above
+        try:
+            known = (*validator._intermediates, *others)  # noqa: SLF001 -- as above
+            pool = CertificatePool(completed(known, validator._anchors, self._effort))  # noqa: SLF001 -- as above
+        except EffortExceeded:
+            return self._verdict(None, exceeded=True)
+        builder = PathBuilder(validator._anchor_pool, pool, self._effort, validator._checked)  # noqa: SLF001 -- as above
         checker = RevocationChecker(
             builder=builder,
             pool=pool,

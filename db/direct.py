@@ -18,7 +18,7 @@ import threading
 from collections import deque
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import psycopg
 from psycopg import pq
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import LiteralString
 
+    from db.reads import Row
+
 CONNECTIONS: Final = 8
 """At once in one process; a statement holds one for about a tenth of a millisecond."""
-
-Row = tuple[Any, ...]
 
 _DONE: Final = frozenset({pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK})
 

@@ -11,8 +11,10 @@ from typing import BinaryIO, cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
-from ca.models import Certificate, CertificateStatusChange, Organization, Subscriber
+from ca.known_signers import KnownSigner, known_signers
+from ca.models import Organization
 from db import audit
+from db.reads import Reads, SessionReads
 from pdf import verify as pdf_verify
 from pdf.report import JSON, DocumentReport
 from signing.judging import Question
@@ -42,18 +44,17 @@ def verify(
     )
     if sessions is None:
         return report
-    with sessions() as session:
-        return with_signers(session, report)
+    return with_signers(SessionReads(sessions), report)
 
 
-def with_signers(session: Session, report: DocumentReport) -> DocumentReport:
+def with_signers(registry: Reads, report: DocumentReport) -> DocumentReport:
     """Add to each signature what the registry knows of its certificate."""
     signers = {
         signature.index: signature.signer.sha256_fingerprint
         for signature in report.signatures
         if signature.signer is not None
     }
-    known = _known(session, signers.values())
+    known = _known(registry, signers.values())
     return report.with_registry(
         {
             index: known[fingerprint]
@@ -63,20 +64,20 @@ def with_signers(session: Session, report: DocumentReport) -> DocumentReport:
     )
 
 
-def add_signers(session: Session, report: dict[str, JSON]) -> None:
+def add_signers(registry: Reads, report: dict[str, JSON]) -> None:
     """Add to each signature of a report's JSON what the registry knows of its certificate."""
     found: list[tuple[dict[str, JSON], str]] = []
     for signature in cast("list[dict[str, JSON]]", report["signatures"]):
         signer = signature["signer"]
         if isinstance(signer, dict):
             found.append((signature, str(signer["sha256_fingerprint"])))
-    known = _known(session, [fingerprint for _, fingerprint in found])
+    known = _known(registry, [fingerprint for _, fingerprint in found])
     for signature, fingerprint in found:
         entry = known.get(fingerprint)
         signature["registry"] = None if entry is None else dict(entry)
 
 
-def add_sender(session: Session, report: dict[str, JSON]) -> None:
+def add_sender(session: Session, registry: Reads, report: dict[str, JSON]) -> None:
     """Add to a report on an exchange message which unit of ours has the sender's code."""
     said = report.get("message")
     code = said.get("organ_id") if isinstance(said, dict) else None
@@ -89,20 +90,12 @@ def add_sender(session: Session, report: dict[str, JSON]) -> None:
     for attached in cast("list[dict[str, JSON]]", report.get("attachments") or []):
         judged = attached["report"]
         if isinstance(judged, dict):
-            add_signers(session, judged)
+            add_signers(registry, judged)
 
 
-def _known(session: Session, fingerprints: Iterable[str]) -> Mapping[str, dict[str, JSON]]:
-    query = (
-        select(Certificate, Subscriber, Organization)
-        .join(Subscriber, Subscriber.id == Certificate.subscriber_id)
-        .join(Organization, Organization.id == Certificate.organization_id)
-        .where(Certificate.sha256_fingerprint.in_(set(fingerprints)))
-    )
-    return {
-        str(certificate.sha256_fingerprint): _entry(session, certificate, subscriber, organization)
-        for certificate, subscriber, organization in session.execute(query)
-    }
+def _known(registry: Reads, fingerprints: Iterable[str]) -> Mapping[str, dict[str, JSON]]:
+    found = known_signers(registry, set(fingerprints))
+    return {fingerprint: _entry(signer) for fingerprint, signer in found.items()}
 
 
 def keep(session: Session, report: DocumentReport, *, actor: str) -> Verification:
@@ -128,31 +121,21 @@ def keep(session: Session, report: DocumentReport, *, actor: str) -> Verificatio
     return kept
 
 
-def _entry(
-    session: Session,
-    certificate: Certificate,
-    subscriber: Subscriber,
-    organization: Organization,
-) -> dict[str, JSON]:
-    changes = session.scalars(
-        select(CertificateStatusChange)
-        .where(CertificateStatusChange.certificate_id == certificate.id)
-        .order_by(CertificateStatusChange.at, CertificateStatusChange.id)
-    )
+def _entry(signer: KnownSigner) -> dict[str, JSON]:
     return {
-        "certificate_id": str(certificate.id),
-        "kind": certificate.kind.value,
-        "status": certificate.status.value,
-        "subscriber": subscriber.full_name,
-        "post": subscriber.post,
-        "organization": organization.name,
-        "organization_code": organization.code,
+        "certificate_id": str(signer.certificate_id),
+        "kind": signer.kind,
+        "status": signer.status,
+        "subscriber": signer.subscriber,
+        "post": signer.post,
+        "organization": signer.organization,
+        "organization_code": signer.organization_code,
         "history": [
             {
                 "at": change.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-                "status": change.status.value,
-                "reason": change.reason.value if change.reason else None,
+                "status": change.status,
+                "reason": change.reason,
             }
-            for change in changes
+            for change in signer.history
         ],
     }

@@ -78,7 +78,7 @@ def verify_edoc(request: Request, call: Verifier, upload: Verified) -> Response:
     judging = Judging(call.wiring.isolation, call.wiring.validator(anchors=asked.anchors()))
     report = judging.edoc(upload.file, asked.question(call.at, upload))
     with call.wiring.sessions() as session:
-        verify.add_sender(session, report)
+        verify.add_sender(session, call.wiring.direct, report)
     return answer(request, report)
 
 
@@ -95,8 +95,7 @@ def judged(
         report = judging.detached(upload.file, None, question)
     else:
         report = judging.document(upload.file, question)
-    with call.wiring.sessions() as session:
-        verify.add_signers(session, report)
+    verify.add_signers(call.wiring.direct, report)
     return report
 
 

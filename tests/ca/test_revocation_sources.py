@@ -19,6 +19,7 @@ from ca.models import CachedRevocationData, Certificate, RevocationReason
 from ca.revocation import RevocationFact, RevocationStatus
 from ca.revocation_sources import CacheSource, HttpSource, RegistrySource
 from ca.validation import PathValidator, PathVerdict
+from db.reads import SessionReads
 from tests.ca.hierarchy import NOW, SIGNER_EXTENSIONS, Entity, root
 from tests.ca.house import AT, CHIEF, House
 
@@ -30,7 +31,7 @@ def judge(house: House, certificate: Certificate, *, hours: int) -> PathVerdict:
     with house.sessions() as session:
         validator = PathValidator(
             trust.anchors(session),
-            [RegistrySource(house.sessions)],
+            [RegistrySource(SessionReads(house.sessions))],
             intermediates=trust.own_intermediates(session),
         )
     return validator.validate(certificate.der or b"", purpose="signing", at=AT + hours * HOUR)
@@ -97,7 +98,9 @@ def test_rejects_a_certificate_signed_by_our_key_but_not_in_our_books(house: Hou
     with house.sessions() as session:
         anchors = trust.anchors(session)
         issued = trust.own_intermediates(session)
-    validator = PathValidator(anchors, [RegistrySource(house.sessions)], intermediates=issued)
+    validator = PathValidator(
+        anchors, [RegistrySource(SessionReads(house.sessions))], intermediates=issued
+    )
     verdict = validator.validate(forged.der, purpose="signing", at=AT + HOUR, crls=[forger.crl()])
     assert verdict.sub_indication == "TRY_LATER"
     assert verdict.revocation.status is RevocationStatus.UNKNOWN
@@ -106,7 +109,7 @@ def test_rejects_a_certificate_signed_by_our_key_but_not_in_our_books(house: Hou
 
 def test_the_registry_has_no_opinion_on_strangers(house: House) -> None:
     top = root()
-    validator = PathValidator([top.der], [RegistrySource(house.sessions)])
+    validator = PathValidator([top.der], [RegistrySource(SessionReads(house.sessions))])
     signer = top.issue("Người ngoài")
     verdict = validator.validate(signer.der, purpose="signing", at=NOW, crls=[top.crl()])
     assert verdict.trusted
@@ -118,7 +121,7 @@ def test_a_registry_that_cannot_be_read_is_an_error_and_not_a_good(house: House)
     with house.sessions() as session:
         validator = PathValidator(
             trust.anchors(session),
-            [RegistrySource(_unreachable())],
+            [RegistrySource(SessionReads(_unreachable()))],
             intermediates=trust.own_intermediates(session),
         )
     with pytest.raises(RevocationDataUnavailable):

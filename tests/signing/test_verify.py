@@ -9,6 +9,7 @@ from ca import revoke, trust
 from ca.models import Certificate, RevocationReason
 from ca.revocation_sources import RegistrySource
 from ca.validation import PathValidator
+from db.reads import SessionReads
 from pdf.options import Level
 from pdf.report import DocumentReport, Indication
 from signing import sign, verify
@@ -39,7 +40,7 @@ def report_on(office: Office, content: bytes, *, at: datetime = LATER) -> Docume
     return verify.verify(
         io.BytesIO(content),
         Question(file_name="quyết định.pdf", at=at, checked_at=at),
-        validator=PathValidator(anchors, [RegistrySource(office.desk.sessions)]),
+        validator=PathValidator(anchors, [RegistrySource(SessionReads(office.desk.sessions))]),
         sessions=office.desk.sessions,
     )
 
