@@ -6,17 +6,20 @@ The names are the same strings wherever the product stores or shows an algorithm
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeGuard
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from hsm.errors import MechanismUnavailable, SignatureMismatch
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+SigningKey = PrivateKey | mldsa.MLDSA65PrivateKey
+"""What can sign documents; authorities and tokens have keys of the older kinds only."""
+CheckingKey = PublicKey | mldsa.MLDSA65PublicKey
 
 
 class KeyAlgorithm(StrEnum):
@@ -31,7 +34,11 @@ class KeyAlgorithm(StrEnum):
 
 
 class SignatureAlgorithm(StrEnum):
-    """Kinds of signature: RFC 8017 (PKCS#1 v1.5 and PSS), FIPS 186-5 ECDSA (DER), RFC 8032."""
+    """Kinds of signature: RFC 8017 (PKCS#1 v1.5 and PSS), FIPS 186-5 ECDSA (DER), RFC 8032.
+
+    ML-DSA (FIPS 204, in its pure form with an empty context) is an experiment: few verifiers
+    know it, and no rule on signatures of documents names it yet.
+    """
 
     RSA_PKCS1_SHA256 = "rsa-pkcs1-sha256"
     RSA_PKCS1_SHA384 = "rsa-pkcs1-sha384"
@@ -43,12 +50,18 @@ class SignatureAlgorithm(StrEnum):
     ECDSA_SHA384 = "ecdsa-sha384"
     ECDSA_SHA512 = "ecdsa-sha512"
     ED25519 = "ed25519"
+    ML_DSA_65 = "ml-dsa-65"
 
     @property
     def hash_name(self) -> str | None:
-        """``sha256``, ``sha384`` or ``sha512``; None for Ed25519, which hashes by itself."""
-        family, _, name = self.value.rpartition("-")
-        return name if family else None
+        """``sha256``, ``sha384`` or ``sha512``; None for those that hash by themselves."""
+        name = self.value.rpartition("-")[2]
+        return name if name in _HASHES else None
+
+    @property
+    def is_experimental(self) -> bool:
+        """Whether users have to be told that others may not understand the signature."""
+        return self is SignatureAlgorithm.ML_DSA_65
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +102,7 @@ def _scheme(algorithm: SignatureAlgorithm) -> _Rsa | _Ecdsa | None:
 _SCHEMES: Final = {algorithm: _scheme(algorithm) for algorithm in SignatureAlgorithm}
 
 
-def sign(key: PrivateKey, algorithm: SignatureAlgorithm, data: bytes) -> bytes:
+def sign(key: SigningKey, algorithm: SignatureAlgorithm, data: bytes) -> bytes:
     """Sign *data* (the whole message, hashed here or by the key).
 
     ECDSA signatures are the DER SEQUENCE of r and s, RSA ones as long as the modulus. Raises
@@ -98,12 +111,12 @@ def sign(key: PrivateKey, algorithm: SignatureAlgorithm, data: bytes) -> bytes:
     return _sign(key, algorithm, data, prehashed=False)
 
 
-def sign_digest(key: PrivateKey, algorithm: SignatureAlgorithm, digest: bytes) -> bytes:
+def sign_digest(key: SigningKey, algorithm: SignatureAlgorithm, digest: bytes) -> bytes:
     """Sign a message given as its hash; the result is the same kind as that of :func:`sign`."""
     return _sign(key, algorithm, digest, prehashed=True)
 
 
-def _sign(key: PrivateKey, algorithm: SignatureAlgorithm, data: bytes, *, prehashed: bool) -> bytes:
+def _sign(key: SigningKey, algorithm: SignatureAlgorithm, data: bytes, *, prehashed: bool) -> bytes:
     scheme = _SCHEMES[algorithm]
     try:
         if isinstance(scheme, _Rsa) and isinstance(key, rsa.RSAPrivateKey):
@@ -112,15 +125,31 @@ def _sign(key: PrivateKey, algorithm: SignatureAlgorithm, data: bytes, *, prehas
             )
         if isinstance(scheme, _Ecdsa) and isinstance(key, ec.EllipticCurvePrivateKey):
             return key.sign(data, scheme.over_digest if prehashed else scheme.over_message)
-        if scheme is None and isinstance(key, ed25519.Ed25519PrivateKey) and not prehashed:
+        if scheme is None and not prehashed and _takes_whole_messages(key, algorithm):
             return key.sign(data)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise MechanismUnavailable(f"{algorithm} is not possible with this key") from error
     raise MechanismUnavailable(f"{algorithm} does not fit {_kind(key)}")
 
 
+def _takes_whole_messages(
+    key: SigningKey, algorithm: SignatureAlgorithm
+) -> TypeGuard[ed25519.Ed25519PrivateKey | mldsa.MLDSA65PrivateKey]:
+    if algorithm is SignatureAlgorithm.ED25519:
+        return isinstance(key, ed25519.Ed25519PrivateKey)
+    return isinstance(key, mldsa.MLDSA65PrivateKey)
+
+
+def _checks_whole_messages(
+    key: CheckingKey, algorithm: SignatureAlgorithm
+) -> TypeGuard[ed25519.Ed25519PublicKey | mldsa.MLDSA65PublicKey]:
+    if algorithm is SignatureAlgorithm.ED25519:
+        return isinstance(key, ed25519.Ed25519PublicKey)
+    return isinstance(key, mldsa.MLDSA65PublicKey)
+
+
 def verify(
-    public_key: PublicKey, algorithm: SignatureAlgorithm, signature: bytes, data: bytes
+    public_key: CheckingKey, algorithm: SignatureAlgorithm, signature: bytes, data: bytes
 ) -> None:
     """Check *signature* over *data*; raises SignatureMismatch or MechanismUnavailable."""
     scheme = _SCHEMES[algorithm]
@@ -129,7 +158,7 @@ def verify(
             public_key.verify(signature, data, scheme.padding, scheme.hash)
         elif isinstance(scheme, _Ecdsa) and isinstance(public_key, ec.EllipticCurvePublicKey):
             public_key.verify(signature, data, scheme.over_message)
-        elif scheme is None and isinstance(public_key, ed25519.Ed25519PublicKey):
+        elif scheme is None and _checks_whole_messages(public_key, algorithm):
             public_key.verify(signature, data)
         else:
             raise MechanismUnavailable(f"{algorithm} does not fit {_kind(public_key)}")
@@ -139,7 +168,7 @@ def verify(
         raise MechanismUnavailable(f"{algorithm} is not possible with this key") from error
 
 
-def default_for(public_key: PublicKey) -> SignatureAlgorithm:
+def default_for(public_key: CheckingKey) -> SignatureAlgorithm:
     """Choose what most verifiers accept for this key: PKCS#1 v1.5 for RSA, hash by curve size."""
     if isinstance(public_key, rsa.RSAPublicKey):
         return SignatureAlgorithm.RSA_PKCS1_SHA256
@@ -148,12 +177,16 @@ def default_for(public_key: PublicKey) -> SignatureAlgorithm:
     if isinstance(public_key, ec.EllipticCurvePublicKey):
         by_size = {256: SignatureAlgorithm.ECDSA_SHA256, 384: SignatureAlgorithm.ECDSA_SHA384}
         return by_size.get(public_key.curve.key_size, SignatureAlgorithm.ECDSA_SHA512)
+    if isinstance(public_key, mldsa.MLDSA65PublicKey):
+        return SignatureAlgorithm.ML_DSA_65
     raise MechanismUnavailable(f"no signature algorithm for {_kind(public_key)}")
 
 
-def _kind(key: PrivateKey | PublicKey) -> str:
+def _kind(key: SigningKey | CheckingKey) -> str:
     if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
         return f"an RSA-{key.key_size} key"
     if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
         return f"an EC key on {key.curve.name}"
+    if isinstance(key, (mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey)):
+        return "an ML-DSA-65 key"
     return "an Ed25519 key"

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
-from hsm.algorithms import KeyAlgorithm, PrivateKey
+from cryptography.hazmat.primitives.asymmetric import mldsa
+
+from hsm.algorithms import KeyAlgorithm, PrivateKey, SigningKey
 from hsm.errors import (
     HsmError,
     KeyAnswersLater,
+    MechanismUnavailable,
     ModuleUnavailable,
     TokenNotFound,
 )
@@ -153,12 +156,23 @@ class KeyStore:
             if known is not None:
                 return known
         if uri.scheme is KeyScheme.SOFT:
-            path = Path(uri.location)
-            return self._files.open(path, self._passphrase(uri, path, pin)).key
+            found = self._in_file(uri, pin)
+            if isinstance(found, mldsa.MLDSA65PrivateKey):
+                raise MechanismUnavailable("ML-DSA is an experiment: it signs documents only")
+            return found
         key = self._on_token(uri, pin)
         with self._lock:
             self._keys[uri] = key
         return key
+
+    def open_for_documents(self, uri: KeyURI | str, *, pin: Secret | None = None) -> SigningKey:
+        """Open a key like :meth:`open`, also one of the experimental kinds that files may hold."""
+        uri = self._checked(uri)
+        return self._in_file(uri, pin) if uri.scheme is KeyScheme.SOFT else self.open(uri, pin=pin)
+
+    def _in_file(self, uri: KeyURI, pin: Secret | None) -> SigningKey:
+        path = Path(uri.location)
+        return self._files.open(path, self._passphrase(uri, path, pin)).key
 
     def _on_token(self, uri: KeyURI, pin: Secret | None) -> PrivateKey:
         if not uri.others:

@@ -14,7 +14,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
-from hsm.algorithms import KeyAlgorithm, PrivateKey
+from hsm.algorithms import KeyAlgorithm, PrivateKey, SigningKey
 from hsm.errors import KeyFileUnreadable, PinIncorrect, PinRequired
 from hsm.key_uri import KeyURI
 from hsm.secret import Secret
@@ -41,13 +41,19 @@ _MODULUS: Final = {
     KeyAlgorithm.RSA_3072: 3072,
     KeyAlgorithm.RSA_4096: 4096,
 }
+_KINDS: Final = (
+    rsa.RSAPrivateKey,
+    ec.EllipticCurvePrivateKey,
+    ed25519.Ed25519PrivateKey,
+    mldsa.MLDSA65PrivateKey,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
     """A key and the certificates that stood beside it, the key's own first. DER."""
 
-    key: PrivateKey
+    key: SigningKey
     certificates: tuple[bytes, ...]
 
 
@@ -123,9 +129,7 @@ def load_key_file(path: Path, passphrase: Secret) -> KeyFile:
         if "password" in str(error):
             raise PinIncorrect(f"the passphrase of {path.name} is wrong") from error
         raise KeyFileUnreadable(f"{path.name} is not an encrypted key file") from error
-    if not isinstance(
-        key, (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)
-    ):
+    if not isinstance(key, _KINDS):
         raise KeyFileUnreadable(f"the key in {path.name} is of a kind that is not used here")
     return KeyFile(key, _own_first(key, certificates))
 
@@ -149,7 +153,7 @@ def _is_pkcs12(content: bytes) -> bool:
     return content[:1] == b"\x30" and content[header : header + 3] == b"\x02\x01\x03"
 
 
-def _own_first(key: PrivateKey, certificates: list[x509.Certificate]) -> tuple[bytes, ...]:
+def _own_first(key: SigningKey, certificates: list[x509.Certificate]) -> tuple[bytes, ...]:
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     def is_other(certificate: x509.Certificate) -> bool:

@@ -66,6 +66,8 @@ def preflight(
 ) -> Preflight:
     """Ask what signing would do; nothing is written, and what is refused is in the answer."""
     facts, findings = inspect(source, password=options.password)
+    if algorithm.is_experimental:
+        findings = (*findings, finding("EXPERIMENTAL_ALGORITHM"))
     try:
         wanted = Wanted(options, signer, algorithm.hash_algorithm, _ROOM)
         revision = write_revision(source, wanted)

@@ -110,6 +110,11 @@ _CATALOGUE: Final[dict[str, tuple[Level, str, str]]] = {
         "The document has empty signature fields that a signature may be meant for.",
         "Văn bản có trường chữ ký còn trống, có thể dành cho chữ ký này.",
     ),
+    "EXPERIMENTAL_ALGORITHM": (
+        "warning",
+        "The key is of a post-quantum kind; hardly any reader can check its signatures yet.",
+        "Khóa thuộc loại hậu lượng tử; hầu như chưa trình đọc nào kiểm tra được chữ ký này.",
+    ),
     "EARLIER_SIGNATURES": (
         "info",
         "The document is signed already; this signature is added behind.",

@@ -9,6 +9,7 @@ SigningError
 ├── KeyNotHere               the key answers later, and cannot be used at once
 ├── NotAskable               the signer cannot be asked for these requests together
 ├── LevelNotOffered          the asked PAdES level cannot be made here
+├── AlgorithmNotOffered      the certificate's key is of a kind that is not used here
 ├── DocumentGone             the stored document is past its retention, or its storage was lost
 ├── WorkersBusy              every process that reads documents is busy
 ├── VerificationNotFound     no report was kept under this id
@@ -108,7 +109,17 @@ class LevelNotOffered(SigningError):
 
     def diagnostics(self) -> str:
         """Say what the caller can do."""
-        return "Ask for B-B or B-T."
+        return "Ask for one of B-B, B-T, B-LT and B-LTA that this installation makes."
+
+
+class AlgorithmNotOffered(SigningError):
+    """This installation does not sign with an algorithm of this kind."""
+
+    code = "algorithm_not_offered"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Sign with a certificate for an RSA or an elliptic-curve key."
 
 
 class DocumentGone(SigningError):

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from pdf.algorithms import SignatureAlgorithm
 from pdf.options import Level
-from signing.errors import LevelNotOffered
+from signing.errors import AlgorithmNotOffered, LevelNotOffered
 
 HOLDER_TIME = timedelta(minutes=30)
 """How long a prepared document waits for its holder: reading, finding the token, typing the PIN."""
@@ -24,6 +24,8 @@ class SigningPolicy:
     holder_time: timedelta = HOLDER_TIME
     prefer_pss: bool = False
     """Installed tokens make PKCS#1 v1.5 signatures; the technical list names PSS."""
+    experimental: bool = False
+    """Whether algorithms may be used that hardly any verifier knows yet (ML-DSA)."""
 
     def level(self, asked: Level | None) -> Level:
         """Return the level to make; raises LevelNotOffered."""
@@ -33,7 +35,12 @@ class SigningPolicy:
         return level
 
     def algorithm(self, default: SignatureAlgorithm) -> SignatureAlgorithm:
-        """Return the algorithm to sign with, given what suits the key."""
+        """Return the algorithm to sign with, given what suits the key.
+
+        Raises AlgorithmNotOffered.
+        """
+        if default.is_experimental and not self.experimental:
+            raise AlgorithmNotOffered(f"{default} is an experiment and is not used here")
         if self.prefer_pss and default is SignatureAlgorithm.RSA_PKCS1_SHA256:
             return SignatureAlgorithm.RSA_PSS_SHA256
         return default

@@ -2,12 +2,13 @@ import hashlib
 from typing import get_args
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 
 from hsm.algorithms import (
     KeyAlgorithm,
     PrivateKey,
     SignatureAlgorithm,
+    SigningKey,
     default_for,
     sign,
     sign_digest,
@@ -20,8 +21,9 @@ DATA = "Quyết định số 12".encode()
 
 
 @pytest.fixture(scope="module")
-def keys() -> dict[str, PrivateKey]:
+def keys() -> dict[str, SigningKey]:
     return {
+        "ml": mldsa.MLDSA65PrivateKey.generate(),
         "rsa": generate_key(KeyAlgorithm.RSA_2048),
         "ecdsa": generate_key(KeyAlgorithm.P_256),
         "ed25519": generate_key(KeyAlgorithm.ED25519),
@@ -30,7 +32,7 @@ def keys() -> dict[str, PrivateKey]:
 
 @pytest.mark.parametrize("algorithm", SignatureAlgorithm)
 def test_what_is_signed_verifies_and_nothing_else_does(
-    algorithm: SignatureAlgorithm, keys: dict[str, PrivateKey]
+    algorithm: SignatureAlgorithm, keys: dict[str, SigningKey]
 ) -> None:
     key = keys[algorithm.partition("-")[0]]
 
@@ -45,7 +47,7 @@ def test_what_is_signed_verifies_and_nothing_else_does(
 
 @pytest.mark.parametrize("algorithm", [a for a in SignatureAlgorithm if a.hash_name])
 def test_signing_a_digest_is_signing_the_message(
-    algorithm: SignatureAlgorithm, keys: dict[str, PrivateKey]
+    algorithm: SignatureAlgorithm, keys: dict[str, SigningKey]
 ) -> None:
     key = keys[algorithm.partition("-")[0]]
     digest = hashlib.new(str(algorithm.hash_name), DATA).digest()
@@ -57,7 +59,7 @@ def test_signing_a_digest_is_signing_the_message(
 
 @pytest.mark.parametrize("algorithm", SignatureAlgorithm)
 def test_a_key_of_another_kind_is_refused(
-    algorithm: SignatureAlgorithm, keys: dict[str, PrivateKey]
+    algorithm: SignatureAlgorithm, keys: dict[str, SigningKey]
 ) -> None:
     for kind, key in keys.items():
         if kind != algorithm.partition("-")[0]:
@@ -67,7 +69,7 @@ def test_a_key_of_another_kind_is_refused(
                 verify(key.public_key(), algorithm, b"", DATA)
 
 
-def test_each_key_has_a_default_that_fits_it(keys: dict[str, PrivateKey]) -> None:
+def test_each_key_has_a_default_that_fits_it(keys: dict[str, SigningKey]) -> None:
     for key in (*keys.values(), ec.generate_private_key(ec.SECP384R1())):
         algorithm = default_for(key.public_key())
 
@@ -76,7 +78,7 @@ def test_each_key_has_a_default_that_fits_it(keys: dict[str, PrivateKey]) -> Non
     assert len(get_args(PrivateKey)) == 3
 
 
-def test_pss_has_a_salt_as_long_as_the_hash(keys: dict[str, PrivateKey]) -> None:
+def test_pss_has_a_salt_as_long_as_the_hash(keys: dict[str, SigningKey]) -> None:
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - for this law alone
     from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: PLC0415 - as above
 

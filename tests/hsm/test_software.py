@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from hsm.algorithms import KeyAlgorithm, default_for, sign, verify
-from hsm.errors import HsmError, KeyFileUnreadable, PinIncorrect, PinRequired
+from hsm.algorithms import KeyAlgorithm, SignatureAlgorithm, default_for, sign, verify
+from hsm.errors import HsmError, KeyFileUnreadable, MechanismUnavailable, PinIncorrect, PinRequired
 from hsm.key_uri import KeyURI
 from hsm.providers import KeyStore
 from hsm.secret import Secret
@@ -243,3 +243,18 @@ def test_no_error_of_this_file_names_the_passphrase(tmp_path: Path) -> None:
     while error is not None:
         assert WRONG.reveal_text() not in repr(error) + str(error)
         error = error.__cause__ or error.__context__
+
+
+def test_an_experimental_key_signs_documents_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "ml-dsa.pem"
+    key = mldsa.MLDSA65PrivateKey.generate()
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"1234"))
+    )
+    with KeyStore() as store:
+        uri = KeyURI.for_file(file)
+        with pytest.raises(MechanismUnavailable):
+            store.open(uri, pin=Secret("1234"))
+        opened = store.open_for_documents(uri, pin=Secret("1234"))
+    signature = sign(opened, SignatureAlgorithm.ML_DSA_65, b"document")
+    verify(key.public_key(), SignatureAlgorithm.ML_DSA_65, signature, b"document")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -19,7 +19,12 @@ from pdf.timestamps import TimestampSource
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 CORPUS = Path(__file__).parents[2] / "../shared/corpus"
-Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+Key = (
+    rsa.RSAPrivateKey
+    | ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | mldsa.MLDSA65PrivateKey
+)
 
 HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 
@@ -84,7 +89,8 @@ def certificate(
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
         builder = builder.add_extension(usage, critical=True)
     signing = key if issuer is None else issuer[1]
-    digest = None if isinstance(signing, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    whole = isinstance(signing, ed25519.Ed25519PrivateKey | mldsa.MLDSA65PrivateKey)
+    digest = None if whole else hashes.SHA256()
     return builder.sign(signing, digest)
 
 
@@ -103,6 +109,8 @@ def person(kind: str = "rsa", common_name: str = "Nguyễn Văn Trăm") -> Perso
         key = ec.generate_private_key(ec.SECP256R1())
     elif kind == "ecdsa-384":
         key = ec.generate_private_key(ec.SECP384R1())
+    elif kind == "ml-dsa-65":
+        key = mldsa.MLDSA65PrivateKey.generate()
     else:
         key = ed25519.Ed25519PrivateKey.generate()
     return Person(key, certificate(common_name, key, issuer=root()), (root()[0],))
@@ -116,7 +124,7 @@ def person_for(algorithm: SignatureAlgorithm) -> Person:
 def raw_signature(key: Key, algorithm: SignatureAlgorithm, data: bytes) -> bytes:
     """Sign as a token would."""
     digest = HASHES[algorithm.hash_algorithm]
-    if isinstance(key, ed25519.Ed25519PrivateKey):
+    if isinstance(key, ed25519.Ed25519PrivateKey | mldsa.MLDSA65PrivateKey):
         return key.sign(data)
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return key.sign(data, ec.ECDSA(digest))
