@@ -117,7 +117,7 @@ class Wiring:
     at_once: AtOnce = field(init=False)
     _tsa: tuple[datetime, uuid.UUID, TimeStampAuthority] | None = None
     _tsa_lock: threading.Lock = field(default_factory=threading.Lock)
-    _validator: tuple[tuple[bytes, ...], PathValidator] | None = None
+    _validator: tuple[tuple[object, ...], PathValidator] | None = None
     _own_evidence: OwnEvidence = field(init=False)
     _collector: tuple[datetime, EvidenceCollector] | None = None
 
@@ -190,22 +190,24 @@ class Wiring:
     def validator(self, *, anchors: tuple[bytes, ...] = ()) -> PathValidator:
         """Return the path validator for these DER anchors, or for the installation's own.
 
-        The own one is kept with the certificates it has parsed, until the anchors change.
+        The own one is kept with the certificates it has parsed and the signatures it has checked,
+        until the anchors change, for which every call asks.
         """
+        mark = None if anchors else trust.trusted_mark(self.direct)
+        kept = self._validator
+        if kept is not None and kept[0] == mark:
+            return kept[1]
         with self.sessions() as session:
             own = tuple(trust.anchors(session))
             intermediates = trust.own_intermediates(session)
-        kept = self._validator
-        if not anchors and kept is not None and kept[0] == own:
-            return kept[1]
         built = PathValidator(
             anchors or own,
             self._revocation_sources(),
             intermediates=intermediates,
             policy=self.policy,
         )
-        if not anchors:
-            self._validator = (own, built)
+        if mark is not None:
+            self._validator = (mark, built)
         return built
 
     def recording(self, *, anchors: tuple[bytes, ...] = ()) -> tuple[Recording, PathValidator]:
@@ -219,7 +221,7 @@ class Wiring:
     def _revocation_sources(self) -> tuple[RevocationSource, ...]:
         cache = CacheSource(self.sessions)
         fetcher = Fetcher(FetchLimits(allowed=self.settings.status_networks))
-        return (RegistrySource(self.sessions), cache, HttpSource(fetcher, cache=cache))
+        return (RegistrySource(self.direct), cache, HttpSource(fetcher, cache=cache))
 
     def evidence(self) -> EvidenceCollector:
         """Return the collector of validation evidence for the installation's anchors.
