@@ -31,6 +31,7 @@ from ca import (
     requests,
     subscribers,
     tbs,
+    tbs_octets,
 )
 from ca.authorities import AuthoritySigner
 from ca.errors import (
@@ -70,7 +71,7 @@ class _Intent:
     """What the first transaction hands to the second, in this process only."""
 
     certificate_id: uuid.UUID
-    twin: bytes
+    to_be_signed: bytes
     facts: CertificateFacts
     signer: AuthoritySigner
 
@@ -158,8 +159,8 @@ def _record_intent(
         certificate_id = uuid7()
         key_uri, public_key = _public_key(request, profile, certificate_id, context)
         facts = _facts(session, request, authority, signer, public_key, context.at)
-        twin = tbs.twin(facts, algorithm=signer.algorithm)
-        certificate = _intent_row(request, authority, facts, twin, context.at)
+        octets = tbs_octets.write(facts, algorithm=signer.algorithm)
+        certificate = _intent_row(request, authority, facts, octets, context.at)
         certificate.id, certificate.key_uri = certificate_id, str(key_uri) if key_uri else None
         public_keys.claim(
             session,
@@ -172,7 +173,7 @@ def _record_intent(
         at, actor = context.at, context.actor
         requests.advance(session, request, RequestState.KEY_GENERATED, at=at, actor=actor)
         _record(session, certificate, action="certificate.intend", at=at, actor=actor)
-    return _Intent(certificate.id, twin, facts, signer)
+    return _Intent(certificate.id, octets, facts, signer)
 
 
 def _public_key(
@@ -227,7 +228,7 @@ def _intent_row(
     request: CertificateRequest,
     authority: Authority,
     facts: CertificateFacts,
-    twin: bytes,
+    to_be_signed: bytes,
     at: datetime,
 ) -> Certificate:
     common_name = names.common_name(facts.subject)
@@ -248,7 +249,7 @@ def _intent_row(
         spki_sha256=public_keys.fingerprint(facts.public_key),
         not_before=facts.not_before,
         not_after=facts.not_after,
-        tbs=tbs.tbs_of(twin),
+        tbs=to_be_signed,
         created_at=at,
         crl_shard=facts.crl_shard,
     )
@@ -259,10 +260,11 @@ def _complete(
 ) -> Certificate:
     with sessions.begin() as session:
         certificate = _locked_intent(session, intent.certificate_id)
-        lint.check(intent.twin, facts=intent.facts)
-        if certificate.tbs != tbs.tbs_of(intent.twin):
-            raise SignedBytesDiffer("the stored intent is not the linted one")
-        encoded = sign(certificate.tbs, intent.signer)
+        linted = certificate.tbs
+        if linted is None or linted != intent.to_be_signed:
+            raise SignedBytesDiffer("the stored intent is not the one that was made")
+        lint.check(linted, facts=intent.facts, algorithm=intent.signer.algorithm)
+        encoded = sign(linted, intent.signer)
         certificate.status = CertificateStatus.ACTIVE
         certificate.der, certificate.tbs = encoded, None
         certificate.sha256_fingerprint = hashlib.sha256(encoded).hexdigest()

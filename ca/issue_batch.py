@@ -211,10 +211,10 @@ def _complete(sessions: sessionmaker[Session], running: list[_Running], context:
 def _signed(intent: Intent, stored: dict[uuid.UUID, bytes | None]) -> bytes:
     if intent.id not in stored:
         raise IntentNotOpen("the intent was completed or abandoned meanwhile")
-    lint.check(intent.twin, facts=intent.facts)
     linted = stored[intent.id]
     if linted is None or linted != intent.to_be_signed:
-        raise SignedBytesDiffer("the stored intent is not the linted one")
+        raise SignedBytesDiffer("the stored intent is not the one that was made")
+    lint.check(linted, facts=intent.facts, algorithm=intent.signer.algorithm)
     return sign(linted, intent.signer)
 
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from ca import authorities, csr, issue_rows, names, profiles, public_keys, requests, tbs
+from ca import authorities, csr, issue_rows, names, profiles, public_keys, requests, tbs, tbs_octets
 from ca.authority_signers import AuthoritySigner
 from ca.errors import (
     KeyUnacceptable,
@@ -73,7 +73,6 @@ class Intent:
     request: RequestFacts
     facts: CertificateFacts
     signer: AuthoritySigner
-    twin: bytes
     to_be_signed: bytes
     spki_sha256: str
     certificate_columns: dict[str, object]
@@ -95,8 +94,7 @@ class IntentMaker:
         certificate_id = uuid7()
         uri, public_key = self._key(request, profile, certificate_id)
         facts = self._facts(request, profile, public_key)
-        twin = tbs.twin(facts, algorithm=self._signer.algorithm)
-        to_be_signed = tbs.tbs_of(twin)
+        to_be_signed = tbs_octets.write(facts, algorithm=self._signer.algorithm)
         spki = public_keys.fingerprint(public_key)
         changed = dict(request.columns, state=State.KEY_GENERATED)
         if approved:
@@ -110,7 +108,6 @@ class IntentMaker:
             request=request,
             facts=facts,
             signer=self._signer,
-            twin=twin,
             to_be_signed=to_be_signed,
             spki_sha256=spki,
             certificate_columns=self._columns(request, facts)

@@ -15,7 +15,10 @@ from ca.errors import SubjectInvalid
 COUNTRY = "VN"
 
 MAX_COMMON_NAME = 64
-"""ub-common-name of RFC 5280 appendix A; ETSI allows more, relying programs often do not."""
+"""ub-common-name of RFC 5280 appendix A; ETSI allows more, relying programs often do not.
+
+It counts characters; some programs count octets of UTF-8, so no more of those are certified.
+"""
 
 MAX_ORGANIZATION = 200
 """Agency names exceed the 64 characters of RFC 5280; EN 319 412-2 4.2.4 allows longer ones."""
@@ -100,6 +103,8 @@ def build(subject: Subject) -> x509.Name:
     pairs += _optional(NameOID.GIVEN_NAME, subject.given_name, MAX_PERSON_PART)
     pairs += _optional(NameOID.SERIAL_NUMBER, subject.serial_number, MAX_SERIAL_NUMBER)
     pairs += _optional(NameOID.COMMON_NAME, subject.common_name, MAX_COMMON_NAME)
+    if len(pairs[-1][1].encode()) > MAX_COMMON_NAME:
+        raise SubjectInvalid("common_name", f"is longer than {MAX_COMMON_NAME} octets of UTF-8")
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in pairs])
 
 

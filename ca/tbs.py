@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ca import der
+from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
 from ca.profiles import Profile
+from hsm import algorithms
 from hsm.algorithms import SignatureAlgorithm
 
 SERIAL_OCTETS: Final = 20
@@ -119,6 +121,16 @@ def twin(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
     return builder.sign(key, digest).public_bytes(Encoding.DER)
 
 
+def signed_by_nobody(tbs: bytes, *, algorithm: SignatureAlgorithm) -> bytes:
+    """Return a certificate of these octets for a reader that looks at all but the signature.
+
+    The signature is one of a throw-away key, made once, over nothing.
+    """
+    identifier = SIGNATURE_IDENTIFIERS[algorithm.value]
+    signature = _signature_over_nothing(algorithm)
+    return assemble(tbs, algorithm_identifier=identifier, signature=signature)
+
+
 def extensions(facts: CertificateFacts) -> list[tuple[x509.ExtensionType, bool]]:
     """Return the extensions in their order, each with its criticality (EN 319 412-2 4.3, 4.4)."""
     ski = facts.issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -170,6 +182,11 @@ def _authority_information_access(
             ),
         ]
     )
+
+
+@functools.cache
+def _signature_over_nothing(algorithm: SignatureAlgorithm) -> bytes:
+    return algorithms.sign(_throw_away_key(algorithm), algorithm, b"")
 
 
 @functools.cache

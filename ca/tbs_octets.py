@@ -1,11 +1,13 @@
-"""The octets that a TBSCertificate has to consist of, written down a second time.
+"""Writing a TBSCertificate by joining octets, and taking one apart again.
 
-The twin comes out of a certificate builder; here the same fields are encoded by our own writer. The
-fast linter compares the two, field by field: a fault would have to be made twice, alike.
+A certificate builder costs more than the signature. What all certificates of a profile share is
+encoded once here; the rest is joined. The linter (`ca.lint`) has every result read by other code,
+and compares it with what a builder makes (`ca.tbs.twin`) wherever it judges in full.
 """
 
 import functools
 import hashlib
+from datetime import datetime
 from typing import Final
 
 from cryptography import x509
@@ -14,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ca import der
 from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
 from ca.tbs import CertificateFacts
+from hsm.algorithms import SignatureAlgorithm
 
 FIELDS: Final = (
     "version",
@@ -28,7 +31,6 @@ FIELDS: Final = (
 """In their order (RFC 5280 4.1); issuerUniqueID and subjectUniqueID are never there."""
 
 _VERSION_3: Final = der.explicit(0, der.integer(2))
-_ALGORITHMS: Final = frozenset(SIGNATURE_IDENTIFIERS.values())
 
 
 def fields(to_be_signed: bytes) -> dict[str, bytes] | None:
@@ -42,23 +44,38 @@ def fields(to_be_signed: bytes) -> dict[str, bytes] | None:
     return {name: element.encoded for name, element in zip(FIELDS, found, strict=True)}
 
 
-def is_signature_algorithm(encoded: bytes) -> bool:
-    """Say whether it is the AlgorithmIdentifier of one of our signature algorithms."""
-    return encoded in _ALGORITHMS
-
-
 def meant(facts: CertificateFacts) -> dict[str, bytes]:
-    """Encode the fields; the signature algorithm is the authority's and not among them."""
-    key = facts.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    """Give the fields whose octets are known beforehand."""
     return {
         "version": _VERSION_3,
-        "serial_number": der.integer(facts.serial_number),
         "issuer": _name(facts.issuer),
-        "validity": der.sequence(der.time(facts.not_before), der.time(facts.not_after)),
         "subject": facts.subject.public_bytes(),
-        "public_key": key,
-        "extensions": _extensions(facts, key),
+        "public_key": _key(facts),
     }
+
+
+def write(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
+    """Return the DER TBSCertificate of these facts, to be signed with that algorithm."""
+    key = _key(facts)
+    return der.sequence(
+        _VERSION_3,
+        der.integer(facts.serial_number),
+        SIGNATURE_IDENTIFIERS[algorithm.value],
+        _name(facts.issuer),
+        _validity(facts.not_before, facts.not_after),
+        facts.subject.public_bytes(),
+        key,
+        _extensions(facts, key),
+    )
+
+
+def _key(facts: CertificateFacts) -> bytes:
+    return facts.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+@functools.lru_cache(maxsize=64)
+def _validity(not_before: datetime, not_after: datetime) -> bytes:
+    return der.sequence(der.time(not_before), der.time(not_after))
 
 
 def _extensions(facts: CertificateFacts, key: bytes) -> bytes:

@@ -1,6 +1,6 @@
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -8,8 +8,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from ca import lint, names, profiles, tbs
+from ca import lint, names, profiles, tbs, tbs_octets
 from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
 from ca.errors import LintFailed
 from ca.models import RequestKind
@@ -77,6 +79,18 @@ def facts_of(issuer: x509.Certificate, profile: Profile = profiles.PERSONAL) -> 
     )
 
 
+def fast(
+    twin: bytes,
+    facts: CertificateFacts,
+    algorithm: SignatureAlgorithm = SignatureAlgorithm.ECDSA_SHA256,
+) -> tuple[str, ...]:
+    return lint.fast_findings(tbs.tbs_of(twin), facts=facts, algorithm=algorithm)
+
+
+def check(twin: bytes, facts: CertificateFacts) -> None:
+    lint.check(tbs.tbs_of(twin), facts=facts, algorithm=SignatureAlgorithm.ECDSA_SHA256)
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("profile", profiles.BUILT_IN, ids=lambda p: p.identifier)
 def test_every_profile_and_algorithm_is_without_findings_in_both_linters(
@@ -84,7 +98,7 @@ def test_every_profile_and_algorithm_is_without_findings_in_both_linters(
 ) -> None:
     facts = facts_of(issuer, profile)
     twin = tbs.twin(facts, algorithm=algorithm)
-    assert lint.fast_findings(twin, facts=facts) == ()
+    assert fast(twin, facts, algorithm) == ()
     findings = lint.full(twin, profile.etsi_type)
     assert [str(f) for f in findings if f.severity >= lint.Severity.NOTICE] == []
 
@@ -102,7 +116,7 @@ def test_every_kind_of_subscribers_key_is_without_findings(
 ) -> None:
     facts = replace(facts_of(issuer), public_key=key.public_key())
     twin = tbs.twin(facts, algorithm=SignatureAlgorithm.ECDSA_SHA256)
-    lint.check(twin, facts=facts)
+    check(twin, facts)
     assert max(f.severity for f in lint.full(twin, facts.profile.etsi_type)) < lint.Severity.NOTICE
 
 
@@ -126,7 +140,7 @@ def test_a_twin_that_differs_from_what_was_meant_is_found_out(
     twin = tbs.twin(CHANGES[name](meant), algorithm=SignatureAlgorithm.ECDSA_SHA256)
     checked = CHANGES[name](meant) if name == "addresses" else meant
     with pytest.raises(LintFailed) as caught:
-        lint.check(twin, facts=checked)
+        check(twin, checked)
     assert f"{name} is not as meant" in caught.value.findings
 
 
@@ -134,13 +148,13 @@ def test_a_twin_that_outlives_its_issuer_is_found_out(issuer: x509.Certificate) 
     end = issuer.not_valid_after_utc + timedelta(seconds=1)
     facts = replace(facts_of(issuer), not_after=end)
     twin = tbs.twin(facts, algorithm=SignatureAlgorithm.ECDSA_SHA256)
-    assert lint.fast_findings(twin, facts=facts) == ("validity is not as meant",)
+    assert fast(twin, facts) == ("validity is not as meant",)
 
 
 def test_a_serial_number_of_fewer_octets_is_found_out(issuer: x509.Certificate) -> None:
     facts = replace(facts_of(issuer), serial_number=12345)
     twin = tbs.twin(facts, algorithm=SignatureAlgorithm.ECDSA_SHA256)
-    assert lint.fast_findings(twin, facts=facts) == ("serial_number is not as meant",)
+    assert fast(twin, facts) == ("serial_number is not as meant",)
 
 
 def test_a_new_version_of_a_profile_is_judged_in_full_before_its_first_use(
@@ -151,12 +165,14 @@ def test_a_new_version_of_a_profile_is_judged_in_full_before_its_first_use(
     twin = tbs.twin(facts, algorithm=SignatureAlgorithm.ECDSA_SHA256)
     for _ in range(2):
         with pytest.raises(LintFailed, match="ERROR"):
-            lint.check(twin, facts=facts)
+            check(twin, facts)
 
 
 def test_addresses_inside_a_closed_network_are_no_finding(issuer: x509.Certificate) -> None:
     facts = replace(facts_of(issuer), public_url="http://127.0.0.1:8000")
-    lint.check(tbs.twin(facts, algorithm=SignatureAlgorithm.ECDSA_SHA512), facts=facts)
+    algorithm = SignatureAlgorithm.ECDSA_SHA512
+    octets = tbs_octets.write(facts, algorithm=algorithm)
+    lint.check(octets, facts=facts, algorithm=algorithm)
 
 
 @pytest.mark.parametrize("algorithm", [*ALGORITHMS, SignatureAlgorithm.ED25519])
@@ -173,3 +189,71 @@ def test_taken_apart_and_put_together_again_a_certificate_is_the_same(
         signature=parsed.signature,
     )
     assert again == twin == parsed.public_bytes(Encoding.DER)
+
+
+KEYS = [
+    ec_key().public_key(),
+    ec.generate_private_key(ec.SECP384R1()).public_key(),
+    rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key(),
+]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What differs from certificate to certificate."""
+
+    profile: Profile
+    algorithm: SignatureAlgorithm
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+    serial: int
+    not_before: datetime
+    days: int
+    name: str
+    shard: int | None
+
+
+DRAWN = st.builds(
+    Drawn,
+    profile=st.sampled_from(profiles.BUILT_IN),
+    algorithm=st.sampled_from([SignatureAlgorithm(name) for name in SIGNATURE_IDENTIFIERS]),
+    key=st.sampled_from(KEYS),
+    serial=st.integers(min_value=1, max_value=2**159 - 1),
+    not_before=st.datetimes(
+        datetime(1950, 1, 1),  # noqa: DTZ001 -- the zone comes from `timezones`
+        datetime(2090, 1, 1),  # noqa: DTZ001
+        timezones=st.just(UTC),
+    ),
+    days=st.integers(min_value=1, max_value=4000),
+    name=st.text(st.characters(categories=["Lu", "Ll", "Nd"]), min_size=1, max_size=16),
+    shard=st.none() | st.integers(min_value=0, max_value=1023),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(drawn=DRAWN)
+def test_octets_that_were_joined_are_those_of_a_builder(
+    issuer: x509.Certificate, drawn: Drawn
+) -> None:
+    begin = drawn.not_before.replace(microsecond=0)
+    facts = replace(
+        facts_of(issuer, drawn.profile),
+        serial_number=drawn.serial,
+        subject=names.build(replace(SUBJECTS[drawn.profile.name], common_name=drawn.name)),
+        public_key=drawn.key,
+        not_before=begin,
+        not_after=begin + timedelta(days=drawn.days),
+        crl_shard=drawn.shard,
+    )
+    joined = tbs_octets.write(facts, algorithm=drawn.algorithm)
+    assert joined == tbs.tbs_of(tbs.twin(facts, algorithm=drawn.algorithm))
+
+
+def test_octets_that_no_builder_makes_are_refused_where_they_are_judged_in_full(
+    issuer: x509.Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = replace(facts_of(issuer), public_url="http://another.example")
+    monkeypatch.setattr(lint, "_judged", set())
+    monkeypatch.setattr(lint, "fast_findings", lambda *_, **__: ())
+    other = tbs.twin(replace(facts, serial_number=5), algorithm=SignatureAlgorithm.ECDSA_SHA256)
+    with pytest.raises(LintFailed, match="a builder"):
+        check(other, facts)

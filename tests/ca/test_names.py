@@ -51,6 +51,12 @@ def test_composed_and_decomposed_writing_are_the_same_name(name: str) -> None:
         )
 
 
+def test_a_common_name_that_some_programs_count_as_too_long_is_refused() -> None:
+    names.build(Subject(common_name="ự" * 21))
+    with pytest.raises(SubjectInvalid, match="octets"):
+        names.build(Subject(common_name="ự" * 22))
+
+
 @pytest.mark.parametrize(
     "name", ["", "   ", "a\x00b", "a\u202eb", "a\u200bb", "a\ue000", "a\nb", "a\u2028b", "x" * 65]
 )
