@@ -7,6 +7,7 @@ key store of the process for its tokens. No name of a person and no address of a
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import text
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from api.counters import Door
     from api.wiring import Wiring
-    from hsm.providers import TokenHealth
+    from hsm.token_health import TokenHealth
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 Labels = "Mapping[str, str]"
@@ -46,6 +47,36 @@ _CRL: Final = text(
 ).columns(this_update=UtcDateTime(), next_update=UtcDateTime())
 _OCSP: Final = text("SELECT min(next_update) AS next_update FROM ocsp_answers").columns(
     next_update=UtcDateTime()
+)
+
+
+_TOKEN_FIGURES: Final = (
+    ("antin_token_present", "gauge", "Whether an opened token is there.", "present"),
+    ("antin_token_logged_in", "gauge", "Whether a token is logged in.", "logged_in"),
+    ("antin_token_sessions", "gauge", "Sessions open with a token.", "sessions"),
+    ("antin_token_operations_total", "counter", "Operations of the process.", "operations"),
+    (
+        "antin_token_operation_seconds",
+        "gauge",
+        "What an undisturbed operation takes.",
+        "seconds_per_operation",
+    ),
+    ("antin_token_failures_total", "counter", "Operations that failed.", "failures"),
+    (
+        "antin_token_wrong_signatures_total",
+        "counter",
+        "Signatures that were not of their key; none was used.",
+        "wrong_signatures",
+    ),
+    ("antin_token_reopened_total", "counter", "Times all sessions were renewed.", "reopened"),
+    (
+        "antin_token_failovers_total",
+        "counter",
+        "Signatures in the place of a preferred token.",
+        "failovers",
+    ),
+    ("antin_token_logins_total", "counter", "Logins.", "logins"),
+    ("antin_token_pins_refused_total", "counter", "PINs that the token refused.", "pins_refused"),
 )
 
 
@@ -118,19 +149,26 @@ def _requests(page: Page, doors: list[Door]) -> None:
 
 
 def _tokens(page: Page, tokens: list[TokenHealth]) -> None:
+    """Tell how tokens are; each process has its own sessions, so a sample says whose it is."""
+    process = str(os.getpid())
+
     def each(value: str) -> Iterator[tuple[dict[str, str], float]]:
         for token in tokens:
-            labels = {"serial": token.serial, "label": token.label}
+            labels = {"serial": token.serial, "label": token.label, "process": process}
             yield labels, float(getattr(token, value))
 
-    for name, kind, about, value in (
-        ("antin_token_present", "gauge", "Whether an opened token is there.", "present"),
-        ("antin_token_logged_in", "gauge", "Whether a token is logged in.", "logged_in"),
-        ("antin_token_sessions", "gauge", "Sessions open with a token.", "sessions"),
-        ("antin_token_operations_total", "counter", "Operations of this process.", "operations"),
-        ("antin_token_failures_total", "counter", "Operations that failed.", "failures"),
-    ):
+    for name, kind, about, value in _TOKEN_FIGURES:
         page.family(name, kind, about, each(value))
+    page.family(
+        "antin_token_pin_state",
+        "gauge",
+        "How a token's PIN stands: 1 at good, low, final (one try left), locked and others.",
+        (
+            ({"serial": token.serial, "label": token.label, "state": token.pin_state}, 1)
+            for token in tokens
+            if token.pin_state is not None
+        ),
+    )
 
 
 def _stored(page: Page, session: Session, at: datetime) -> None:

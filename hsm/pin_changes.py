@@ -6,6 +6,7 @@ signatures that come meanwhile wait.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -18,6 +19,8 @@ from hsm.key_uri import KeyURI
 from hsm.providers import KeyStore
 from hsm.secret import Secret
 from hsm.sessions import TokenSessions
+from hsm.token_health import health_of
+from hsm.token_list import PinState
 
 _UNSUITABLE: Final = (p11.PinInvalid, p11.PinLenRange, p11.PinTooWeak)
 _Step = Callable[[Cryptoki, int], int]
@@ -33,7 +36,16 @@ class UnlockWith(StrEnum):
     OpenSC does so with ``user_pin_unblock_style = set_pin_in_unlogged_session``."""
 
 
-def change_pin(store: KeyStore, token_uri: KeyURI, *, old: Secret, new: Secret) -> None:
+@dataclass(frozen=True, slots=True)
+class PinSet:
+    """Which token has a new PIN, and how it stands now: what a register of devices writes down."""
+
+    serial: str
+    pin_state: PinState | None
+    """None when the token was taken out at once."""
+
+
+def change_pin(store: KeyStore, token_uri: KeyURI, *, old: Secret, new: Secret) -> PinSet:
     """Let the holder replace the PIN; keys that are open go on with the new one.
 
     Raises PinIncorrect, PinLocked, or PinUnsuitable for the new PIN.
@@ -47,6 +59,7 @@ def change_pin(store: KeyStore, token_uri: KeyURI, *, old: Secret, new: Secret) 
         lambda native, session: native.set_pin(session, old.reveal(), new.reveal()),
     )
     sessions.login.changed(new)
+    return _now(sessions)
 
 
 def unlock(
@@ -56,7 +69,7 @@ def unlock(
     authority: Secret,
     new: Secret,
     using: UnlockWith = UnlockWith.SO_PIN,
-) -> None:
+) -> PinSet:
     """Set a new PIN with the SO PIN or PUK (*authority*), whatever the old one was.
 
     Raises PinIncorrect or PinLocked for *authority*, PinUnsuitable for the new PIN. Keys that were
@@ -79,6 +92,12 @@ def unlock(
             lambda native, session: native.init_pin(session, new.reveal()),
         )
     sessions.login.changed(None)
+    return _now(sessions)
+
+
+def _now(sessions: TokenSessions) -> PinSet:
+    found = health_of(sessions)
+    return PinSet(found.serial, found.pin_state)
 
 
 def _check(shown: Secret, new: Secret) -> None:

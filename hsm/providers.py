@@ -32,6 +32,7 @@ from hsm.secret import Secret
 from hsm.sessions import PooledSession, TokenSessions, sessions_of
 from hsm.software import KeyFiles
 from hsm.token_choice import choose, names_opened
+from hsm.token_health import TokenHealth, health_of
 from hsm.token_keys import token_key
 
 
@@ -79,27 +80,6 @@ class CanList(Protocol):
     def list_objects(self, token_uri: KeyURI) -> list[TokenObject]:
         """List keys and certificates."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenHealth:
-    """How one opened token is doing."""
-
-    module: Path
-    serial: str
-    label: str
-    present: bool
-    logged_in: bool
-    sessions: int
-    operations: int
-    failures: int
-    wrong_signatures: int
-    reopened: int
-    seconds_per_operation: float
-    last_error: str | None
-    policy: LoginPolicy
-    logins: int
-    pins_refused: int
 
 
 class KeyStore:
@@ -296,7 +276,7 @@ class KeyStore:
         """How each opened token is doing, in order of serial number."""
         with self._lock:
             opened = sorted(self._tokens.items(), key=lambda item: item[0][1])
-        return [_health(sessions) for _, sessions in opened]
+        return [health_of(sessions) for _, sessions in opened]
 
     def close(self) -> None:
         """Forget keys and PINs; tokens that no other store of this process uses are logged out."""
@@ -309,28 +289,3 @@ class KeyStore:
         if os.getpid() == self._pid:
             for sessions in tokens:
                 sessions.detach(self)
-
-
-def _health(sessions: TokenSessions) -> TokenHealth:
-    figures = sessions.figures
-    try:
-        present = any(serial_text(t) == sessions.login.serial for t in sessions.module.tokens())
-    except HsmError:
-        present = False
-    return TokenHealth(
-        module=sessions.module.path,
-        serial=sessions.login.serial,
-        label=sessions.login.label,
-        present=present,
-        logged_in=sessions.login.is_open,
-        sessions=sessions.open_sessions,
-        operations=figures.operations,
-        failures=figures.failures,
-        wrong_signatures=figures.wrong_signatures,
-        reopened=figures.reopened,
-        seconds_per_operation=figures.seconds,
-        last_error=figures.last_error,
-        policy=sessions.login.policy,
-        logins=sessions.login.logins,
-        pins_refused=sessions.login.refusals,
-    )

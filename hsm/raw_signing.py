@@ -87,6 +87,10 @@ class TokenSigner:
         """Note that a signature of this token was not of its key."""
         self._sessions.figures.wrong_signatures += 1
 
+    def count_failover(self) -> None:
+        """Note that this token signed in the place of a preferred one."""
+        self._sessions.figures.failovers += 1
+
 
 @dataclass(slots=True)
 class _Place:
@@ -109,8 +113,6 @@ class CopiesSigner:
     def __init__(self, uri: KeyURI, open_signer: Callable[[KeyURI], TokenSigner]) -> None:
         self._places = [_Place(copy) for copy in uri.copies]
         self._open_signer = open_signer
-        self.changes = 0
-        """How often another token than the preferred one had to sign."""
         self.public_key: TokenPublicKey = self._first_open()
 
     def _first_open(self) -> TokenPublicKey:
@@ -147,7 +149,8 @@ class CopiesSigner:
                 place.rests_until = time.monotonic() + REST_SECONDS
                 errors.append(error)
             else:
-                self.changes += place is not self._places[0]
+                if place is not self._places[0]:
+                    made.made_by.count_failover()
                 return made
         raise errors[0]
 

@@ -71,6 +71,7 @@ class TokenFigures:
     failures: int = 0
     wrong_signatures: int = 0
     reopened: int = 0
+    failovers: int = 0
     last_error: str | None = None
     seconds: float = 0.0
     """What an undisturbed operation takes: a minimum that forgets, rising by a tenth at a time.

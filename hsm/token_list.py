@@ -62,12 +62,14 @@ def _described(module: Module, token: pkcs11.Token) -> TokenDescription:
         manufacturer=token.manufacturer_id,
         model=token.model,
         policy=policy_of(token),
-        pin_state=_pin_state(flags),
+        pin_state=pin_state(token),
         pin_pad=TokenFlag.PROTECTED_AUTHENTICATION_PATH in flags,
     )
 
 
-def _pin_state(flags: TokenFlag) -> PinState:
+def pin_state(token: pkcs11.Token) -> PinState:
+    """Read from a token's flags how its user PIN stands."""
+    flags = TokenFlag(token.flags)
     if TokenFlag.USER_PIN_INITIALIZED not in flags and TokenFlag.LOGIN_REQUIRED in flags:
         return "not-set"
     return next((state for flag, state in _STATES if flag in flags), "good")

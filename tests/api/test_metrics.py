@@ -1,11 +1,16 @@
 """`/metrics`: figures of all processes, in the form that Prometheus reads."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from api.counters import DOORS, Counters, door_of, start_anew
+from hsm.algorithms import KeyAlgorithm, SignatureAlgorithm, sign
+from hsm.providers import KeyStore
+from hsm.softhsm import SoftHSMToken
+from hsm.tokens import generate_key
 from tests.api.office import Office, empty_pdf
 
 LINE = re.compile(r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? -?[0-9.e+-]+')
@@ -44,6 +49,27 @@ def test_the_age_of_what_is_published_is_told(office: Office) -> None:
     assert found['antin_crl_expires_seconds{authority="root"}'] > 0
     assert found["antin_ocsp_expires_seconds"] > 0
     assert found['antin_jobs{state="failed"}'] == 0
+
+
+@pytest.mark.token
+def test_each_token_tells_how_it_is(
+    office: Office, key_store: KeyStore, softhsm_token: SoftHSMToken
+) -> None:
+    uri = generate_key(key_store, softhsm_token.uri, label="k", algorithm=KeyAlgorithm.P_256)
+    sign(key_store.open(uri), SignatureAlgorithm.ECDSA_SHA256, b"data")
+    office.wiring.keys = key_store
+    found = figures(office)
+    (token,) = key_store.health()
+    whose = f'{{serial="{token.serial}",label="{token.label}",process="{os.getpid()}"}}'
+    assert found[f"antin_token_present{whose}"] == 1
+    assert found[f"antin_token_logged_in{whose}"] == 1
+    assert found[f"antin_token_sessions{whose}"] >= 1
+    assert found[f"antin_token_operations_total{whose}"] > 1
+    assert 0 < found[f"antin_token_operation_seconds{whose}"] < 1
+    for none in ("failures", "wrong_signatures", "failovers", "pins_refused"):
+        assert found[f"antin_token_{none}_total{whose}"] == 0
+    state = f'{{serial="{token.serial}",label="{token.label}",state="good"}}'
+    assert found[f"antin_token_pin_state{state}"] == 1
 
 
 def test_what_several_processes_counted_is_added_up_until_the_server_starts_anew(

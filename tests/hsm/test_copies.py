@@ -116,6 +116,8 @@ def test_the_preferred_token_signs_and_the_other_when_it_is_gone(
         check(key)
         check(key)
     assert pair.operations(pair.other) == before + 2
+    by_serial = {health.serial: health.failovers for health in pair.store.health()}
+    assert by_serial == {pair.one.serial: 0, pair.other.serial: 2}
 
     monkeypatch.setattr(raw_signing, "REST_SECONDS", 0.0)
     with monkeypatch.context() as away:

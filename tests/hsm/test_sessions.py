@@ -384,4 +384,5 @@ def test_health_tells_what_is_open(
     assert health.operations >= 2
     assert 0 < health.seconds_per_operation < 1
     assert health.last_error is None
+    assert health.pin_state == "good"
     assert TokenFlag.USER_PIN_LOCKED not in key_store.token(key_uri).login._token().flags

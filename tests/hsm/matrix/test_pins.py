@@ -7,7 +7,7 @@ import pytest
 from hsm.algorithms import KeyAlgorithm, SignatureAlgorithm, sign, verify
 from hsm.errors import PinIncorrect, PinLocked, PinUnsuitable
 from hsm.key_uri import KeyURI
-from hsm.pin_changes import change_pin, unlock
+from hsm.pin_changes import PinSet, change_pin, unlock
 from hsm.providers import KeyStore
 from hsm.secret import Secret
 from hsm.tokens import list_tokens
@@ -52,7 +52,8 @@ def test_wrong_pins_tell_how_many_tries_are_left_and_then_lock(
     assert pin_state(device) == "locked"
     with pytest.raises(PinLocked):
         store.open(uri, pin=device.pin)
-    unlock(store, device.uri, authority=device.authority, new=NEW, using=device.unlock_with)
+    told = unlock(store, device.uri, authority=device.authority, new=NEW, using=device.unlock_with)
+    assert told == PinSet(device.serial, "good")
     assert pin_state(device) == "good"
     signs(store, uri, NEW)
 
@@ -113,8 +114,9 @@ def test_the_holder_changes_the_pin_and_open_keys_go_on(
     with pytest.raises(PinUnsuitable):
         change_pin(store, device.uri, old=device.pin, new=Secret(""))
 
-    change_pin(store, device.uri, old=device.pin, new=NEW)
+    told = change_pin(store, device.uri, old=device.pin, new=NEW)
 
+    assert told == PinSet(device.serial, "good")
     sign(key, ALGORITHM, b"still open")
     with device.store() as other, pytest.raises(PinIncorrect):
         other.open(uri, pin=device.pin)
