@@ -16,7 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from ca import der
+from ca import der, dsa_keys
 from ca.certificate_fields import CanonicalName, canonical_name, read_fields
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class ParsedCertificate:
     """A certificate with its names, key and extensions taken apart."""
 
     der: bytes
+    to_be_signed: bytes
+    """The TBSCertificate as it stands in `der`."""
     certificate: x509.Certificate
     serial_number: int
     fingerprint: bytes
@@ -117,17 +119,19 @@ def parse(data: bytes) -> ParsedCertificate:
     if len(data) > MAX_CERTIFICATE_BYTES:
         raise CertificateUnreadable("too large")
     try:
-        fields = read_fields(der.signed_parts(data)[0].encoded)
+        to_be_signed = der.signed_parts(data)[0].encoded
+        fields = read_fields(to_be_signed)
         certificate = _load(data, quietly=fields.serial_number <= 0)
         extensions = {found.oid: found for found in certificate.extensions}
         return ParsedCertificate(
             der=data,
+            to_be_signed=to_be_signed,
             certificate=certificate,
             serial_number=fields.serial_number,
             fingerprint=hashlib.sha256(data).digest(),
             subject=canonical_name(fields.subject),
             issuer=canonical_name(fields.issuer),
-            public_key=(key := _public_key(certificate)),
+            public_key=(key := _public_key(certificate, to_be_signed)),
             key_bytes=_key_bytes(key),
             extensions=extensions,
         )
@@ -138,13 +142,24 @@ def parse(data: bytes) -> ParsedCertificate:
 def _load(data: bytes, *, quietly: bool) -> x509.Certificate:
     """Load a certificate; the warning about an odd serial number is not for our log."""
     if not quietly:
-        return x509.load_der_x509_certificate(data)
+        return _load_any(data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        return _load_any(data)
+
+
+def _load_any(data: bytes) -> x509.Certificate:
+    try:
         return x509.load_der_x509_certificate(data)
+    except ValueError:
+        return x509.load_der_x509_certificate(dsa_keys.readable(data))
 
 
-def _public_key(certificate: x509.Certificate) -> CertificatePublicKeyTypes | None:
+def _public_key(
+    certificate: x509.Certificate, to_be_signed: bytes
+) -> CertificatePublicKeyTypes | None:
+    if certificate.tbs_certificate_bytes != to_be_signed:
+        return None  # a DSA key that leaves out its parameters; its issuer may complete it
     try:
         return certificate.public_key()
     except UNREADABLE:

@@ -150,7 +150,7 @@ class PathBuilder:
             return known
         self._effort.spend_check()
         try:
-            signed = signature_checks.of_certificate(child.certificate)
+            signed = signature_checks.of_certificate(child.certificate, child.to_be_signed)
         except ValueError:
             holds = False
         else:

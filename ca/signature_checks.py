@@ -32,11 +32,14 @@ class SignedBytes:
         return self.hash.name if self.hash is not None else None
 
 
-def of_certificate(certificate: x509.Certificate) -> SignedBytes:
-    """Take the signed bytes of a certificate; ValueError for an algorithm that is not known."""
+def of_certificate(certificate: x509.Certificate, to_be_signed: bytes | None = None) -> SignedBytes:
+    """Take the signed bytes of a certificate; ValueError for an algorithm that is not known.
+
+    `to_be_signed` where they are known and need not be what the parser was given.
+    """
     try:
         return SignedBytes(
-            certificate.tbs_certificate_bytes,
+            to_be_signed or certificate.tbs_certificate_bytes,
             certificate.signature,
             certificate.signature_hash_algorithm,
             _padding(certificate.signature_algorithm_parameters),

@@ -31,9 +31,10 @@ from ca.revocation import NOT_CHECKED, EmbeddedSource, RevocationFact, Revocatio
 from ca.revocation_checks import RevocationChecker, load_crl_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from ca.anchor_terms import AnchorTerms
     from ca.revocation import RevocationSource
 
 __all__ = [
@@ -53,7 +54,11 @@ _PARSED: Final = 1024
 
 
 _MENDABLE: Final = frozenset(
-    {SubIndication.OUT_OF_BOUNDS_NO_POE, SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE}
+    {
+        SubIndication.OUT_OF_BOUNDS_NO_POE,
+        SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE,
+        SubIndication.NO_CERTIFICATE_CHAIN_FOUND_NO_POE,
+    }
 )
 """What a proof of existence may heal; with it, the status is still worth knowing."""
 
@@ -118,10 +123,12 @@ class PathValidator:
         *,
         intermediates: Iterable[bytes] = (),
         policy: PathPolicy | None = None,
+        terms: Mapping[bytes, AnchorTerms] | None = None,
     ) -> None:
         """Take DER anchors, the revocation sources in the order of asking, and known CAs.
 
-        Anchors that cannot be read are left out: `ca.trust` refuses them when they are added.
+        `terms` say of anchors, by SHA-256 of their DER, when and for what they are trusted; those
+        that are not named there are trusted always. Anchors that cannot be read are left out: `ca.trust` refuses them when they are added.
         """
         self._parse = lru_cache(_PARSED)(parse)
         self._load_crl = load_crl_cache()
@@ -131,6 +138,7 @@ class PathValidator:
         self._intermediates = tuple(self._parsed(intermediates))
         self._sources = tuple(sources)
         self._policy = policy or PathPolicy()
+        self._terms = dict(terms or {})
 
     def validate(
         self,
@@ -168,7 +176,8 @@ class PathValidator:
             target = self._parse(certificate)
         except CertificateUnreadable:
             return _unknown((), "certificate_unreadable")
-        work = _Validation(self, target, PathInputs(at, purpose, self._policy.algorithms))
+        inputs = PathInputs(at, purpose, self._policy.algorithms, terms=self._terms)
+        work = _Validation(self, target, inputs)
         return work.run(tuple(self._parsed(others[:MAX_OTHERS])), tuple(sources))
 
     def _in_order(self, embedded: EmbeddedSource) -> tuple[RevocationSource, ...]:
@@ -202,7 +211,10 @@ class _Validation:
         validator = self._validator
         try:
             known = (*validator._intermediates, *others)  # noqa: SLF001 -- as above
-            pool = CertificatePool(completed(known, validator._anchors, self._effort))  # noqa: SLF001 -- as above
+            # the target last, to come out completed, too
+            known = completed((*known, self._target), validator._anchors, self._effort)  # noqa: SLF001 -- as above
+            self._target = known[-1]
+            pool = CertificatePool(known[:-1])
         except EffortExceeded:
             return self._verdict(None, exceeded=True)
         builder = PathBuilder(validator._anchor_pool, pool, self._effort, validator._checked)  # noqa: SLF001 -- as above
@@ -235,7 +247,7 @@ class _Validation:
         sound = all(finding.sub_indication in _MENDABLE for finding in found)
         if sound and self._policy.revocation is not RevocationRule.OFF and len(path) > 1:
             fact, revoked = self._revocation(path, checker)
-            found.extend(revoked)
+            found = [*_known_good(found, path[-1], fact, checker.sources), *revoked]
             if self._silent_for_good(path, fact):
                 said = (*said, "revocation_not_offered")
         found.sort(key=rank)
@@ -276,6 +288,9 @@ class _Validation:
         required = rule is RevocationRule.REQUIRED or (
             rule is RevocationRule.WHERE_OFFERED and not _unanswerable(fact, link)
         )
+        if required and fact.signer_expired:
+            word = SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE
+            return Finding("revocation_signer_expired", word)
         if required and fact.status in _UNKNOWN:
             code = "revocation_status_unknown" if last else "ca_revocation_status_unknown"
             return Finding(code, SubIndication.TRY_LATER)
@@ -301,6 +316,32 @@ class _Validation:
             revocation=best.revocation,
             messages=messages,
         )
+
+
+def _known_good(
+    found: list[Finding],
+    link: ParsedCertificate,
+    fact: RevocationFact,
+    sources: Sequence[RevocationSource],
+) -> list[Finding]:
+    """Say of a certificate that is out of its time where it is known not to be revoked.
+
+    CAs forget expired certificates: what was published after the end says nothing, except by a
+    source that remembers, as our own registry does.
+    """
+    lasting = {source.name for source in sources if source.authoritative}
+    of_its_time = (
+        fact.this_update is None
+        or fact.this_update <= link.certificate.not_valid_after_utc
+        or fact.source in lasting
+    )
+    if fact.status is not RevocationStatus.GOOD or not of_its_time:
+        return found
+    own = {"certificate_expired", "certificate_not_yet_valid"}
+    return [
+        Finding(one.code, SubIndication.OUT_OF_BOUNDS_NOT_REVOKED) if one.code in own else one
+        for one in found
+    ]
 
 
 def _unanswerable(fact: RevocationFact, link: ParsedCertificate) -> bool:
