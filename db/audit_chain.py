@@ -57,18 +57,11 @@ class EntryContent:
 
     def append_json(self) -> str:
         """Return what the database's `audit_append` takes for one entry."""
-        return _ENCODE(
-            {
-                "id": str(self.id),
-                "at": utc_text(self.at),
-                "actor": self.actor,
-                "action": self.action,
-                "object_type": self.object_type,
-                "object_id": self.object_id,
-                "before": self.before,
-                "after": self.after,
-                "content_digest": self.digest().hex(),
-            }
+        return (
+            f'{{"id":"{self.id}","at":"{utc_text(self.at)}","actor":{_escaped(self.actor)}'
+            f',"action":{_escaped(self.action)},"object_type":{_escaped(self.object_type)}'
+            f',"object_id":{_escaped(self.object_id)},"before":{_escaped(self.before)}'
+            f',"after":{_escaped(self.after)},"content_digest":"{self.digest().hex()}"}}'
         )
 
 
@@ -80,3 +73,7 @@ def link_digest(*, previous: bytes, chain: int, sequence: int, content_digest: b
 
 def _quoted(text: str) -> str:
     return _QUOTE(text)
+
+
+def _escaped(text: str | None) -> str:
+    return "null" if text is None else _ENCODE(text)

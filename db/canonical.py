@@ -4,6 +4,7 @@ JSON with sorted keys, no spaces and UTF-8 letters, in the manner of RFC 8785. V
 not know are written as text: times as RFC 3339 in UTC, UUIDs in their usual form, bytes as hex.
 """
 
+import functools
 import json
 import math
 import uuid
@@ -51,7 +52,7 @@ def plain(value: object) -> Json:
 
 def clean_text(text: str) -> str:
     """Replace what neither UTF-8 nor PostgreSQL can store."""
-    if text.isascii() and "\0" not in text:
+    if "\0" not in text and (text.isascii() or _is_utf8(text)):
         return text
     return (
         text.encode("utf-16-le", "surrogatepass")
@@ -62,7 +63,21 @@ def clean_text(text: str) -> str:
 
 def utc_text(moment: datetime) -> str:
     """Return an aware time as RFC 3339 in UTC with microseconds."""
-    return require_aware(moment).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return _utc_text(require_aware(moment))
+
+
+@functools.lru_cache(maxsize=16)
+def _utc_text(moment: datetime) -> str:
+    """Write a time in UTC; what is done together has one time."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _finite(value: float | None) -> Json:
