@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
+from ca.signature_demands import SignatureDemands
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -57,6 +59,8 @@ class LegacyAnchor:
     until: datetime
     source: str = ""
     """Who decided so, for whoever reads the policy later."""
+    documents: bool = False
+    """Whether that is so for the digests of documents, too, and not for certificates only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class AlgorithmPolicy:
     dsa_bits: int = DSA_BITS
     legacy_anchors: frozenset[bytes] = frozenset()
     dated_anchors: tuple[LegacyAnchor, ...] = ()
+    demands: SignatureDemands = field(default_factory=SignatureDemands)
 
     def is_legacy(self, anchor: bytes, *, at: datetime) -> bool:
         """Say whether SHA-1 is let through below the anchor of this fingerprint at that time."""
@@ -79,11 +84,23 @@ class AlgorithmPolicy:
             one.fingerprint == anchor and one.since <= at <= one.until for one in self.dated_anchors
         )
 
+    def hash_known(self, name: str | None) -> bool:
+        """Say whether a hash was ever good enough; None: a signature without one of its own."""
+        return name is None or name in self.hashes
+
     def hash_allowed(self, name: str | None, *, at: datetime) -> bool:
         """Say whether a signature with this hash counts at that time; None: no hash of its own."""
         if name is None:
             return True
         return name in self.hashes and _holds(self.hashes[name], at)
+
+    def key_known(self, key: CertificatePublicKeyTypes | None) -> bool:
+        """Say whether such a key was ever good enough; an unknown kind may have been."""
+        if isinstance(key, rsa.RSAPublicKey):
+            return any(key.key_size >= bits for bits, _ in self.rsa_bits)
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            return key.curve.key_size >= EC_BITS
+        return not isinstance(key, dsa.DSAPublicKey) or key.key_size >= self.dsa_bits
 
     def key_allowed(self, key: CertificatePublicKeyTypes | None, *, at: datetime) -> bool:
         """Say whether signatures by this key count at that time."""

@@ -5,19 +5,31 @@ sha256_fingerprint = "..."            # of the anchor's DER, hexadecimal, colons
 since = 2010-03-10T00:00:00+07:00
 until = 2030-03-05T23:59:59+07:00
 source = "number and date of the decision"
+documents = false                     # true: documents may be digested with SHA-1 there, too
 
 [hashes]                              # replaces single rows of the built-in table
 sha224 = 2024-12-31T23:59:59+07:00    # the last moment; true: without end, false: never
+
+[signatures]                          # what a signature must have, see ca/signature_demands.py
+required = ["signing_certificate"]
+known_policies_only = false           # true: a signature policy not listed here is no ground
+
+[[signature_policy]]
+identifier = "1.2.3.4"
+digests = ["..."]                     # hexadecimal, as signatures state them
+source = "where the policy is published"
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from ca.algorithm_policy import HASHES, AlgorithmPolicy, LegacyAnchor
 from ca.errors import PolicyUnreadable
+from ca.signature_demands import ATTRIBUTES, KnownSignaturePolicy, SignatureDemands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +37,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 256 * 1024
 _FINGERPRINT_BYTES: Final = 32
-_KNOWN: Final = frozenset({"legacy_anchor", "hashes"})
+_KNOWN: Final = frozenset({"legacy_anchor", "hashes", "signatures", "signature_policy"})
+_IDENTIFIER: Final = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 
 
 def load_policy(file: Path) -> AlgorithmPolicy:
@@ -63,8 +76,36 @@ def read_policy(text: str) -> AlgorithmPolicy:
     if not isinstance(anchors, list) or not isinstance(hashes, dict):
         raise PolicyUnreadable("legacy_anchor is a list of tables and hashes a table")
     return AlgorithmPolicy(
-        hashes=_hashes(hashes), dated_anchors=tuple(_anchor(one) for one in anchors)
+        hashes=_hashes(hashes),
+        dated_anchors=tuple(_anchor(one) for one in anchors),
+        demands=_demands(found.get("signatures", {}), found.get("signature_policy", [])),
     )
+
+
+def _demands(signatures: object, policies: object) -> SignatureDemands:
+    if not isinstance(signatures, dict) or not isinstance(policies, list):
+        raise PolicyUnreadable("signatures is a table and signature_policy a list of tables")
+    required = signatures.get("required", [])
+    if not isinstance(required, list) or set(required) - set(ATTRIBUTES):
+        raise PolicyUnreadable(f"signatures.required: of {', '.join(ATTRIBUTES)}")
+    return SignatureDemands(
+        tuple(required),
+        tuple(_signature_policy(one) for one in policies),
+        signatures.get("known_policies_only") is True,
+    )
+
+
+def _signature_policy(row: object) -> KnownSignaturePolicy:
+    if not isinstance(row, dict) or not isinstance(row.get("digests"), list):
+        raise PolicyUnreadable("signature_policy: identifier and a list of digests are expected")
+    identifier = str(row.get("identifier", ""))
+    if not _IDENTIFIER.fullmatch(identifier):
+        raise PolicyUnreadable("signature_policy.identifier: numbers with dots are expected")
+    try:
+        digests = tuple(bytes.fromhex(str(one)).hex() for one in row["digests"])
+    except ValueError as error:
+        raise PolicyUnreadable("signature_policy.digests: hexadecimal digits") from error
+    return KnownSignaturePolicy(identifier, digests, str(row.get("source", "")))
 
 
 def _hashes(rows: Mapping[str, object]) -> Mapping[str, datetime | None]:
@@ -91,7 +132,8 @@ def _anchor(row: object) -> LegacyAnchor:
     since, until = (_moment(row.get(key), key) for key in ("since", "until"))
     if since > until:
         raise PolicyUnreadable("since lies after until")
-    return LegacyAnchor(fingerprint, since, until, str(row.get("source", "")))
+    source, documents = str(row.get("source", "")), row.get("documents") is True
+    return LegacyAnchor(fingerprint, since, until, source, documents)
 
 
 def _moment(value: object, where: str) -> datetime:

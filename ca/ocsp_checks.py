@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -35,11 +36,17 @@ def status(
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             return None
         singles = [single for single in response.responses if _is_about(single, query)]
-        if not singles or not _is_authentic(response, query, algorithms, legacy=legacy):
+        signer = _authentic_signer(response, query, algorithms, legacy=legacy) if singles else None
+        if signer is None:
             return None
-        return _fact(max(singles, key=lambda single: single.this_update_utc), query, source)
+        fact = _fact(max(singles, key=lambda single: single.this_update_utc), query, source)
     except UNREADABLE:
         return None
+    good = fact is not None and fact.status is RevocationStatus.GOOD
+    if fact is not None and good and signer.certificate.not_valid_after_utc < query.at:
+        # Only the answer itself says that it was made before; nothing proves it.
+        return replace(fact, status=RevocationStatus.UNKNOWN, signer_expired=True)
+    return fact
 
 
 def next_update(data: bytes) -> tuple[bool, datetime | None]:
@@ -62,20 +69,25 @@ def _is_about(single: ocsp.OCSPSingleResponse, query: RevocationQuery) -> bool:
     return hashes == (single.issuer_name_hash, single.issuer_key_hash)
 
 
-def _is_authentic(
+def _authentic_signer(
     response: ocsp.OCSPResponse,
     query: RevocationQuery,
     algorithms: AlgorithmPolicy,
     *,
     legacy: bool,
-) -> bool:
+) -> ParsedCertificate | None:
+    """Find who signed the answer and may; None when nobody did."""
     signed = signature_checks.of_ocsp_response(response)
     name = signed.hash_name
     if not algorithms.hash_allowed(name, at=query.at) and not (legacy and name == "sha1"):
-        return False
-    return any(
-        signature_checks.is_signed_by(signed, signer.public_key)
-        for signer in _signers(response, query)
+        return None
+    return next(
+        (
+            signer
+            for signer in _signers(response, query)
+            if signature_checks.is_signed_by(signed, signer.public_key)
+        ),
+        None,
     )
 
 

@@ -19,10 +19,11 @@ from ca.parsed_certificates import UNREADABLE
 from ca.policy_graph import PolicyInputs, policies_hold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     from ca.algorithm_policy import AlgorithmPolicy
+    from ca.anchor_terms import AnchorTerms
     from ca.parsed_certificates import ParsedCertificate
     from ca.path_building import Path
 
@@ -35,8 +36,12 @@ class SubIndication(StrEnum):
     NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
     CERTIFICATE_CHAIN_GENERAL_FAILURE = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
     CHAIN_CONSTRAINTS_FAILURE = "CHAIN_CONSTRAINTS_FAILURE"
+    CRYPTO_CONSTRAINTS_FAILURE = "CRYPTO_CONSTRAINTS_FAILURE"
+    NO_CERTIFICATE_CHAIN_FOUND_NO_POE = "NO_CERTIFICATE_CHAIN_FOUND_NO_POE"
     CRYPTO_CONSTRAINTS_FAILURE_NO_POE = "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
     OUT_OF_BOUNDS_NO_POE = "OUT_OF_BOUNDS_NO_POE"
+    OUT_OF_BOUNDS_NOT_REVOKED = "OUT_OF_BOUNDS_NOT_REVOKED"
+    REVOCATION_OUT_OF_BOUNDS_NO_POE = "REVOCATION_OUT_OF_BOUNDS_NO_POE"
     REVOKED_NO_POE = "REVOKED_NO_POE"
     REVOKED_CA_NO_POE = "REVOKED_CA_NO_POE"
     TRY_LATER = "TRY_LATER"
@@ -58,6 +63,8 @@ class PathInputs:
     purpose: Purpose
     algorithms: AlgorithmPolicy
     policies: PolicyInputs = field(default_factory=PolicyInputs)
+    terms: Mapping[bytes, AnchorTerms] = field(default_factory=dict)
+    """By fingerprint: anchors that are not trusted always, or not for everything."""
 
 
 _UNDERSTOOD: Final = frozenset(
@@ -93,7 +100,11 @@ _OTHER_TRADES: Final = frozenset(
 def findings(path: Path, inputs: PathInputs) -> list[Finding]:
     """List what is wrong with a path given from the anchor down; nothing means it holds."""
     try:
-        found = [*_walk(path, inputs), *_purpose(path[-1], inputs.purpose)]
+        found = [
+            *_anchor(path[0], inputs),
+            *_walk(path, inputs),
+            *_purpose(path[-1], inputs.purpose),
+        ]
         if len(path) > 1 and not policies_hold(path[1:], inputs.policies):
             found.append(_constraint("policy_not_accepted"))
     except UNREADABLE:
@@ -105,10 +116,14 @@ _RANK: Final = (
     SubIndication.NO_CERTIFICATE_CHAIN_FOUND,
     SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE,
     SubIndication.CHAIN_CONSTRAINTS_FAILURE,
+    SubIndication.CRYPTO_CONSTRAINTS_FAILURE,
+    SubIndication.NO_CERTIFICATE_CHAIN_FOUND_NO_POE,
     SubIndication.REVOKED_CA_NO_POE,
     SubIndication.REVOKED_NO_POE,
     SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE,
     SubIndication.OUT_OF_BOUNDS_NO_POE,
+    SubIndication.OUT_OF_BOUNDS_NOT_REVOKED,
+    SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE,
     SubIndication.TRY_LATER,
 )
 
@@ -130,6 +145,18 @@ def warnings(path: Path, inputs: PathInputs) -> list[str]:
     if inputs.purpose == "timestamping" and usage is not None and not usage.critical:
         found.append("timestamping_usage_not_critical")
     return found
+
+
+def _anchor(anchor: ParsedCertificate, inputs: PathInputs) -> Iterator[Finding]:
+    """Say whether the anchor is trusted for that purpose at that time."""
+    terms = inputs.terms.get(anchor.fingerprint)
+    if terms is None:
+        return
+    periods = terms.of(inputs.purpose)
+    if not periods:
+        yield Finding("anchor_not_for_purpose", SubIndication.NO_CERTIFICATE_CHAIN_FOUND)
+    elif not any(period.includes(inputs.at) for period in periods):
+        yield Finding("anchor_trusted_then", SubIndication.NO_CERTIFICATE_CHAIN_FOUND_NO_POE)
 
 
 def _walk(path: Path, inputs: PathInputs) -> Iterator[Finding]:
@@ -166,7 +193,13 @@ def _basics(
     name = _hash_name(link)
     allowed = inputs.algorithms.hash_allowed(name, at=inputs.at) or (legacy and name == "sha1")
     if not allowed or not inputs.algorithms.key_allowed(link.public_key, at=inputs.at):
-        yield Finding("algorithm_too_weak", SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
+        once = inputs.algorithms.hash_known(name) and inputs.algorithms.key_known(link.public_key)
+        word = (
+            SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE
+            if once
+            else SubIndication.CRYPTO_CONSTRAINTS_FAILURE
+        )
+        yield Finding("algorithm_too_weak", word)
     for extension in link.extensions.values():
         if extension.critical and extension.oid not in _UNDERSTOOD:
             yield _constraint("critical_extension_unknown")

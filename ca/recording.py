@@ -13,7 +13,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
 
 from ca.algorithm_policy import AlgorithmPolicy, LegacyAnchor
+from ca.anchor_terms import AnchorTerms
 from ca.revocation import RevocationEvidence, RevocationFact, RevocationQuery, RevocationStatus
+from ca.signature_demands import KnownSignaturePolicy, SignatureDemands
 from ca.validation import PathPolicy, PathValidator, PathVerdict, RevocationRule
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class Recording:
     anchors: tuple[bytes, ...]
     intermediates: tuple[bytes, ...]
     policy: PathPolicy
+    terms: Mapping[bytes, AnchorTerms] = field(default_factory=dict)
     sources: list[tuple[str, bool]] = field(default_factory=list)
     said: dict[_Key, list[Said]] = field(default_factory=dict)
     blobs: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -53,7 +56,11 @@ class Recording:
         self.sources = [(source.name, source.authoritative) for source in sources]
         listening = [_Listening(source, self) for source in sources]
         return PathValidator(
-            self.anchors, listening, intermediates=self.intermediates, policy=self.policy
+            self.anchors,
+            listening,
+            intermediates=self.intermediates,
+            policy=self.policy,
+            terms=self.terms,
         )
 
     def keep_judged(
@@ -71,7 +78,11 @@ class Recording:
         """Make the validator whose sources say what they said then."""
         sources = [_Recorded(name, authoritative, self) for name, authoritative in self.sources]
         return PathValidator(
-            self.anchors, sources, intermediates=self.intermediates, policy=self.policy
+            self.anchors,
+            sources,
+            intermediates=self.intermediates,
+            policy=self.policy,
+            terms=self.terms,
         )
 
     def manifest(self) -> dict[str, object]:
@@ -91,6 +102,7 @@ class Recording:
             "anchors": [self.keep("certificate", one) for one in self.anchors],
             "intermediates": [self.keep("certificate", one) for one in self.intermediates],
             "policy": _policy_json(self.policy),
+            "terms": {mark.hex(): terms.to_json() for mark, terms in self.terms.items()},
             "sources": [list(pair) for pair in self.sources],
             "answers": answers,
         }
@@ -125,6 +137,10 @@ class Recording:
             anchors=bytes_of(manifest["anchors"]),
             intermediates=bytes_of(manifest["intermediates"]),
             policy=_policy_of(cast("Mapping[str, object]", manifest["policy"])),
+            terms={
+                bytes.fromhex(mark): AnchorTerms.from_json(terms)
+                for mark, terms in _mapping(manifest.get("terms", {})).items()
+            },
             blobs=dict(blobs),
         )
         made.sources = [
@@ -198,14 +214,26 @@ def _policy_json(policy: PathPolicy) -> dict[str, object]:
         "dsa_bits": tables.dsa_bits,
         "legacy_anchors": sorted(one.hex() for one in tables.legacy_anchors),
         "dated_anchors": [
-            [one.fingerprint.hex(), one.since.isoformat(), one.until.isoformat(), one.source]
+            [
+                one.fingerprint.hex(),
+                one.since.isoformat(),
+                one.until.isoformat(),
+                one.source,
+                one.documents,
+            ]
             for one in tables.dated_anchors
         ],
+        "required": list(tables.demands.required),
+        "signature_policies": [
+            [one.identifier, list(one.digests), one.source] for one in tables.demands.policies
+        ],
+        "known_policies_only": tables.demands.known_policies_only,
     }
 
 
 def _policy_of(told: Mapping[str, object]) -> PathPolicy:
-    dated = cast("Iterable[list[str]]", told["dated_anchors"])
+    dated = cast("Iterable[list[object]]", told["dated_anchors"])
+    named = cast("Iterable[tuple[str, list[str], str]]", told.get("signature_policies", []))
     sizes = cast("Iterable[list[object]]", told["rsa_bits"])
     algorithms = AlgorithmPolicy(
         hashes={k: _time(v) for k, v in cast("Mapping[str, object]", told["hashes"]).items()},
@@ -216,15 +244,28 @@ def _policy_of(told: Mapping[str, object]) -> PathPolicy:
         ),
         dated_anchors=tuple(
             LegacyAnchor(
-                bytes.fromhex(mark),
-                datetime.fromisoformat(since),
-                datetime.fromisoformat(until),
-                source,
+                bytes.fromhex(str(mark)),
+                datetime.fromisoformat(str(since)),
+                datetime.fromisoformat(str(until)),
+                str(source),
+                bool(more and more[0]),
             )
-            for mark, since, until, source in dated
+            for mark, since, until, source, *more in dated
+        ),
+        demands=SignatureDemands(
+            tuple(cast("Iterable[str]", told.get("required", []))),
+            tuple(
+                KnownSignaturePolicy(identifier, tuple(digests), source)
+                for identifier, digests, source in named
+            ),
+            known_policies_only=bool(told.get("known_policies_only", False)),
         ),
     )
     return PathPolicy(algorithms=algorithms, revocation=RevocationRule(str(told["revocation"])))
+
+
+def _mapping(told: object) -> Mapping[str, Mapping[str, object]]:
+    return cast("Mapping[str, Mapping[str, object]]", told)
 
 
 def _text(value: datetime | None) -> str | None:

@@ -41,6 +41,8 @@ class RevocationFact:
     next_update: datetime | None = None
     revoked_at: datetime | None = None
     reason: str | None = None
+    signer_expired: bool = False
+    """The answer may be as old as it says, but its signer's certificate has expired since."""
 
     def stands_against(self, at: datetime) -> bool:
         """Say whether the certificate was revoked or suspended at that time."""

@@ -59,6 +59,7 @@ class RevocationChecker:
     def _ask(
         self, certificate: ParsedCertificate, issuer: ParsedCertificate, anchor: ParsedCertificate
     ) -> RevocationFact:
+        late: RevocationFact | None = None
         for source in self.sources:
             query = RevocationQuery(certificate, issuer, self.inputs.at, self.effort.seconds_left)
             for said in source.look_up(query):
@@ -66,9 +67,10 @@ class RevocationChecker:
                 if isinstance(said, RevocationFact):
                     return said
                 fact = self._settle(query, said, source.name, anchor)
-                if fact is not None:
+                if fact is not None and not fact.signer_expired:
                     return fact
-        return RevocationFact(RevocationStatus.UNKNOWN)
+                late = late or fact
+        return late or RevocationFact(RevocationStatus.UNKNOWN)
 
     def _settle(
         self,

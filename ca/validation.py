@@ -128,7 +128,8 @@ class PathValidator:
         """Take DER anchors, the revocation sources in the order of asking, and known CAs.
 
         `terms` say of anchors, by SHA-256 of their DER, when and for what they are trusted; those
-        that are not named there are trusted always. Anchors that cannot be read are left out: `ca.trust` refuses them when they are added.
+        that are not named there are trusted always. Anchors that cannot be read are left out:
+        `ca.trust` refuses them when they are added.
         """
         self._parse = lru_cache(_PARSED)(parse)
         self._load_crl = load_crl_cache()
@@ -139,6 +140,11 @@ class PathValidator:
         self._sources = tuple(sources)
         self._policy = policy or PathPolicy()
         self._terms = dict(terms or {})
+
+    @property
+    def policy(self) -> PathPolicy:
+        """What it judges by."""
+        return self._policy
 
     def validate(
         self,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Final
 
 from pdf.report import JSON, Indication, worst
+from pdf.rules import DEFAULT_RULES, Rules
 from pdf.validator import CertificateValidator
 from pdf.verify import verify
 from signing.edxml import Attachment, EdxmlUnreadable, ExchangeDocument, read_edxml
@@ -64,6 +65,7 @@ def edoc_report(
     at: datetime,
     checked_at: datetime,
     validator: CertificateValidator,
+    rules: Rules = DEFAULT_RULES,
 ) -> dict[str, JSON]:
     """Judge a message; what it holds is in the report, never an exception."""
     size = source.seek(0, 2)
@@ -78,7 +80,9 @@ def edoc_report(
     except EdxmlUnreadable as error:
         document, problems = ExchangeDocument(), [error.code]
     try:
-        attachments = [_judged(one, at, checked_at, validator) for one in document.attachments]
+        attachments = [
+            _judged(one, at, checked_at, validator, rules) for one in document.attachments
+        ]
     finally:
         document.close()
     indications = [Indication(str(one["indication"])) for one in attachments]
@@ -141,12 +145,23 @@ def _completeness(document: ExchangeDocument) -> list[str]:
 
 
 def _judged(
-    one: Attachment, at: datetime, checked_at: datetime, validator: CertificateValidator
+    one: Attachment,
+    at: datetime,
+    checked_at: datetime,
+    validator: CertificateValidator,
+    rules: Rules,
 ) -> dict[str, JSON]:
     report: dict[str, JSON] | None = None
     indication, accept = Indication.NOT_A_PDF, False
     if one.file is not None:
-        judged = verify(one.file, name=one.name, at=at, checked_at=checked_at, validator=validator)
+        judged = verify(
+            one.file,
+            name=one.name,
+            at=at,
+            checked_at=checked_at,
+            validator=validator,
+            rules=rules,
+        )
         report, indication, accept = judged.to_dict(), judged.indication, judged.accept
     return {
         "content_id": one.content_id,

@@ -19,6 +19,7 @@ from pdf import verify as pdf_verify
 from pdf.report import JSON, DocumentReport
 from signing.judging import Question
 from signing.models import Verification
+from signing.rules import rules_for
 
 __all__ = ["Question", "add_sender", "add_signers", "keep", "verify", "with_signers"]
 
@@ -41,6 +42,7 @@ def verify(
         checked_at=question.checked_at,
         validator=validator,
         password=question.password,
+        rules=rules_for(validator),
     )
     if sessions is None:
         return report
