@@ -57,6 +57,7 @@ class Device(ABC):
     makes: ClassVar[tuple[KeyAlgorithm, ...]] = (
         KeyAlgorithm.RSA_2048,
         KeyAlgorithm.RSA_3072,
+        KeyAlgorithm.RSA_4096,
         KeyAlgorithm.P_256,
         KeyAlgorithm.P_384,
     )
@@ -316,7 +317,7 @@ class CountingToken(Device):
 
     kind = "opencryptoki"
     key_kinds = (KeyAlgorithm.RSA_2048,)
-    makes = (KeyAlgorithm.RSA_2048, KeyAlgorithm.RSA_3072)
+    makes = (KeyAlgorithm.RSA_2048, KeyAlgorithm.RSA_3072, KeyAlgorithm.RSA_4096)
     locks_after = 3
     goes_on_alone = True
 
