@@ -48,6 +48,7 @@ from pdf.timestamps import HttpTimestampSource, TimestampSource
 from signing.at_once import AtOnce
 from signing.desk import Desk
 from signing.documents import DocumentStore
+from signing.extending import IsolatedExtend
 from signing.isolation import Isolation
 from signing.preparing import IsolatedPrepare
 from signing.reading import IsolatedReading
@@ -136,6 +137,7 @@ class Wiring:
             evidence=_LateEvidence(self),
             prepare=IsolatedPrepare(self.isolation),
             remote=self.remote,
+            extend=IsolatedExtend(self.isolation),
             reading=IsolatedReading(self.isolation),
         )
         self.at_once = AtOnce(self.desk, self.direct)

@@ -7,10 +7,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from hsm.later_keys import LaterKeys, no_providers
 from hsm.providers import KeyStore
 from pdf.evidence import EvidenceSource
+from pdf.extend import extend
 from pdf.prepare import prepare
 from pdf.timestamps import TimestampSource
 from signing.batch_folder import BatchFolders
 from signing.documents import DocumentStore
+from signing.extending import Extend
 from signing.policy import SigningPolicy
 from signing.preparing import Prepare
 from signing.reading import DirectReading, Reading
@@ -28,6 +30,7 @@ class Desk:
     policy: SigningPolicy = field(default_factory=SigningPolicy)
     remote: LaterKeys = field(default_factory=no_providers)
     prepare: Prepare = prepare
+    extend: Extend = extend
     reading: Reading = field(default_factory=DirectReading)
 
     @property

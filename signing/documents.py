@@ -1,6 +1,7 @@
 """Where documents wait between preparing and signing, and for a while afterwards.
 
-A directory of files named by request id; processes on several machines share it as a mount. Not an
+A directory of files named by request id (of extensions that have an Idempotency-Key: by the id that
+the key reserved); processes on several machines share it as a mount. Not an
 archive: files are removed after the retention time.
 """
 

@@ -5,7 +5,6 @@ from typing import BinaryIO
 
 from db import audit
 from pdf.extend import Extended, ExtensionOptions
-from pdf.extend import extend as extend_document
 from pdf.options import Level
 from signing.desk import Desk
 from signing.documents import sha256_of
@@ -24,7 +23,7 @@ def extend(
     """Write the first document to the second with its signatures raised to a level.
 
     A document that was signed here is recognised by its hash, and the proof of the new version is
-    recorded in its place. Raises the errors of `pdf.extend`.
+    recorded in its place. Raises the errors of `pdf.extend`, WorkersBusy.
     """
     source, target = documents
     options = ExtensionOptions(
@@ -34,7 +33,7 @@ def extend(
         evidence=desk.evidence,
         password=password,
     )
-    extended = extend_document(source, target, options)
+    extended = desk.extend(source, target, options)
     before, _ = sha256_of(source)
     after, size = sha256_of(target)
     with desk.sessions.begin() as session:

@@ -1,4 +1,4 @@
-"""What a worker process can be asked to do: read, verify, prepare, draw. Runs in the worker only.
+"""What a worker can be asked to do: read, verify, prepare, extend, draw. Runs in the worker only.
 
 Certificates are judged by the parent, which knows the registry and the anchors, or here with
 anchors that came along: then the worker needs nobody.
@@ -20,6 +20,7 @@ from pdf.validator import CertificateValidator, Purpose
 from signing import frames
 from signing.edoc_reports import edoc_report
 from signing.frames import ConnectionEnded, Frame
+from signing.told_errors import told
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def run(asked: Frame, connection: socket.socket) -> Frame:
         "detached": _detached,
         "edoc": _edoc,
         "prepare": _prepare,
+        "extend": _extend,
         "preflight": _preflight,
         "preview": _preview,
     }
@@ -164,15 +166,17 @@ def _prepare(asked: Frame, connection: socket.socket) -> Frame:
         try:
             prepared = prepare(source, staged, options=options, signer=signer, algorithm=algorithm)
         except PdfError as error:
-            return Frame(_told(error))
+            return Frame(told(error))
         staged.flush()
     return Frame({"prepared": prepared.to_json()})
 
 
-def _told(error: Exception) -> dict[str, object]:
-    facts = {k: v for k, v in vars(error).items() if isinstance(v, str | int)}
-    told = [str(part) for part in error.args]
-    return {"refused": type(error).__name__, "facts": facts, "args": told}
+def _extend(asked: Frame, connection: socket.socket) -> Frame:
+    """Raise the signatures of a document; time-stamps and evidence are asked for."""
+    from signing.extending_jobs import extended  # noqa: PLC0415 -- most workers never extend
+
+    with _opened(asked.files[0]) as source, _opened(asked.files[1], "r+b") as target:
+        return extended(asked, connection, (source, target))
 
 
 def _preflight(asked: Frame, connection: socket.socket) -> Frame:
@@ -188,7 +192,7 @@ def _preflight(asked: Frame, connection: socket.socket) -> Frame:
         "findings": [message.to_dict() for message in found.findings],
         "place": found.place,
     }
-    return Frame(head if found.refusal is None else {**head, **_told(found.refusal)})
+    return Frame(head if found.refusal is None else {**head, **told(found.refusal)})
 
 
 def _preview(asked: Frame, connection: socket.socket) -> Frame:
@@ -203,7 +207,7 @@ def _preview(asked: Frame, connection: socket.socket) -> Frame:
         try:
             drawn = preview(source, options=options, signer=signer, algorithm=algorithm, dpi=dpi)
         except PdfError as error:
-            return Frame(_told(error))
+            return Frame(told(error))
     head: dict[str, object] = {
         "page": drawn.page,
         "pages": drawn.pages,

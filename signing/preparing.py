@@ -5,15 +5,15 @@ time or memory is refused with LimitExceeded.
 """
 
 import pickle
-from typing import BinaryIO, Final, Protocol, cast
+from typing import BinaryIO, Final, Protocol
 
-from pdf import errors
 from pdf.algorithms import SignatureAlgorithm
-from pdf.errors import LimitExceeded, PdfError
+from pdf.errors import LimitExceeded
 from pdf.options import SignatureOptions
 from pdf.prepared import PreparedSignature
 from pdf.signer import SignerChain
 from signing.isolation import Isolation, Job, JobLost
+from signing.told_errors import refusal
 
 SECONDS: Final = 30.0
 
@@ -63,15 +63,3 @@ class IsolatedPrepare:
         if "refused" in answer:
             raise refusal(answer)
         raise LimitExceeded("the document takes too much memory", limit=int(self._seconds))
-
-
-def refusal(answer: object) -> PdfError:
-    """Make again the error that the worker met."""
-    told = cast("dict[str, object]", answer)
-    kind = getattr(errors, str(told["refused"]), PdfError)
-    if not (isinstance(kind, type) and issubclass(kind, PdfError)):
-        kind = PdfError
-    error = kind.__new__(kind)
-    error.args = tuple(cast("list[str]", told["args"]))
-    vars(error).update(cast("dict[str, object]", told["facts"]))
-    return error

@@ -18,7 +18,7 @@ from pdf.preview import DEFAULT_DPI, Preview
 from pdf.signer import SignerChain
 from signing.frames import Frame
 from signing.isolation import Isolation, Job, JobLost
-from signing.preparing import refusal
+from signing.told_errors import refusal
 
 if TYPE_CHECKING:
     from pdf.report import JSON

@@ -14,7 +14,7 @@ from pdf.errors import PdfError, TimestampUnavailable
 from pdf.options import Level
 from signing import proofs
 from signing.desk import Desk
-from signing.errors import SigningError
+from signing.errors import SigningError, WorkersBusy
 from signing.models import SignRequest
 from signing.proofs import LOOK_AHEAD, EndingProof, record_proof
 from signing.upgrades import SYSTEM, new_version
@@ -36,7 +36,7 @@ def renew(desk: Desk, *, at: datetime, within: timedelta = RENEW_BEFORE) -> Rene
     """Renew the stored documents whose proof ends within a time, and report the others.
 
     Documents below level B-LTA are raised to it. Each is a transaction of its own; when no
-    time-stamp can be had the run stops, and what is left is found by the next one.
+    time-stamp can be had, or no worker, the run stops, and what is left is found by the next one.
     """
     with desk.sessions() as session:
         due = proofs.ending(session, at=at, within=within)
@@ -49,7 +49,7 @@ def renew(desk: Desk, *, at: datetime, within: timedelta = RENEW_BEFORE) -> Rene
             continue
         try:
             _renew_one(desk, each, at=at)
-        except TimestampUnavailable as error:
+        except (TimestampUnavailable, WorkersBusy) as error:
             failed.append((each.sign_request_id, error.code))
             break
         except (PdfError, SigningError) as error:

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from db import audit, jobs
 from pdf.errors import CertificateUnproven, EvidenceUnavailable, PdfError, TimestampUnavailable
-from pdf.extend import ExtensionOptions, extend
+from pdf.extend import ExtensionOptions
 from pdf.options import Level
 from signing.desk import Desk
 from signing.documents import sha256_of
-from signing.errors import SigningError
+from signing.errors import SigningError, WorkersBusy
 from signing.models import SignRequest, UpgradeState
 from signing.proofs import Version, record_proof
 
@@ -53,8 +53,8 @@ def raise_levels(desk: Desk, *, at: datetime) -> int:
     for request_id in waiting:
         try:
             done += _raise_one(desk, request_id, at=at)
-        except TimestampUnavailable:
-            break  # the others would wait for the same servers
+        except (TimestampUnavailable, WorkersBusy):
+            break  # the others would wait for the same servers and workers
     return done
 
 
@@ -66,7 +66,7 @@ def _raise_one(desk: Desk, request_id: uuid.UUID, *, at: datetime) -> bool:
             return False
         try:
             version = new_version(desk, request_id, level=Level(request.level), at=at)
-        except TimestampUnavailable:
+        except (TimestampUnavailable, WorkersBusy):
             raise
         except (PdfError, SigningError) as error:
             may_succeed = isinstance(error, EvidenceUnavailable)
@@ -92,7 +92,7 @@ def new_version(desk: Desk, request_id: uuid.UUID, *, level: Level, at: datetime
         desk.documents.open(request_id) as current,
         desk.documents.new_version(request_id) as fresh,
     ):
-        extended = extend(current, fresh, options)
+        extended = desk.extend(current, fresh, options)
         sha256, size = sha256_of(fresh)
     return Version(extended.level, extended.proven_until or at, sha256, size)
 

@@ -1,19 +1,23 @@
 """`/extend`: a signed document goes in, one that proves itself for longer comes out."""
 
 import tempfile
+import uuid
 from collections.abc import Iterator
 from typing import Annotated, BinaryIO, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from api.auth import Call, needs, uploaded
+from api.idempotency import Answer, Attempt
 from api.permissions import Action
 from api.responses import problems
 from api.schemas.extend import ExtendOptionsIn
 from api.uploads import Upload
+from pdf.extend import Extended
 from signing import extend
+from signing.errors import DocumentGone
 
 router = APIRouter(prefix="/extend", tags=["sign"])
 Extender = Annotated[Call, Depends(needs(Action.VERIFY))]
@@ -44,36 +48,68 @@ _BODY = {
     openapi_extra=_BODY,
     response_class=Response,
     responses={
-        **problems(413, 415, 422, 503),
+        **problems(409, 410, 413, 415, 422, 503),
         200: {"content": {_PDF: {}}, "description": "The document at its new level"},
     },
 )
 def extend_(call: Extender, upload: Annotated[Upload, Depends(uploaded)]) -> Response:
-    """Raise the signatures of a document, anybody's, to B-T, B-LT or B-LTA."""
+    """Raise the signatures of a document, anybody's, to B-T, B-LT or B-LTA.
+
+    With an Idempotency-Key the result is kept as long as the key, and given again.
+    """
     asked = ExtendOptionsIn.parse(upload.options)
-    spool = call.wiring.settings.spool
-    target = cast("BinaryIO", tempfile.TemporaryFile(dir=spool))  # noqa: SIM115 -- closed by _sent
+    if call.key is not None:
+        return _once(call, upload, asked)
+    target = cast("BinaryIO", tempfile.TemporaryFile(dir=call.wiring.settings.spool))  # noqa: SIM115 -- closed by _sent
     try:
-        extended = extend.extend(
-            call.wiring.desk,
-            (upload.file, target),
-            level=asked.level,
-            at=call.at,
-            actor=call.identity,
-            password=asked.password,
-        )
+        extended = _extended(call, (upload.file, target), asked)
     except BaseException:
         target.close()
         raise
+    headers = {"Content-Length": str(extended.size), **_headers(upload.name, extended)}
+    return StreamingResponse(_sent(target), media_type=_PDF, headers=headers)
+
+
+def _once(call: Call, upload: Upload, asked: ExtendOptionsIn) -> Response:
+    """Extend into the document store, under the id that the key has reserved."""
+    documents = call.wiring.desk.documents
+
+    def act(attempt: Attempt) -> Answer:
+        with documents.new_version(attempt.object_id) as target:
+            extended = _extended(call, (upload.file, target), asked)
+        headers = _headers(upload.name, extended)
+        answer = Answer(headers=headers, document=str(attempt.object_id))
+        with call.transaction() as session:
+            attempt.finish(session, answer)
+        return answer
+
+    answer = call.once("extend", upload.sha256, asked.model_dump(mode="json"), act=act)
+    kept = uuid.UUID(str(answer.document))
+    if not documents.holds(kept):
+        raise DocumentGone(f"the document that was made for this key ({kept}) is not stored")
+    return FileResponse(documents.path(kept), media_type=_PDF, headers=dict(answer.headers))
+
+
+def _extended(call: Call, documents: tuple[BinaryIO, BinaryIO], asked: ExtendOptionsIn) -> Extended:
+    return extend.extend(
+        call.wiring.desk,
+        documents,
+        level=asked.level,
+        at=call.at,
+        actor=call.identity,
+        password=asked.password,
+    )
+
+
+def _headers(name: str, extended: Extended) -> dict[str, str]:
     headers = {
-        "Content-Length": str(extended.size),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(upload.name, safe='')}",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
         "X-Signature-Level": extended.level.value,
         "X-Extended": "true" if extended.changed else "false",
     }
     if extended.proven_until is not None:
         headers["X-Proven-Until"] = extended.proven_until.isoformat()
-    return StreamingResponse(_sent(target), media_type=_PDF, headers=headers)
+    return headers
 
 
 def _sent(file: BinaryIO) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 from cryptography.x509 import ocsp
+from sqlalchemy import text
 
 from ca.authority_signers import AuthoritySigner
 from ca.tsa import TimeStampAuthority
@@ -106,8 +107,42 @@ def test_the_look_ahead_shows_what_ends_and_whether_it_is_stored(office: Office)
     assert [each["level"] for each in everything] == ["B-B", "B-LTA"]
 
 
-def extend(office: Office, pdf: bytes, **options: str):  # noqa: ANN201 -- httpx's own
+def test_the_same_key_gives_the_same_extended_document_again(office: Office) -> None:
+    certificate = office.certificate()
+    signed = office.sign(empty_pdf(), certificate_id=certificate["id"], level="B-T").content
+    first = extend(office, signed, key="lưu-1".encode().hex())
+    again = extend(office, signed, key="lưu-1".encode().hex())
+    assert (first.status_code, again.status_code) == (200, 200), again.text
+    assert again.content == first.content
+    for name in ("X-Signature-Level", "X-Proven-Until", "X-Extended", "Content-Disposition"):
+        assert again.headers[name] == first.headers[name]
+    # B-LTA once more is another time-stamp: with another key, or without one, it is made
+    assert extend(office, signed).content != first.content
+    other = extend(office, signed, key="lưu-1".encode().hex(), level="B-LT")
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+    with office.wiring.engine.connect() as connection:
+        query = text("SELECT count(*) FROM audit_log WHERE action = 'document.extended'")
+        assert connection.scalar(query) == 2
+    for kept in (office.wiring.settings.home / "documents").glob("*.pdf"):
+        kept.unlink()
+    gone = extend(office, signed, key="lưu-1".encode().hex())
+    assert (gone.status_code, gone.json()["code"]) == (410, "document_gone")
+
+
+def test_a_refused_extension_gives_its_key_back(office: Office) -> None:
+    certificate = office.certificate()
+    refused = extend(office, empty_pdf(), key="a")
+    assert refused.json()["code"] == "nothing_to_extend"
+    assert extend(office, empty_pdf(), key="a").json()["code"] == "nothing_to_extend"
+    assert not list((office.wiring.settings.home / "documents").glob("*.pdf"))
+    signed = office.sign(empty_pdf(), certificate_id=certificate["id"], level="B-T").content
+    assert extend(office, signed, key="b").status_code == 200
+
+
+def extend(office: Office, pdf: bytes, *, key: str | None = None, **options: str):  # noqa: ANN201 -- httpx's own
     headers = {"Content-Type": "application/pdf"}
+    if key is not None:
+        headers["Idempotency-Key"] = key
     return office.call("POST", "/extend", content=pdf, params=options, headers=headers)
 
 
