@@ -1,8 +1,9 @@
 """Last of the three steps of a signature: the raw signature goes into the document.
 
-Nothing is believed on the way: the staged file is hashed again, the attributes are rebuilt from
-that hash, the signature is checked with the certificate's key, and the finished bytes are read
-back. A file that fails any of this is not handed out.
+Nothing is believed on the way: the staged file is hashed as it reads back (`pdf.produced` says by
+whom), the byte range is read from it, the attributes are rebuilt from that hash, the signature is
+checked with the certificate's key, and the finished bytes are read back. A file that fails any of
+this is not handed out.
 """
 
 import dataclasses
@@ -21,10 +22,10 @@ from pdf.errors import (
 )
 from pdf.options import Level
 from pdf.prepared import PreparedSignature
-from pdf.range_digests import Prefix, Wanted
-from pdf.signature_math import Digest
+from pdf.produced import hashed
+from pdf.range_digests import Prefix
 from pdf.signer import SignerChain
-from pdf.staging import hash_stretch, size_of
+from pdf.staging import size_of
 from pdf.timestamps import TimestampSource
 
 __all__ = ["EmbeddedSignature", "embed", "reopen"]
@@ -134,13 +135,14 @@ def _require_waiting(staged: BinaryIO, prepared: PreparedSignature) -> Prefix:
     gap = staged.read(after - before)
     if gap != b"<" + b"0" * prepared.contents_length + b">":
         raise PreparedStateInvalid("the place of the signature is not empty any more")
-    name = prepared.hash_algorithm
-    prefix = hash_stretch(staged, Digest(name), start=0, length=before)
-    digest = hash_stretch(staged, prefix.copy(), start=after, length=rest).finish()
-    if digest != prepared.document_digest:
+    known = prepared.produced
+    if known is not None and known.still(staged):
+        prefix = known.prefix
+    else:
+        prefix = hashed(staged, prepared.hash_algorithm, prepared.byte_range)
+    if prefix.own_digest != prepared.document_digest:
         raise PreparedStateInvalid("the staged file was changed since it was prepared")
-    known = {Wanted(name, ((0, before), (after, rest))): digest}
-    return Prefix(before, name, prefix, known)
+    return prefix
 
 
 def _require_written(staged: BinaryIO, prepared: PreparedSignature, container: bytes) -> None:

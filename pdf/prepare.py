@@ -22,11 +22,12 @@ from pdf.options import (
 from pdf.plain_document import opened, plain_document
 from pdf.precedence import require_precedence
 from pdf.prepared import PreparedSignature
+from pdf.produced import hashed, produced
 from pdf.revision import Revision, Wanted
 from pdf.signature_objects import stamp_words
 from pdf.signer import SignerChain
 from pdf.spot import AnchorSpot
-from pdf.staging import copy_and_hash
+from pdf.staging import copy
 from pdf.words import find_words
 
 __all__ = [
@@ -51,8 +52,8 @@ def prepare(
 ) -> PreparedSignature:
     """Write the new revision of `source` to `staged`, with room for the signature.
 
-    Both are seekable binary files; `staged` is overwritten from its start. The document is hashed
-    while it is copied, in chunks. Nothing is written to `staged` when the document is refused.
+    Both are seekable binary files; `staged` is overwritten from its start. It is hashed as it reads
+    back, in chunks. Nothing is written to `staged` when the document is refused.
 
     Raises NotAPdf, DamagedPdf, NoPages, EncryptedPdf, PasswordIncorrect, SigningNotPermitted,
     FieldUnavailable, PlacementInvalid, StampUnreadable, GlyphMissing, CertificateUnsuitable.
@@ -62,13 +63,10 @@ def prepare(
     room = template.room_needed(timestamp_size=reserved)
     revision = write_revision(source, Wanted(options, signer, algorithm.hash_algorithm, room))
     revision.close_byte_range()
-    running = copy_and_hash(source, staged, hash_algorithm=algorithm.hash_algorithm)
+    copy(source, staged)
     staged.write(revision.tail)
-    _, before, after, _ = revision.byte_range
-    whole = memoryview(revision.tail)
-    running.update(whole[: before - revision.base])
-    running.update(whole[after - revision.base :])
-    document_digest = running.digest()
+    prefix = hashed(staged, algorithm.hash_algorithm, revision.byte_range)
+    document_digest = prefix.own_digest
     return PreparedSignature(
         to_be_signed=template.signed_attributes(document_digest),
         document_digest=document_digest,
@@ -78,6 +76,7 @@ def prepare(
         contents_offset=revision.contents_offset,
         contents_length=revision.contents_length,
         field=revision.field,
+        produced=produced(staged, prefix),
     )
 
 

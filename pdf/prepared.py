@@ -4,14 +4,16 @@ With the staged file and this state anyone who holds the key can finish the sign
 another machine, after a restart. It holds no secret and no part of the document.
 """
 
+import dataclasses
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 from pdf.algorithms import SignatureAlgorithm
 from pdf.errors import PreparedStateInvalid
 from pdf.options import Level
+from pdf.produced import Produced
 
 _BYTES = ("to_be_signed", "document_digest")
 _NUMBERS_IN_RANGE = 4
@@ -23,7 +25,8 @@ class PreparedSignature:
 
     `to_be_signed` is the DER SET of signed attributes: hash and sign exactly these bytes.
     `contents_offset` is the position of the first hex digit of /Contents, `contents_length` the
-    number of hex digits; `byte_range` is the array of the same name.
+    number of hex digits; `byte_range` is the array of the same name. `produced` is what only the
+    process knows that has just prepared it.
     """
 
     to_be_signed: bytes
@@ -34,6 +37,7 @@ class PreparedSignature:
     contents_offset: int
     contents_length: int
     field: str
+    produced: Produced | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def hash_algorithm(self) -> str:
@@ -47,7 +51,7 @@ class PreparedSignature:
 
     def to_json(self) -> str:
         """Write the state as JSON."""
-        state = asdict(self)
+        state = {key: getattr(self, key) for key in _STORED}
         for key in _BYTES:
             state[key] = state[key].hex()
         return json.dumps({"version": 1, **state}, sort_keys=True)
@@ -78,3 +82,6 @@ class PreparedSignature:
         gap = (self.contents_offset - 1, self.contents_offset + self.contents_length + 1)
         if first != 0 or (before, after) != gap or rest < 0 or self.contents_length < 0:
             raise PreparedStateInvalid("the byte range does not leave out exactly the signature")
+
+
+_STORED = tuple(each.name for each in fields(PreparedSignature) if each.name != "produced")

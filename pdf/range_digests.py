@@ -93,3 +93,9 @@ class Prefix:
     name: str
     running: Digest
     digests: Mapping[Wanted, bytes]
+
+    @property
+    def own_digest(self) -> bytes:
+        """The one digest, where there is one signature."""
+        (digest,) = self.digests.values()
+        return digest

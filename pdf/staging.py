@@ -1,6 +1,5 @@
 """Writing the prepared file and hashing what a signature covers, in chunks of constant size."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -9,19 +8,51 @@ from pdf.signature_math import Digest
 
 # Measured: larger chunks gain nothing, 4 kB costs a tenth more.
 CHUNK = 1024 * 1024
+_SENT_AT_ONCE = 64 * CHUNK
 
 
-def copy_and_hash(source: BinaryIO, staged: BinaryIO, *, hash_algorithm: str) -> "hashlib._Hash":
-    """Copy `source` to the start of `staged`, hashing on the way; give the running hash."""
-    running = hashlib.new(hash_algorithm)
-    buffer = _buffer(size_of(source))
-    source.seek(0)
+def copy(source: BinaryIO, staged: BinaryIO) -> None:
+    """Copy `source` to the start of `staged`, which is then as long and at its end."""
     staged.seek(0)
     staged.truncate()
-    while count := _fill(source, buffer):
-        running.update(buffer[:count])
-        staged.write(buffer[:count])
-    return running
+    if not _sent(source, staged):
+        staged.seek(0)
+        staged.truncate()
+        in_memory = getattr(source, "getbuffer", None)
+        if in_memory is not None:
+            with in_memory() as whole:
+                staged.write(whole)
+            return
+        staged.writelines(chunks(source))
+
+
+def _sent(source: BinaryIO, staged: BinaryIO) -> bool:
+    """Let the operating system copy, where both are its files and it can."""
+    if not hasattr(os, "sendfile"):
+        return False
+    try:
+        from_, to = source.fileno(), staged.fileno()
+        source.flush()
+        staged.flush()
+        position = os.lseek(to, 0, os.SEEK_SET)
+        while count := os.sendfile(to, from_, position, _SENT_AT_ONCE):
+            position += count
+    except (OSError, AttributeError):
+        return False  # a pipe, memory, a system that sends to sockets only, a full disk: written
+    return staged.seek(0, os.SEEK_END) == position == size_of(source)
+
+
+def identity_of(file: BinaryIO) -> tuple[int, ...] | None:
+    """Tell a file of the operating system, as it is, from any other and from any later content.
+
+    None for what is not such a file.
+    """
+    try:
+        file.flush()
+        found = os.fstat(file.fileno())
+    except (OSError, AttributeError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def chunks(file: BinaryIO, *, start: int = 0) -> Iterator[memoryview]:
@@ -34,6 +65,11 @@ def chunks(file: BinaryIO, *, start: int = 0) -> Iterator[memoryview]:
 
 def hash_stretch(file: BinaryIO, engine: Digest, *, start: int, length: int) -> Digest:
     """Go on with a hash over one stretch of a file; a short file ends it."""
+    in_memory = getattr(file, "getbuffer", None)
+    if in_memory is not None:
+        with in_memory() as whole, whole[start : start + length] as stretch:
+            engine.update(stretch)
+        return engine
     buffer = _buffer(length)
     file.seek(start)
     while length and (count := _fill(file, buffer[:length])):

@@ -217,12 +217,26 @@ def _read_rows(
             position = row.end()
     if rows and start == 1 and rows[0][2] == b"f" and int(rows[0][1]) == _ALL_FREE_GENERATION:
         start = 0  # A numbering slip of old writers that every reader knows.
+    return position, _add_rows(entries, rows, start)
+
+
+def _add_rows(
+    entries: dict[int, Entry], rows: list[tuple[bytes, bytes, bytes]], start: int
+) -> bool:
+    """Add the rows of a subsection; tell whether a number was listed before with another place."""
+    make = tuple.__new__  # what the class of a named tuple does, without its call
+    made = [
+        make(Entry, (PLAIN if kind == b"n" and offset else FREE, offset, int(second)))
+        for first, second, kind in rows
+        if (offset := int(first)) >= 0
+    ]
+    if not entries:
+        entries.update(enumerate(made, start))
+        return False
     twice = False
-    for index, (first, second, kind) in enumerate(rows, start):
-        used = kind == b"n" and int(first)
-        entry = Entry(PLAIN if used else FREE, int(first), int(second))
+    for index, entry in enumerate(made, start):
         twice = entries.setdefault(index, entry) != entry or twice
-    return position, twice
+    return twice
 
 
 def _offset(value: PdfObject) -> int | None:
@@ -302,6 +316,9 @@ def check_entries(
         offset = entry.first + shift
         if shift:
             section.entries[number] = Entry(PLAIN, offset, entry.second)
+        usual = b"%d 0 obj" % number
+        if buffer[offset : offset + len(usual)] == usual:
+            continue
         head = OBJECT_HEAD.match(buffer, offset, min(size, offset + 64))
         if head is None or int(head[1]) != number:
             wrong.append(number)
