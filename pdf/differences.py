@@ -35,13 +35,15 @@ _BOUNDARIES = frozenset({"Page", "Pages", "Catalog", "StructElem", "StructTreeRo
 class Difference:
     """One page that differs from what a signature covers; rectangles in points of the page.
 
-    `png` shows both beside each other, the rectangles framed.
+    `spots` are their centres, as shares of the page's width and height from its upper left corner.
+    `png` shows both pages beside each other, the rectangles framed.
     """
 
     signature: int
     page: int
     forbidden: bool
     boxes: tuple[Box, ...]
+    spots: tuple[tuple[float, float], ...]
     png: bytes = field(repr=False)
 
 
@@ -101,12 +103,14 @@ def _drawn(
     try:
         answer = READER.ask_for_data(file, asked, seconds=seconds)
         sides = cast("list[list[float]]", answer.told["boxes"])
+        centres = cast("list[list[float]]", answer.told["spots"])
     except (PageUndrawable, KeyError):
         return []
     if not answer.data:
         return []
     boxes = tuple((box[0], box[1], box[2], box[3]) for box in sides)
-    return [Difference(look.signature, page, look.forbidden, boxes, answer.data)]
+    spots = tuple((centre[0], centre[1]) for centre in centres)
+    return [Difference(look.signature, page, look.forbidden, boxes, spots, answer.data)]
 
 
 def _candidates(document: Document, end: int) -> list[int]:

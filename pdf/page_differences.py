@@ -23,6 +23,7 @@ Opened = Callable[[int | None], pypdfium2.PdfDocument]
 Points = Sequence[float]
 
 MOST_PIXELS = 2_000_000
+_AS_ON_SCREEN = 0
 _NEAR = 1.0
 """Points: how exactly an annotation has to lie where it is expected."""
 
@@ -63,13 +64,14 @@ def _sides(corners: list[tuple[int, int]]) -> Pixels:
 def differ(opened: Opened, asked: Mapping[str, Any]) -> dict[str, object]:
     """Compare one page of several revisions with the newest.
 
-    asked: page, pages, dpi, revisions [{end, free, over, says}]; `free` and `over` are rectangles
-    in points where anything may change, or be added over nothing; `says` are [rectangle, text].
+    asked: page, pages, dpi, revisions [{end, free, over, notes, says}]. In rectangles that are
+    `free` anything may change; what is `over` may cover other annotations, not content; `notes`
+    may cover nothing. `says` are [rectangle, text].
     Gives for each revision rectangles in points: differing, outside, hidden, unread.
     """
     number, dpi = int(asked["page"]), float(asked["dpi"])
     revisions: list[Mapping[str, Any]] = asked["revisions"]
-    expected = [box for one in revisions for box in (*one["free"], *one["over"])]
+    expected = [box for one in revisions for box in _places(one)]
     with ExitStack() as stack:
         newest = stack.enter_context(closing(opened(None)))
         newest.init_forms()
@@ -96,21 +98,30 @@ def show(opened: Opened, asked: Mapping[str, Any]) -> tuple[dict[str, object], b
         pages = [_page(opened(end), number, stack) for end in (int(asked["end"]), None)]
         present = [page for page in pages if page is not None]
         if not present:
-            return {"boxes": []}, b""
+            return _NOTHING_DIFFERS, b""
         scale = _scale(present[-1], dpi)
         drawn = [None if page is None else _drawn(page, scale) for page in pages]
         known = [one for one in drawn if one is not None]
         whole: Pixels = (0, 0, *known[-1].picture.size)
         found: tuple[Pixels, ...] = (whole,)
         if len(known) > 1:
-            found, _ = compare(known[0].picture, known[1].picture, free=[], over=[])
+            found, _ = compare(known[0].picture, known[1].picture, allowed=[])
         if not found:
-            return {"boxes": []}, b""
+            return _NOTHING_DIFFERS, b""
         pictures = [None if one is None else framed(one.picture, found) for one in drawn]
         boxes = known[-1].points(found)
+        spots = [_centre(box, known[-1].picture.size) for box in found]
     out = io.BytesIO()
     beside(pictures, [str(word) for word in asked["labels"]]).save(out, "PNG", optimize=True)
-    return {"boxes": boxes}, out.getvalue()
+    return {"boxes": boxes, "spots": spots}, out.getvalue()
+
+
+_NOTHING_DIFFERS: dict[str, object] = {"boxes": [], "spots": []}
+
+
+def _centre(box: Pixels, size: tuple[int, int]) -> list[float]:
+    left, top, right, bottom = box
+    return [round((left + right) / 2 / size[0], 3), round((top + bottom) / 2 / size[1], 3)]
 
 
 def _page(
@@ -138,22 +149,29 @@ def _drawn(page: pypdfium2.PdfPage, scale: float, *, annotations: bool = True) -
 def _compared(
     opened: Opened, one: Mapping[str, Any], number: int, after: _Drawing
 ) -> dict[str, object]:
-    free, over = after.pixels(one["free"]), after.pixels(one["over"])
+    free, over, notes = (after.pixels(one[key]) for key in ("free", "over", "notes"))
     with ExitStack() as stack:
         page = _page(opened(int(one["end"])), number, stack)
         if page is None:
             return {"differing": [], "outside": [], "hidden": [], "missing": True}
         before = _drawn(page, after.scale)
-        differing, outside = compare(before.picture, after.picture, free=free, over=over)
-        gone: tuple[Pixels, ...] = ()
+        was, now = before.picture, after.picture
+        differing, outside = compare(was, now, allowed=[*free, *over, *notes])
+        gone: list[Pixels] = []
         if over and differing:
             content = _drawn(page, after.scale, annotations=False).picture
-            gone = hidden(content, before.picture, after.picture, free=free, over=over)
+            gone += hidden(content, was, now, free=free, over=over)
+        if notes and differing:
+            gone += hidden(was, was, now, free=[*free, *over], over=notes)
     return {
         "differing": after.points(differing),
         "outside": after.points(outside),
         "hidden": after.points(gone),
     }
+
+
+def _places(one: Mapping[str, Any]) -> Iterable[Points]:
+    return (*one["free"], *one["over"], *one["notes"])
 
 
 def _annotated(opened: Opened, number: int, expected: Iterable[Points]) -> bool:
@@ -180,11 +198,13 @@ def _annotated(opened: Opened, number: int, expected: Iterable[Points]) -> bool:
 
 def _unread(opened: Opened, number: int, says: Iterable[tuple[Points, str]]) -> list[list[float]]:
     """Give the rectangles of fields in which another text is read than their value."""
-    with ExitStack() as stack:
-        page = _page(opened(None), number, stack)
-        if page is None or pypdfium2.raw.FPDFPage_Flatten(page, 0) == 0:  # 0: as on the screen
-            return [list(box) for box, _ in says]
-        text = stack.enter_context(closing(page.get_textpage()))
-        return [
-            list(box) for box, words in says if folded(text.get_text_bounded(*box)) != folded(words)
-        ]
+    boxes = [(list(box), words) for box, words in says]
+    with closing(opened(None)) as document:
+        with closing(document[number - 1]) as page:
+            if pypdfium2.raw.FPDFPage_Flatten(page, _AS_ON_SCREEN) == 0:
+                return [box for box, _ in boxes]
+        # what was flattened is text of the page when it is loaded anew
+        with closing(document[number - 1]) as page, closing(page.get_textpage()) as text:
+            return [
+                box for box, words in boxes if folded(text.get_text_bounded(*box)) != folded(words)
+            ]

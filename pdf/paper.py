@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pdf.images import StampImage, stamp_image
 from pdf.objects import Name, Ref, Stream, Value, number, serialise
 from pdf.typeface import Style, embedded_font, typeface
 
@@ -72,6 +73,7 @@ class Paper:
     def __init__(self) -> None:
         self._pages: list[list[bytes]] = []
         self._letters: dict[Style, set[str]] = {}
+        self._images: list[StampImage] = []
         self._y = 0.0
         self._turn_page()
 
@@ -148,6 +150,29 @@ class Paper:
                 left += across
         self.space(3.0)
 
+    def picture(self, data: bytes, alternative: str) -> None:
+        """Show a PNG over the whole width; `alternative` says in words what it shows.
+
+        Raises StampUnreadable when it is none.
+        """
+        image = stamp_image(data)
+        wide = WIDTH - 2 * MARGIN
+        high = wide * image.height / image.width
+        most = HEIGHT - 3 * MARGIN
+        if high > most:
+            wide, high = wide * most / high, most
+        self.keep(high + 2 * _GAP)
+        self._y -= high + _GAP / 2
+        self._images.append(image)
+        self._pages[-1].append(
+            b"/Span %s BDC q %s 0 0 %s %s %s cm /I%s Do Q EMC"
+            % (
+                serialise({"Alt": alternative}),
+                *map(number, (wide, high, MARGIN, self._y)),
+                str(len(self._images)).encode(),
+            )
+        )
+
     def rule(self, *, colour: Colour, thickness: float) -> None:
         """Draw a line below what was written."""
         below = self._y - 3.5
@@ -196,7 +221,10 @@ class Paper:
             style.value: embedded_font("".join(sorted(letters)), style).add_to(file)
             for style, letters in self._letters.items()
         }
-        resources = file.add({"Font": fonts})
+        drawn: dict[str, Value] = {
+            f"I{index}": image.add_to(file) for index, image in enumerate(self._images, start=1)
+        }
+        resources = file.add({"Font": fonts, **({"XObject": drawn} if drawn else {})})
         tree = file.reserve()
         pages = []
         for content in self._pages:

@@ -22,7 +22,7 @@ _MOST_BOXES = 50
 
 
 def compare(
-    before: Image.Image, after: Image.Image, *, free: list[Pixels], over: list[Pixels]
+    before: Image.Image, after: Image.Image, *, allowed: list[Pixels]
 ) -> tuple[tuple[Pixels, ...], tuple[Pixels, ...]]:
     """Give where two pictures of a page differ: anywhere, and outside the given rectangles."""
     if before.size != after.size:
@@ -31,7 +31,7 @@ def compare(
     mask = difference(before, after)
     rest = mask.copy()
     pen = ImageDraw.Draw(rest)
-    for left, top, right, bottom in (*free, *over):
+    for left, top, right, bottom in allowed:
         pen.rectangle((left - MARGIN, top - MARGIN, right + MARGIN, bottom + MARGIN), fill=0)
     return boxes(mask), boxes(rest)
 
@@ -55,9 +55,9 @@ def hidden(
 ) -> tuple[Pixels, ...]:
     """Give where ink of the signed page content is gone below something that may not cover it.
 
-    `content` is the signed page without annotations: a seal may lie over an earlier signature, not
-    over what was signed. Ink counts as gone when its points became much lighter; light writing on
-    a dark ground when no trace of it is left.
+    `content` is what must not be covered: the signed page without annotations where a seal may lie
+    over an earlier signature, else all of it. Ink counts as gone when its points became much
+    lighter; light writing on a dark ground when no trace of it is left.
     """
     if not content.size == before.size == after.size:
         return ()

@@ -28,11 +28,15 @@ _LEAST_SECONDS = 0.5
 
 @dataclass
 class _Asked:
-    """What one signature lets differ on one page, in points."""
+    """What one signature lets differ on one page, in points.
+
+    `free`: fields that it saw there; `over`: new ones; `notes`: annotations that are no fields.
+    """
 
     item: Examined
     free: set[Box] = field(default_factory=set)
     over: set[Box] = field(default_factory=set)
+    notes: set[Box] = field(default_factory=set)
     says: dict[Box, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
@@ -40,6 +44,7 @@ class _Asked:
             "end": self.item.byte_range.end,
             "free": sorted(self.free),
             "over": sorted(self.over),
+            "notes": sorted(self.notes),
             "says": sorted(self.says.items()),
         }
 
@@ -99,14 +104,20 @@ class _Pictures:
             for change in item.changes:
                 for place in change.seen.places:
                     for page in self._latest.of(place):
-                        self._allow(of_item.setdefault(page, _Asked(item)), place, revision)
+                        one = of_item.setdefault(page, _Asked(item))
+                        note = change.level is ChangeLevel.ANNOTATIONS
+                        self._allow(one, place, revision, note=note)
             for page, one in of_item.items():
                 asked[page].append(one)
         return asked
 
-    def _allow(self, asked: _Asked, place: Place, revision: View) -> None:
-        there = self._stood_there(revision, place)
-        (asked.free if there else asked.over).add(place.box)
+    def _allow(self, asked: _Asked, place: Place, revision: View, *, note: bool) -> None:
+        if note:
+            asked.notes.add(place.box)
+        elif self._stood_there(revision, place):
+            asked.free.add(place.box)
+        else:
+            asked.over.add(place.box)
         if place.says is not None:
             asked.says[place.box] = place.says
 

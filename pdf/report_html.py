@@ -1,7 +1,9 @@
 """A report or notice as one HTML page without scripts and without anything from elsewhere."""
 
+import base64
 from html import escape
 
+from pdf.report_pictures import Picture
 from pdf.report_sheet import Row, Section, Sheet, Tone
 
 _STYLE = """
@@ -12,9 +14,11 @@ margin-top:2rem}h3{font-size:1rem;margin-bottom:.3rem}
 .banner{border:2px solid;border-radius:.4rem;padding:.8rem 1rem;font-weight:bold;font-size:1.15rem}
 table{border-collapse:collapse;width:100%}th,td{border-bottom:1px solid #ccc;padding:.25rem .5rem;
 text-align:left;vertical-align:top;overflow-wrap:anywhere}th{font-weight:normal;color:#444;width:32%}
+figure{margin:.5rem 0 1rem}img{max-width:100%;height:auto;border:1px solid #ccc}
+figcaption{color:#444;font-size:.9rem}
 .good{color:#0b6130}.bad{color:#a01212}.open{color:#7a4b00}.signer{margin:2rem 0 6rem 50%;
 text-align:center}
-@media print{body{margin:0}.banner{break-inside:avoid}tr{break-inside:avoid}}
+@media print{body{margin:0}.banner{break-inside:avoid}tr,figure{break-inside:avoid}}
 """
 
 
@@ -40,7 +44,7 @@ def html(sheet: Sheet) -> bytes:
         f'<!DOCTYPE html>\n<html lang="{sheet.language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "style-src 'unsafe-inline'\">"
+        "style-src 'unsafe-inline'; img-src data:\">"
         f"<title>{title}</title><style>{_STYLE}</style></head><body><main>{body}</main></body>"
         "</html>\n"
     ).encode()
@@ -55,7 +59,17 @@ def _section(section: Section) -> str:
     level = 3 if section.minor else 2
     rows = "".join(map(_row, section.rows))
     table = f"<table>{rows}</table>" if rows else ""
-    return f"<h{level}>{escape(section.heading)}</h{level}>{table}"
+    shown = "".join(map(_figure, section.pictures))
+    return f"<h{level}>{escape(section.heading)}</h{level}>{table}{shown}"
+
+
+def _figure(picture: Picture) -> str:
+    """Show a picture from within the page; its words stand for it where it cannot be seen."""
+    data = base64.b64encode(picture.png).decode()
+    return (
+        f'<figure><img src="data:image/png;base64,{data}" alt="{escape(picture.alternative)}">'
+        f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
+    )
 
 
 def _row(row: Row) -> str:

@@ -1,7 +1,9 @@
 """A report or notice as a PDF of A4 pages."""
 
+import contextlib
 from datetime import datetime
 
+from pdf.errors import StampUnreadable
 from pdf.paper import GREY, Colour, Face, Paper
 from pdf.report_sheet import Section, Sheet, Tone
 from pdf.report_words import term
@@ -60,3 +62,10 @@ def _section(paper: Paper, section: Section) -> None:
             return
         face = Face(10.5, colour=_COLOURS[row.tone])
         paper.row(row.label, row.texts, label_face=_LABEL, face=face)
+    for picture in section.pictures:
+        if paper.full:
+            return
+        with contextlib.suppress(StampUnreadable):  # then the words have to do
+            paper.picture(picture.png, picture.alternative)
+        paper.paragraph(picture.caption, _LABEL)
+        paper.space(8)

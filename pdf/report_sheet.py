@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias, cast
 
+from pdf.differences import Difference
 from pdf.report import JSON
+from pdf.report_pictures import Picture, pictures
 from pdf.report_words import Language, shown, term, when
 
 Report: TypeAlias = Mapping[str, "JSON"]
@@ -52,6 +54,7 @@ class Section:
     heading: str
     rows: tuple[Row, ...] = ()
     minor: bool = False
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +72,14 @@ class Sheet:
     name: str = ""
 
 
-def report_sheet(report: Report, language: Language) -> Sheet:
-    """Arrange a report (the JSON of `DocumentReport.to_dict`)."""
+def report_sheet(
+    report: Report, language: Language, *, differences: Sequence[Difference] = ()
+) -> Sheet:
+    """Arrange a report (the JSON of `DocumentReport.to_dict`), with pictures of changed pages."""
     sections = [_decision(report, language), _document(report, language)]
     for signature in parts(report, "signatures"):
-        sections += _signature(signature, language)
+        own = [one for one in differences if one.signature == signature["index"]]
+        sections += _signature(signature, language, own)
     accept = bool(part(report, "decision").get("accept"))
     verdict = term(str(report["indication"]), language)
     return Sheet(
@@ -135,7 +141,9 @@ def _document(report: Report, language: Language) -> Section:
     )
 
 
-def _signature(signature: Part, language: Language) -> list[Section]:
+def _signature(
+    signature: Part, language: Language, differences: Sequence[Difference]
+) -> list[Section]:
     kind = str(signature["kind"])
     name = term("signature_kind" if kind == "signature" else kind, language)
     number = int(str(signature["index"])) + 1
@@ -157,6 +165,10 @@ def _signature(signature: Part, language: Language) -> list[Section]:
     changes = _changes(signature, language)
     if changes:
         sections.append(Section(heading=term("changes", language), rows=changes, minor=True))
+    if differences:
+        shown_pages = pictures(differences, language)
+        heading = term("differences", language)
+        sections.append(Section(heading=heading, minor=True, pictures=shown_pages))
     known = part(signature, "registry")
     if known:
         rows = _registry(known, language)
