@@ -12,10 +12,11 @@ from signing.errors import FormNotOffered
 from signing.report_forms import Form, render
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fastapi import Request
 
+    from pdf.differences import Difference
     from pdf.report import JSON
 
 FORMS: Final = {
@@ -27,8 +28,11 @@ FORMS: Final = {
 NOTICES: Final = {"application/pdf": Form.NOTICE_PDF, "text/html": Form.NOTICE_HTML}
 MAX_WEIGHTED: Final = 20
 _ALIASES: Final = {"text/xml": "application/xml", "application/xhtml+xml": "text/html"}
+PICTURED: Final = frozenset({Form.HTML, Form.PDF})
+"""Forms that show pictures of changed pages."""
 _STYLED: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
 
 
@@ -85,11 +89,12 @@ def answer(
     *,
     offered: Mapping[str, Form] = FORMS,
     headers: Mapping[str, str] | None = None,
+    differences: Sequence[Difference] = (),
 ) -> Response:
-    """Write a report as the caller's headers ask for."""
+    """Write a report as the caller's headers ask for, with pictures of changed pages."""
     form = chosen(request.headers.get("accept"), offered)
     language = language_for(request)
-    written = render(report, form, language=language)
+    written = render(report, form, language=language, differences=differences)
     given = {**(headers or {}), "Vary": "Accept, Accept-Language"}
     if form not in {Form.JSON, Form.XML}:
         given["Content-Language"] = language.value

@@ -9,17 +9,20 @@ import os
 import pickle
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import BinaryIO, cast
 
 from pdf import verify as pdf_verify
 from pdf.detached import DetachedQuestion, verify_detached
+from pdf.differences import draw
+from pdf.limits import DEFAULT_LIMITS
 from pdf.validator import CertificateValidator, Purpose
 from signing import frames
 from signing.edoc_reports import edoc_report
 from signing.frames import ConnectionEnded, Frame
+from signing.shown_differences import difference_heads
 from signing.told_errors import told
 
 
@@ -118,6 +121,9 @@ def run(asked: Frame, connection: socket.socket) -> Frame:
 
 
 def _verify(asked: Frame, connection: socket.socket) -> Frame:
+    password = cast("str | None", asked.head.get("password"))
+    seconds = min(DEFAULT_LIMITS.picture_seconds, float(str(asked.head["seconds"])) / 4)
+    limits = replace(DEFAULT_LIMITS, picture_seconds=seconds)
     with _opened(asked.files[0]) as source:
         report = pdf_verify.verify(
             source,
@@ -125,9 +131,14 @@ def _verify(asked: Frame, connection: socket.socket) -> Frame:
             at=_moment(asked.head["at"]),
             checked_at=_moment(asked.head["checked_at"]),
             validator=_validator(asked, connection),
-            password=cast("str | None", asked.head.get("password")),
+            password=password,
+            limits=limits,
         )
-    return Frame({"report": report.to_dict()})
+        answer: dict[str, object] = {"report": report.to_dict()}
+        if not asked.head.get("pictures") or not report.looks:
+            return Frame(answer)
+        drawn = draw(source, report.looks, password=password, limits=limits)
+    return Frame({**answer, **difference_heads(drawn)}, tuple(one.png for one in drawn))
 
 
 def _detached(asked: Frame, connection: socket.socket) -> Frame:

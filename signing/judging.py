@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import BinaryIO, Final, cast
 
+from pdf.differences import Difference
 from pdf.report import JSON, DocumentReport, Indication
 from pdf.validator import CertificateValidator, PathVerdict, Purpose
 from signing.frames import Frame
 from signing.isolation import Ask, Isolation, Job, JobLost
+from signing.shown_differences import told_differences
 
 SECONDS: Final = 30.0
 """For one file; the slowest honest ones take a second."""
@@ -70,6 +72,13 @@ class Judging:
         """Report on a PDF."""
         return self._report("verify", [source], question)
 
+    def pictured(
+        self, source: BinaryIO, question: Question
+    ) -> tuple[dict[str, JSON], tuple[Difference, ...]]:
+        """Report on a PDF, with pictures of the pages that were changed after signing."""
+        report, answer = self._answered("verify", [source], question, pictures=True)
+        return report, told_differences(answer)
+
     def detached(
         self, signature: BinaryIO, content: BinaryIO | None, question: Question
     ) -> dict[str, JSON]:
@@ -84,6 +93,11 @@ class Judging:
     def _report(
         self, kind: str, files: list[BinaryIO], question: Question, **more: object
     ) -> dict[str, JSON]:
+        return self._answered(kind, files, question, **more)[0]
+
+    def _answered(
+        self, kind: str, files: list[BinaryIO], question: Question, **more: object
+    ) -> tuple[dict[str, JSON], Frame]:
         head: dict[str, object] = {**question.head(), **more}
         ask: Ask | None = None
         parts: tuple[bytes, ...] = ()
@@ -101,8 +115,8 @@ class Judging:
                 answer = Frame({})
             report = answer.head.get("report")
             if isinstance(report, dict):
-                return cast("dict[str, JSON]", report)
-            return given_up(real[-1], question)
+                return cast("dict[str, JSON]", report), answer
+            return given_up(real[-1], question), Frame({})
 
 
 def answering(validator: CertificateValidator) -> Ask:

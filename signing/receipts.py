@@ -18,10 +18,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from ca.recording import Recording
-from ca.validation import PathVerdict
+from ca.validation import PathPolicy, PathVerdict
 from db import audit
+from pdf.differences import Difference
 from pdf.report import JSON
 from pdf.validator import CertificateValidator, Purpose
+from signing import kept_pictures
 from signing.errors import VerificationDestroyed, VerificationNotFound
 from signing.judging import Question
 from signing.models import Verification
@@ -34,7 +36,12 @@ from signing.receipt_models import (
 from signing.report_forms import encoded
 
 MAX_REASON: Final = 500
-_EXTENSIONS: Final = {"certificate": "cer", "crl": "crl", "ocsp": "ors"}
+_EXTENSIONS: Final = {
+    "certificate": "cer",
+    "crl": "crl",
+    "ocsp": "ors",
+    kept_pictures.KIND: "png",
+}
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _README: Final = """\
 Bằng chứng của một lần kiểm tra chữ ký số / Evidence of one verification of digital signatures
@@ -44,6 +51,7 @@ manifest.json    trust anchors, policy and the answers of revocation sources, na
 certificate/     DER certificates / chứng thư số
 crl/             certificate revocation lists (DER) / danh sách thu hồi
 ocsp/            OCSP answers (DER) / trả lời OCSP
+picture/         changed pages before and now, if kept / trang bị thay đổi, nếu được lưu
 
 The file names are the SHA-256 digests of the files. The document is not among them: its own
 digest is in report.json.
@@ -56,6 +64,11 @@ class KeepingValidator:
     def __init__(self, inner: CertificateValidator, recording: Recording) -> None:
         self._inner = inner
         self._recording = recording
+
+    @property
+    def policy(self) -> PathPolicy:
+        """What it judges by."""
+        return self._recording.policy
 
     def validate(
         self,
@@ -90,6 +103,8 @@ class Receipt:
     recording: Recording
     actor: str
     at: datetime
+    differences: tuple[Difference, ...] = ()
+    """Pictures of changed pages to be kept; they show the document's content."""
 
 
 def keep(session: Session, receipt: Receipt) -> Verification:
@@ -104,9 +119,10 @@ def keep(session: Session, receipt: Receipt) -> Verification:
     )
     session.add(kept)
     session.flush()
-    manifest = receipt.recording.manifest()
+    manifest = receipt.recording.manifest() | kept_pictures.manifest(receipt.differences)
     session.add(VerificationEvidence(verification_id=kept.id, manifest=manifest))
-    for digest, (kind, data) in sorted(receipt.recording.blobs.items()):
+    blobs = receipt.recording.blobs | kept_pictures.blobs(receipt.differences)
+    for digest, (kind, data) in sorted(blobs.items()):
         row = {"sha256": digest, "kind": kind, "data": data}
         session.execute(insert(EvidenceItem).values(**row).on_conflict_do_nothing())
         session.add(EvidenceUse(verification_id=kept.id, sha256=digest))
@@ -142,7 +158,9 @@ def recording_of(session: Session, kept: Verification) -> Recording:
     evidence = session.get(VerificationEvidence, kept.id)
     if evidence is None:
         raise VerificationNotFound(f"report {kept.id} was kept without its evidence")
-    return Recording.of(evidence.manifest, _items(session, kept.id))
+    items = _items(session, kept.id)
+    facts = {key: item for key, item in items.items() if item[0] != kept_pictures.KIND}
+    return Recording.of(evidence.manifest, facts)
 
 
 def question_of(report: Mapping[str, object], *, password: str | None) -> Question:

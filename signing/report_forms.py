@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from pdf.differences import Difference
 from pdf.report import JSON
 from pdf.report_html import html
 from pdf.report_pdf import pdf
@@ -44,10 +45,15 @@ def encoded(value: object) -> bytes:
 
 
 def render(
-    report: Report | Sequence[Report], form: Form, *, language: Language = Language.VI
+    report: Report | Sequence[Report],
+    form: Form,
+    *,
+    language: Language = Language.VI,
+    differences: Sequence[Difference] = (),
 ) -> Rendered:
     """Write a report; several at once are possible as JSON only.
 
+    `differences` are pictures of changed pages, for HTML and PDF.
     Raises FormNotOffered, and NothingToReturn for the notice of an acceptable document.
     """
     if form is Form.JSON:
@@ -58,14 +64,16 @@ def render(
         if "signatures" not in report:
             raise FormNotOffered("a report on an exchange message is JSON, HTML or PDF")
         return Rendered(xml(report), "application/xml")
-    sheet = _sheet(report, form, language)
+    sheet = _sheet(report, form, language, differences)
     if form in {Form.HTML, Form.NOTICE_HTML}:
         return Rendered(html(sheet), "text/html; charset=utf-8")
     made_at = datetime.fromisoformat(str(report["checked_at"]))
     return Rendered(pdf(sheet, made_at=made_at), "application/pdf")
 
 
-def _sheet(report: Report, form: Form, language: Language) -> Sheet:
+def _sheet(
+    report: Report, form: Form, language: Language, differences: Sequence[Difference]
+) -> Sheet:
     if form in {Form.NOTICE_HTML, Form.NOTICE_PDF}:
         notice = return_notice(report, language)
         if notice is None:
@@ -73,4 +81,4 @@ def _sheet(report: Report, form: Form, language: Language) -> Sheet:
         return notice
     if "attachments" in report:
         return edoc_sheet(report, language)
-    return report_sheet(report, language)
+    return report_sheet(report, language, differences=differences)

@@ -13,15 +13,19 @@ import typer
 from rich.progress import Progress
 
 from api.commands.output import complain, err, out, told
+from api.commands.output_files import appearing
 from api.commands.verify_pool import Task, Unreadable, verify_all
 from api.commands.verify_text import describe
 from api.errors import ParameterInvalid
 from ca import trust
 from ca.algorithm_policy_file import policy_text
+from pdf.differences import Difference
 from pdf.report import JSON
 from pdf.report_words import Language
+from signing.judging import OwnAnchors
 from signing.report_forms import Form, render
 
+Pictured = dict[int, tuple[Difference, ...]]
 DEFAULT_SECONDS: Final = 30.0
 EXIT_CODES: Final = {
     "TOTAL_PASSED": 0,
@@ -53,6 +57,10 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
         typer.Option(help="TOML with dated rules for algorithms (SHA-1 below anchors)."),
     ] = None,
     language: Annotated[Language, typer.Option(help="Of an HTML report.")] = Language.VI,
+    differences: Annotated[
+        Path | None,
+        typer.Option(help="Folder for pictures (PNG) of pages changed after signing."),
+    ] = None,
     notice: Annotated[
         bool, typer.Option("--notice", help="With html: the notice that returns the document.")
     ] = False,
@@ -74,7 +82,11 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
             raise ParameterInvalid("--format", f"{report} is written for one file at a time")
         tasks = [Task(file, moment, now, password, content) for file in files]
         rules = None if policy is None else policy_text(policy)
-        reports = _run(tasks, anchors, offline=offline, timeout=timeout, policy=rules)
+        pictured: Pictured | None = {} if differences is not None or report == "html" else None
+        judge = OwnAnchors(anchors, offline, rules)
+        reports = _run(tasks, judge, timeout=timeout, pictured=pictured)
+        if differences is not None and pictured:
+            _write(differences, tasks, pictured)
     if report == "text":
         for one in reports:
             out.print(describe(one))
@@ -82,7 +94,9 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
         with told(2):
             wanted = Form.NOTICE_HTML if notice else Form(report)
             shown = reports[0] if len(reports) == 1 else reports
-            typer.echo(render(shown, wanted, language=language).content, nl=False)
+            drawn = (pictured or {}).get(0, ())
+            written = render(shown, wanted, language=language, differences=drawn)
+            typer.echo(written.content, nl=False)
     code = exit_code([str(one["indication"]) for one in reports])
     if code:
         raise typer.Exit(code)
@@ -98,18 +112,17 @@ def exit_code(indications: Sequence[str]) -> int:
 
 def _run(
     tasks: Sequence[Task],
-    anchors: tuple[bytes, ...],
+    judge: OwnAnchors,
     *,
-    offline: bool,
     timeout: float,
-    policy: str | None,
+    pictured: Pictured | None,
 ) -> list[Mapping[str, JSON]]:
     found: dict[int, Mapping[str, JSON]] = {}
     with Progress(
         console=err, transient=True, auto_refresh=False, disable=len(tasks) == 1
     ) as progress:
         bar = progress.add_task("Kiểm tra / verifying", total=len(tasks))
-        judged = verify_all(tasks, anchors, offline=offline, timeout=timeout, policy=policy)
+        judged = verify_all(tasks, judge, timeout=timeout, pictured=pictured)
         for index, one in judged:
             if isinstance(one, Unreadable):
                 complain(f"{tasks[index].file}: {one.problem}", "Check the file's name and rights.")
@@ -117,6 +130,17 @@ def _run(
             found[index] = one
             progress.update(bar, advance=1, refresh=True)
     return [found[index] for index in range(len(tasks))]
+
+
+def _write(folder: Path, tasks: Sequence[Task], pictured: Pictured) -> None:
+    """Write the pictures, named after the file, the signature and the page."""
+    for index, drawn in sorted(pictured.items()):
+        stem = tasks[index].file.stem
+        for one in drawn:
+            name = f"{stem}-signature{one.signature + 1}-page{one.page}.png"
+            with appearing(folder / name) as target:
+                target.write(one.png)
+            err.print(f"{folder / name}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _time(text: str | None) -> datetime | None:

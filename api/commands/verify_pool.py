@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from pdf.differences import Difference
     from pdf.report import JSON
 
 _FIRST = 64
@@ -45,21 +46,24 @@ class Unreadable:
 
 def verify_all(
     tasks: Sequence[Task],
-    anchors: tuple[bytes, ...],
+    judge: OwnAnchors,
     *,
-    offline: bool,
     timeout: float,
-    policy: str | None = None,
+    pictured: dict[int, tuple[Difference, ...]] | None = None,
     worker: str = WORKER,
 ) -> Iterator[tuple[int, dict[str, JSON] | Unreadable]]:
-    """Yield (index of the task, report) as they are finished; `timeout` in seconds each."""
+    """Yield (index of the task, report) as they are finished; `timeout` in seconds each.
+
+    Where `pictured` is given, it is filled with pictures of changed pages by the task's index.
+    """
     at_once = min(len(tasks), os.cpu_count() or 1)
     isolation = Isolation(size=at_once, wait_seconds=timeout + 60, module=worker)
-    judging = Judging(isolation, OwnAnchors(anchors, offline, policy), timeout)
+    judging = Judging(isolation, judge, timeout)
     try:
         with ThreadPoolExecutor(at_once) as threads:
             running = {
-                threads.submit(_judged, judging, task): index for index, task in enumerate(tasks)
+                threads.submit(_judged, judging, task, index, pictured): index
+                for index, task in enumerate(tasks)
             }
             for done in as_completed(running):
                 yield running[done], done.result()
@@ -67,7 +71,9 @@ def verify_all(
         isolation.close()
 
 
-def _judged(judging: Judging, task: Task) -> dict[str, JSON] | Unreadable:
+def _judged(
+    judging: Judging, task: Task, index: int, pictured: dict[int, tuple[Difference, ...]] | None
+) -> dict[str, JSON] | Unreadable:
     try:
         with task.file.open("rb") as source:
             if task.content is not None:
@@ -79,7 +85,10 @@ def _judged(judging: Judging, task: Task) -> dict[str, JSON] | Unreadable:
             if looks_like_cms(source.read(_FIRST)) and task.file.suffix.lower() in _CMS:
                 return judging.detached(source, None, question)
             source.seek(0)
-            return judging.document(source, question)
+            if pictured is None:
+                return judging.document(source, question)
+            report, pictured[index] = judging.pictured(source, question)
+            return report
     except OSError as error:
         return Unreadable(error.strerror or type(error).__name__)
 

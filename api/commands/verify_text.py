@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from pdf.report import JSON
 
+MOST_CHANGES: Final = 20
 _COLOURS: Final = {
     "TOTAL_PASSED": "green",
     "TOTAL_FAILED": "red",
@@ -64,9 +65,24 @@ def _signature(signature: Mapping[str, JSON]) -> list[str]:
         f"     thời gian ký / time: {when}",
         f"     toàn vẹn / integrity: {changes}",
         f"     thu hồi / revocation: {revocation['status']}{since}",
+        *_changes(integrity),
         *(
             f"     - {escape(message['vi'])} / {escape(message['en'])}"
             for message in cast("list[dict[str, str]]", signature["messages"])
             if message["level"] != "info"
         ),
     ]
+
+
+def _changes(integrity: Mapping[str, JSON]) -> list[str]:
+    """Name each later change, forbidden ones first, with the rule that permits or forbids it."""
+    changes = cast("list[dict[str, str | None]]", integrity["changes"])
+    ordered = sorted(changes, key=lambda one: one["permitted_by"] is not None)
+    lines = [
+        f"     {'+' if one['permitted_by'] else '[red]![/red]'} "
+        f"{escape(str(one['vi']))} / {escape(str(one['en']))}"
+        for one in ordered[:MOST_CHANGES]
+    ]
+    if len(ordered) > MOST_CHANGES:
+        lines.append(f"     … {len(ordered) - MOST_CHANGES}")
+    return lines

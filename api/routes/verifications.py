@@ -12,10 +12,10 @@ from api.permissions import Action, scopes
 from api.report_answers import FORMS, NOTICES, answer
 from api.responses import Responses, problems
 from api.routes.verify import judged
-from api.schemas.verify import DestroyIn, ReplayOut, TombstoneOut, VerifyOptionsIn
+from api.schemas.verify import DestroyIn, DifferenceOut, ReplayOut, TombstoneOut, VerifyOptionsIn
 from api.uploads import Upload
-from signing import receipts
-from signing.errors import DocumentDiffers
+from signing import kept_pictures, receipts
+from signing.errors import DocumentDiffers, VerificationNotFound
 from signing.models import Verification
 
 router = APIRouter(prefix="/verifications", tags=["verify"])
@@ -38,7 +38,43 @@ def _mine(call: Call, session: Session, verification_id: uuid.UUID) -> Verificat
 def show(request: Request, call: Verifier, verification_id: uuid.UUID) -> Response:
     """Show a kept report in any form."""
     with call.wiring.sessions() as session:
-        return answer(request, receipts.report_of(_mine(call, session, verification_id)))
+        kept = _mine(call, session, verification_id)
+        differences = kept_pictures.differences_of(session, kept)
+        return answer(request, receipts.report_of(kept), differences=differences)
+
+
+@router.get("/{verification_id}/differences", responses=problems(404, 410))
+def differences(call: Verifier, verification_id: uuid.UUID) -> list[DifferenceOut]:
+    """List the kept pictures of pages that were changed after signing."""
+    with call.wiring.sessions() as session:
+        found = kept_pictures.differences_of(session, _mine(call, session, verification_id))
+    return [
+        DifferenceOut(
+            number=number,
+            signature=one.signature,
+            page=one.page,
+            forbidden=one.forbidden,
+            boxes=list(one.boxes),
+        )
+        for number, one in enumerate(found, start=1)
+    ]
+
+
+@router.get(
+    "/{verification_id}/differences/{number}.png",
+    response_class=Response,
+    responses={
+        **problems(404, 410),
+        200: {"content": {"image/png": {}}, "description": "The page before and now"},
+    },
+)
+def difference(call: Verifier, verification_id: uuid.UUID, number: int) -> Response:
+    """Show a changed page as it was signed beside how it is now, what differs framed."""
+    with call.wiring.sessions() as session:
+        found = kept_pictures.differences_of(session, _mine(call, session, verification_id))
+    if not 1 <= number <= len(found):
+        raise VerificationNotFound(f"report {verification_id} has {len(found)} kept pictures")
+    return Response(found[number - 1].png, media_type="image/png")
 
 
 @router.get(
@@ -85,7 +121,7 @@ def replay(
         recording = receipts.recording_of(session, kept)
         before = receipts.report_of(kept)
     question = receipts.question_of(before, password=password)
-    repeated = judged(call, upload, question, recording.repeating())
+    repeated = judged(call, upload, question, recording.repeating()).report
     return ReplayOut(same=receipts.same_verdict(before, repeated), report=dict(repeated))
 
 

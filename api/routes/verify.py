@@ -1,6 +1,6 @@
 """`/verify` and `/edoc/verify`: a file goes in, the report on its signatures comes out."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -8,12 +8,13 @@ from fastapi.responses import Response
 
 from api.auth import Call, needs, uploaded_to_verify
 from api.permissions import Action
-from api.report_answers import FORMS, answer, chosen
+from api.report_answers import FORMS, PICTURED, answer, chosen
 from api.responses import Responses, problems
 from api.schemas.verify import VerifyOptionsIn
 from api.uploads import Upload
 from ca.recording import Recording
 from pdf.detached import looks_like_cms
+from pdf.differences import Difference
 from pdf.report import JSON
 from pdf.validator import CertificateValidator
 from signing import receipts, verify
@@ -58,11 +59,14 @@ def verify_(request: Request, call: Verifier, upload: Verified) -> Response:
     With `store` the report is kept with its evidence, and `X-Verification-Id` names it.
     """
     asked = VerifyOptionsIn.parse(upload.options)
-    chosen(request.headers.get("accept"), FORMS)  # before any work is done for nothing
+    form = chosen(request.headers.get("accept"), FORMS)  # before any work is done for nothing
+    pictures = form in PICTURED or (asked.store and asked.pictures)
     if asked.store:
-        return _kept(request, call, upload, asked)
+        return _kept(request, call, upload, asked, pictures=pictures)
     validator = call.wiring.validator(anchors=asked.anchors())
-    return answer(request, judged(call, upload, asked.question(call.at, upload), validator))
+    question = asked.question(call.at, upload)
+    found = judged(call, upload, question, validator, pictures=pictures)
+    return answer(request, found.report, differences=found.differences)
 
 
 @router.post(
@@ -82,10 +86,24 @@ def verify_edoc(request: Request, call: Verifier, upload: Verified) -> Response:
     return answer(request, report)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A report, and pictures of changed pages if they were asked for."""
+
+    report: dict[str, JSON]
+    differences: tuple[Difference, ...] = ()
+
+
 def judged(
-    call: Call, upload: Upload, question: Question, validator: CertificateValidator
-) -> dict[str, JSON]:
+    call: Call,
+    upload: Upload,
+    question: Question,
+    validator: CertificateValidator,
+    *,
+    pictures: bool = False,
+) -> Judged:
     """Judge an upload in a worker, and add what the registry knows."""
+    differences: tuple[Difference, ...] = ()
     judging = Judging(call.wiring.isolation, validator)
     first = upload.file.read(_FIRST)
     upload.file.seek(0)
@@ -93,25 +111,36 @@ def judged(
         report = judging.detached(upload.file, upload.content.file, question)
     elif looks_like_cms(first) and upload.name.lower().endswith(_CMS_NAMES):
         report = judging.detached(upload.file, None, question)
+    elif pictures:
+        report, differences = judging.pictured(upload.file, question)
     else:
         report = judging.document(upload.file, question)
     verify.add_signers(call.wiring.direct, report)
-    return report
+    return Judged(report, differences)
 
 
 def recorded(
-    call: Call, upload: Upload, asked: VerifyOptionsIn
-) -> tuple[Mapping[str, JSON], Recording]:
+    call: Call, upload: Upload, asked: VerifyOptionsIn, *, pictures: bool = False
+) -> tuple[Judged, Recording]:
     """Judge an upload and keep in a recording what the verdict rests on."""
     recording, listening = call.wiring.recording(anchors=asked.anchors())
     validator = receipts.KeepingValidator(listening, recording)
-    return judged(call, upload, asked.question(call.at, upload), validator), recording
+    question = asked.question(call.at, upload)
+    return judged(call, upload, question, validator, pictures=pictures), recording
 
 
-def _kept(request: Request, call: Call, upload: Upload, asked: VerifyOptionsIn) -> Response:
-    report, recording = recorded(call, upload, asked)
-    receipt = receipts.Receipt(report=report, recording=recording, actor=call.identity, at=call.at)
+def _kept(
+    request: Request, call: Call, upload: Upload, asked: VerifyOptionsIn, *, pictures: bool
+) -> Response:
+    found, recording = recorded(call, upload, asked, pictures=pictures)
+    receipt = receipts.Receipt(
+        report=found.report,
+        recording=recording,
+        actor=call.identity,
+        at=call.at,
+        differences=found.differences if asked.pictures else (),
+    )
     with call.transaction() as session:
         kept = receipts.keep(session, receipt)
         headers = {"X-Verification-Id": str(kept.id)}
-    return answer(request, report, headers=headers)
+    return answer(request, found.report, headers=headers, differences=found.differences)

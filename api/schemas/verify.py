@@ -27,6 +27,11 @@ class VerifyOptionsIn(Schema):
     store: bool = Field(
         default=False, description="Keep the report and its evidence, never the document"
     )
+    pictures: bool = Field(
+        default=False,
+        description="With `store`: also keep pictures of pages that were changed after signing. "
+        "They show the document's content.",
+    )
     password: str | None = Field(default=None, max_length=1000, repr=False)
 
     @classmethod
@@ -66,6 +71,18 @@ class VerifyOptionsIn(Schema):
         except ValueError as error:
             raise ParameterInvalid("trust", "certificates as PEM are expected") from error
         return tuple(one.public_bytes(Encoding.DER) for one in found)
+
+
+class DifferenceOut(Schema):
+    """A page that shows something else than when it was signed; the picture is beside it."""
+
+    number: int = Field(description="From 1, as in `/differences/{number}.png`")
+    signature: int = Field(description="Index of the signature in the report")
+    page: int
+    forbidden: bool = Field(description="Whether any change after this signature is forbidden")
+    boxes: list[tuple[float, float, float, float]] = Field(
+        description="Left, bottom, right, top of each place that differs, in points of the page"
+    )
 
 
 class DestroyIn(Schema):

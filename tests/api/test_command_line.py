@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 from api.cli import application
 from api.commands.verify import exit_code
 from api.commands.verify_pool import Task, verify_all
+from signing.judging import OwnAnchors
 from tests.api.office import empty_pdf
 
 ROOT = Path(__file__).parents[2]
@@ -250,7 +251,7 @@ def test_a_worker_that_overruns_or_dies_costs_only_its_own_file(desk: Path) -> N
     tasks = [Task(desk / name, now, now) for name in names]
     started = time.monotonic()
     hostile = "tests.signing.hostile_worker"
-    found = dict(verify_all(tasks, (), offline=True, timeout=2, worker=hostile))
+    found = dict(verify_all(tasks, OwnAnchors((), offline=True), timeout=2, worker=hostile))
     assert time.monotonic() - started < 20
     reports = [found[index] for index in range(4)]
     verdicts = [one["indication"] for one in reports if isinstance(one, dict)]
