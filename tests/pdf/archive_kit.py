@@ -112,7 +112,7 @@ class Servers:
         return RevocationEvidence((), (answer,))
 
 
-def _ocsp_at(address: str) -> Extension:
+def ocsp_at(address: str) -> Extension:
     place = x509.UniformResourceIdentifier(address)
     access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, place)
     return x509.AuthorityInformationAccess([access]), False
@@ -126,7 +126,7 @@ class Province:
 
     def __init__(self, *, address: str | None = None, since: datetime = AT) -> None:
         self.since = since
-        self.asked_at: tuple[Extension, ...] = (_ocsp_at(address),) if address else ()
+        self.asked_at: tuple[Extension, ...] = (ocsp_at(address),) if address else ()
         long = (since - YEAR, since + 20 * YEAR)
         self.root = root("Gốc", validity=long)
         self.issuing = self.root.issue_ca(
