@@ -13,19 +13,15 @@ from pathlib import Path  # noqa: TC003 -- typer reads it
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rich.progress import Progress
 
-from api.commands import evidence, sign_ahead
+from api.commands import evidence, sign_ahead, sign_certificate
 from api.commands.output import FAILED, ROOM_ERRORS, AsJson, complain, err, told
 from api.commands.sign_files import SigningTools
 from api.commands.sign_keys import opened
 from api.commands.sign_looks import Looks
-from api.errors import ParameterInvalid
 from hsm.refusals import SignatureRefused
 from pdf.errors import (
-    CertificateUnsuitable,
     DamagedPdf,
     EncryptedPdf,
     LimitExceeded,
@@ -38,7 +34,7 @@ from pdf.timestamps import HttpTimestampSource
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from api.commands.sign_keys import Opened, SigningKey
+    from api.commands.sign_keys import SigningKey
     from pdf.evidence import EvidenceSource
 
     Steps = Callable[[Path, Path], Generator[bytes, bytes]]
@@ -50,7 +46,9 @@ NOT_READABLE: Final = (NotAPdf, DamagedPdf, EncryptedPdf, LimitExceeded)
 def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the command
     files: Annotated[list[Path], typer.Argument(help="IN OUT, or with --out-dir many inputs.")],
     key: Annotated[str, typer.Option(help="Key URI: pkcs11:…, soft:/path.p12, sim:…, csc:….")],
-    cert: Annotated[Path | None, typer.Option(help="The signer's certificate, PEM or DER.")] = None,
+    cert: Annotated[
+        str | None, typer.Option(help="The signer's certificate: a file, or sha256:… of one there.")
+    ] = None,
     chain: Annotated[Path | None, typer.Option(help="The issuers' certificates, PEM.")] = None,
     level: Annotated[str | None, typer.Option(help="B-B; with --tsa B-T, B-LT, B-LTA.")] = None,
     tsa: Annotated[list[str] | None, typer.Option(help="Time-stamp server, repeatable.")] = None,
@@ -136,8 +134,8 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
             location=location,
             password=password,
         )
-        with opened(key, module, [] if cert is None else _read_certificates(cert)) as found:
-            signer = _chain(found, chain)
+        with opened(key, module, sign_certificate.given(cert)) as found:
+            signer = sign_certificate.chain_of(found, cert, chain, at=options.signing_time)
             algorithm = SignatureAlgorithm(found.key.algorithm)
             if preview is not None:
                 sign_ahead.save_preview(pairs[0][0], preview, algorithm, signer, options)
@@ -270,32 +268,3 @@ def level_named(text: str) -> Level:
     except ValueError as error:
         offered = ", ".join(Level)
         raise typer.BadParameter(f"the level is one of {offered}", param_hint="--level") from error
-
-
-def _chain(key: Opened, chain: Path | None) -> SignerChain:
-    """Put the certificate of the key first, and the others behind it."""
-    own, found = _spki(key.public_key), key.certificates
-    mine = [der for der in found if _spki(x509.load_der_x509_certificate(der).public_key()) == own]
-    if not mine:
-        raise CertificateUnsuitable("no certificate of this key was found beside it; give --cert")
-    others = [der for der in found if der != mine[0]]
-    if chain is not None:
-        others += _read_certificates(chain)
-    return SignerChain(mine[0], tuple(dict.fromkeys(others)))
-
-
-def _spki(public_key: object) -> bytes:
-    encode = public_key.public_bytes  # type: ignore[attr-defined]  # every key of cryptography has it
-    return bytes(encode(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-
-
-def _read_certificates(path: Path) -> list[bytes]:
-    data = path.read_bytes()
-    try:
-        if b"-----BEGIN" in data:
-            found = x509.load_pem_x509_certificates(data)
-        else:
-            found = [x509.load_der_x509_certificate(data)]
-    except ValueError as error:
-        raise ParameterInvalid(str(path), "no certificate in PEM or DER") from error
-    return [one.public_bytes(Encoding.DER) for one in found]

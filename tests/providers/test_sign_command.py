@@ -1,6 +1,7 @@
 """`antin sign` with a phone or a signing service: waiting, the code, every ending, Ctrl-C."""
 
 import json
+import logging
 import os
 import re
 import signal
@@ -19,12 +20,16 @@ from hsm.algorithms import KeyAlgorithm
 from tests.api.test_command_line import Done, antin
 from tests.pdf.signing_kit import blank_pdf, pdfsig
 from tests.providers.conftest import World
+from tests.providers.csc_service import PIN, TOKEN
 from tests.providers.test_csc import Cloud, cloud
 
 __all__ = ["cloud"]
 ROOT = Path(__file__).parents[2]
 NUMBER = "+84912345678"
 PATIENCE = 30.0
+ENVIRONMENT = {n: v for n, v in os.environ.items() if not n.startswith("ANTIN_")} | {
+    "PYTHONPATH": str(ROOT)
+}
 CODE = re.compile(r"Mã xác nhận / verification code: (\d{4})")
 
 
@@ -177,8 +182,7 @@ def test_ctrl_c_takes_the_question_back_where_the_provider_can(
     command = subprocess.Popen(
         [sys.executable, "-m", "api.cli", "sign", "a.pdf", "out.pdf", "--key", key],
         cwd=desk,
-        env={n: v for n, v in os.environ.items() if not n.startswith("ANTIN_")}
-        | {"PYTHONPATH": str(ROOT)},
+        env=ENVIRONMENT,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -208,6 +212,24 @@ def test_a_signing_service_signs_from_the_command_line(
     assert CODE.search(done.stderr) is None, "nobody is waited for"
     assert all(pdfsig(desk / "out" / name).valid == 1 for name in files)
     assert cloud.stub.calls.count("signatures/signHash") == 1
+
+
+def test_the_most_talkative_log_of_the_command_has_no_secret(
+    cloud: Cloud, desk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepared(desk, cloud.settings())
+    wrong = desk / "wrong"
+    wrong.write_text("91827364")
+    caplog.set_level(logging.DEBUG)
+    said = ""
+    for address in (cloud.address, f"csc:cloud/cred-1?pin-source=file:{wrong}"):
+        done = antin("sign", "a.pdf", "out.pdf", "--key", address, cwd=desk)
+        said += done.stdout + done.stderr
+    assert "Check the credentials" in said
+    said += caplog.text + "".join(str(record.__dict__) for record in caplog.records)
+    assert "signatures/signHash" in said, "the log is a full one"
+    for secret in (PIN, "91827364", TOKEN, '"SAD"'):
+        assert secret not in said
 
 
 def test_a_confirmation_at_a_service_is_waited_for(cloud: Cloud, desk: Path) -> None:
