@@ -33,10 +33,6 @@ _WORDS: dict[str, tuple[str, str]] = {
         "What a field shows was replaced without its value",
         "Hình hiển thị của trường bị thay mà giá trị không đổi",
     ),
-    "value_not_shown": (
-        "A field was given another value than the one it shows",
-        "Trường được gán giá trị khác với giá trị đang hiển thị",
-    ),
     "annotation_added": ("An annotation was added", "Thêm ghi chú"),
     "annotation_over_content": (
         "An annotation that can cover signed content was added",

@@ -35,6 +35,7 @@ from pdf.rules import DEFAULT_RULES, Rules
 from pdf.security_store import read_security_store
 from pdf.signature_fields import FoundSignature, find_signatures
 from pdf.signature_reports import render_signature
+from pdf.stale_values import shows_other_values
 from pdf.syntax import Buffer, PdfDict, PdfObject
 from pdf.validator import CertificateValidator, PathVerdict, RevocationFact
 
@@ -121,6 +122,9 @@ def _verify(
     _later_changes(document, examined, locked=locked)
     compare_pictures(document, source, examined, password=password)
     name_pages(document, examined)
+    if shows_other_values(document.latest):
+        for item in examined:
+            item.problems.append("FIELD_SHOWS_OTHER_VALUE")
     store = read_security_store(document.latest)
     evidence = Evidence(
         validator=validator,

@@ -244,6 +244,21 @@ def glyphs(text: str) -> list[int]:
     return typeface(embedded_font(text).style).glyphs(text)
 
 
+def test_form_overlay_prepared_before_signing_is_warned_of() -> None:
+    """What is read by programs is not what people saw when they signed."""
+    report = check(sign(form(value="(900)", shown="(100)")))
+    assert "FIELD_SHOWS_OTHER_VALUE" in {one.code for one in report.signatures[0].messages}
+    honest = check(sign(form()))
+    assert "FIELD_SHOWS_OTHER_VALUE" not in {one.code for one in honest.signatures[0].messages}
+
+
+def test_form_overlay_of_a_value_without_its_drawing_is_warned_of() -> None:
+    data = sign(form())
+    report = check(append(data, {6: source(data, 6).replace(b"/V(100)", b"/V(900)")}))
+    assert "field_filled" in whats(report.signatures[0])
+    assert "FIELD_SHOWS_OTHER_VALUE" in {one.code for one in report.signatures[0].messages}
+
+
 def test_pages_that_cannot_be_compared_are_left_to_people() -> None:
     data = countersigned(sign(letter()), TEXT_BOX, ground=WHITE)
     report = verify(
