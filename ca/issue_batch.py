@@ -227,11 +227,7 @@ def _store(session: Session, signed: list[tuple[_Running, bytes]], context: Cont
     issue_rows.add_changes(
         session, [(each.intent.id, each.intent.actor) for each, _ in signed], at=at
     )
-    bulk.update(
-        session,
-        CertificateRequest,
-        [{"id": each.intent.request.id, "state": RequestState.ISSUED} for each, _ in signed],
-    )
+    issue_rows.store_issued(session, [each.intent.request.id for each, _ in signed])
     answers = _presigned(session, [each.intent for each, _ in signed], context)
     bulk.insert(session, OcspAnswer, answers)
     for (each, _), active in zip(signed, columns, strict=True):

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from ca.errors import KeyUnacceptable
 from ca.models import (
-    Certificate,
     CertificateRequest,
     CertificateStatus,
     CertificateStatusChange,
@@ -157,23 +156,36 @@ def lock_intents(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, 
     return dict(cast("list[tuple[uuid.UUID, bytes | None]]", rows))
 
 
+_SIGNED: Final = """
+UPDATE certificates SET status = 'active', der = new.der, tbs = NULL, issued_at = %(at)s,
+    sha256_fingerprint = encode(sha256(new.der), 'hex')
+FROM unnest(%(ids)s::uuid[], %(encoded)s::bytea[]) AS new (id, der)
+WHERE certificates.id = new.id
+"""
+_ISSUED: Final = "UPDATE certificate_requests SET state = 'issued' WHERE id = ANY(%(ids)s)"
+
+
 def store_signed(
     session: Session, signed: Sequence[tuple[uuid.UUID, bytes]], *, at: datetime
 ) -> list[dict[str, object]]:
     """Turn open intents into active certificates; the columns that changed, in the same order."""
-    rows: list[dict[str, object]] = [
+    ids, encoded = [one for one, _ in signed], [one for _, one in signed]
+    bulk.execute(session, _SIGNED, {"ids": ids, "encoded": encoded, "at": at})
+    return [
         {
-            "id": certificate_id,
             "status": CertificateStatus.ACTIVE,
-            "der": encoded,
+            "der": one,
             "tbs": None,
-            "sha256_fingerprint": hashlib.sha256(encoded).hexdigest(),
+            "sha256_fingerprint": hashlib.sha256(one).hexdigest(),
             "issued_at": at,
         }
-        for certificate_id, encoded in signed
+        for one in encoded
     ]
-    bulk.update(session, Certificate, rows)
-    return rows
+
+
+def store_issued(session: Session, request_ids: Sequence[uuid.UUID]) -> None:
+    """Note that the certificates of these locked requests are there."""
+    bulk.execute(session, _ISSUED, {"ids": list(request_ids)})
 
 
 def add_changes(

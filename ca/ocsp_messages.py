@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -197,7 +198,7 @@ class Responder:
             extensions += _EXTENDED_REVOKE
         to_be_signed = der.sequence(
             self._name,
-            der.generalized_time(produced_at),
+            _time(produced_at),
             der.sequence(*(self._single(answer) for answer in answers)),
             der.explicit(1, der.sequence(extensions)) if extensions else b"",
         )
@@ -210,10 +211,16 @@ class Responder:
         return der.sequence(
             answer.certificate_id,
             answer.status,
-            der.generalized_time(answer.this_update),
-            der.explicit(0, der.generalized_time(answer.next_update)),
+            _time(answer.this_update),
+            der.explicit(0, _time(answer.next_update)),
             self._single_extensions,
         )
+
+
+@functools.lru_cache(maxsize=16)
+def _time(moment: datetime) -> bytes:
+    """Encode a time that the answers of one moment share."""
+    return der.generalized_time(moment)
 
 
 def certificate_id(issuer: x509.Certificate, serial: int, *, digest: str = "sha1") -> CertificateId:

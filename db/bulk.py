@@ -68,6 +68,16 @@ def update(
         raise StatementFailed(f"{table.name}: {type(error).__name__}") from error
 
 
+def execute(session: Session, statement: str, values: Mapping[str, object]) -> int:
+    """Run a statement of the caller's; how many rows it changed."""
+    try:
+        with _driver(session).cursor() as cursor:
+            cursor.execute(statement.encode(), values)
+            return cursor.rowcount
+    except psycopg.Error as error:
+        raise StatementFailed(f"writing: {type(error).__name__}") from error
+
+
 def fetch(
     session: Session, statement: str, values: Mapping[str, object]
 ) -> list[tuple[object, ...]]:
