@@ -30,6 +30,8 @@ from cryptography.x509 import ocsp
 from api.errors import SetUpFailed
 from api.settings import demo_environment
 from api.vault import VaultKind
+from pdf.errors import PdfError
+from pdf.words import find_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -162,6 +164,7 @@ class Demo:
                     "certificate_id": str(self._certificate["id"]),
                     "level": level,
                     "stamp": "standard",
+                    **self._place(),
                     "reason": "Phê duyệt văn bản",
                     "location": "Bình Phước",
                 },
@@ -177,6 +180,15 @@ class Demo:
             started,
             expected=answer.is_success,
         )
+
+    def _place(self) -> dict[str, str]:
+        """Stand above the signer's name where the document names them, else where stamps stand."""
+        with self.document.open("rb") as file:
+            try:
+                find_words(file, SIGNER, occurrence=-1, page=None, password=None)
+            except PdfError:
+                return {}
+        return {"anchor": "{name}"}
 
     def _verify(self, level: str, expected: str, when_vi: str, when_en: str) -> None:
         started = time.monotonic()

@@ -95,8 +95,12 @@ class Drawing:
         face = typeface(Style.REGULAR)
         widest = max((face.width(line, self.font_size) for line in self.lines), default=0.0)
         width = min(self.preset.widest, widest)
-        wrapped = _wrapped(self.lines, self.font_size, width + _ROUNDING)
-        height = len(wrapped) * self.font_size * LEADING
+        size = self.font_size * width / widest if widest else self.font_size
+        if size >= _smallest_unbroken(self.font_size):
+            height = len(self.lines) * size * LEADING
+        else:
+            wrapped = _wrapped(self.lines, self.font_size, width + _ROUNDING)
+            height = len(wrapped) * self.font_size * LEADING
         if self.image is not None:
             wide = self.image_height * self.image.width / self.image.height
             if not self.lines:
@@ -209,6 +213,10 @@ def _wrapped(lines: tuple[str, ...], size: float, width: float) -> list[str]:
     return out
 
 
+def _smallest_unbroken(wanted: float) -> float:
+    return max(wanted * _UNBROKEN_SHARE, SMALLEST_FONT)
+
+
 def _fitted(drawing: Drawing, width: float, height: float) -> tuple[list[str], float]:
     """Find lines and size for the area: a little smaller is better than broken lines."""
     face = typeface(Style.REGULAR)
@@ -216,7 +224,7 @@ def _fitted(drawing: Drawing, width: float, height: float) -> tuple[list[str], f
     widest = max(face.width(line, 1.0) for line in drawing.lines)
     tallest = len(drawing.lines) * LEADING
     unbroken = min(wanted, (width + _ROUNDING) / widest, (height + _ROUNDING) / tallest)
-    if unbroken >= max(wanted * _UNBROKEN_SHARE, SMALLEST_FONT):
+    if unbroken >= _smallest_unbroken(wanted):
         return list(drawing.lines), unbroken
     size = wanted
     while size >= SMALLEST_FONT:

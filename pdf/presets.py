@@ -174,9 +174,10 @@ PRESETS: dict[str, Preset] = {
             align=Align.CENTRE,
             page=1,
             font_size=9.0,
-            habit=Habit(corner=Corner.TOP_LEFT, margin=(42.5, 119.1)),
+            habit=Habit(corner=Corner.TOP_LEFT, margin=(28.3, 119.1)),
             frame=True,
-            widest=110.0,
+            # 45 mm with the frame: beside the title of a document, not over it
+            widest=45 * POINTS_PER_MM - 10,
             words=(
                 Word(name="arrived", default="{date}"),
                 Word(name="forward_to"),

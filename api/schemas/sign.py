@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import json
 import uuid
 from datetime import datetime
@@ -52,7 +53,9 @@ def _stamp(value: object) -> object:
 
 
 def _anchor(value: object) -> object:
-    value = _from_text(value)
+    # plain words may begin with a brace themselves: {name}
+    with contextlib.suppress(ValueError):
+        value = _from_text(value)
     return {"text": value} if isinstance(value, str) else value
 
 

@@ -208,8 +208,10 @@ def foot(sheet: Sheet) -> None:
     for index, line in enumerate(RECEIVERS, start=1):
         sheet.text(LEFT, y - 14 * index, line, 11, Style.REGULAR)
     signer = RIGHT - 105
-    sheet.centred(signer, y, "CHỦ TỊCH", 14, Style.BOLD)
-    sheet.centred(signer, 92, "Nguyễn Văn Trăm", 14, Style.BOLD)
+    sheet.centred(signer, y, "KT. CHỦ TỊCH", 14, Style.BOLD)
+    sheet.centred(signer, y - LINE, "PHÓ CHỦ TỊCH", 14, Style.BOLD)
+    # the person of the demonstration, whose stamp finds its place by this name
+    sheet.centred(signer, 92, "Nguyễn Thị Hoài Thương", 14, Style.BOLD)
     sheet.centred((LEFT + RIGHT) / 2, 34, SPECIMEN, 9, Style.ITALIC)
 
 

@@ -167,6 +167,8 @@ def test_a_preview_is_the_page_with_the_stamp(office: Office) -> None:
         ({}, "placement_invalid"),
         ({"stamp": "standard", "dpi": "0"}, "parameter_invalid"),
         ({"stamp": "standard", "anchor": "Nguyễn Văn Không"}, "anchor_not_found"),
+        ({"stamp": "standard", "anchor": "{name}"}, "anchor_not_found"),
+        ({"stamp": "standard", "anchor": '{"text": 1}'}, "parameter_invalid"),
         ({"stamp": "standard", "corner": "top-left", "box": "1,2,30,40"}, "parameter_invalid"),
         ({"stamp": '{"template": {"name": "x", "lines": ["{gì}"]}}'}, "template_invalid"),
     ],

@@ -64,7 +64,7 @@ def test_a_preview_is_drawn_and_nothing_signed(desk: Path, tmp_path: Path) -> No
 
 
 def test_a_stamp_stands_at_the_words_that_are_named(desk: Path, tmp_path: Path) -> None:
-    words = unicodedata.normalize("NFD", "Nguyễn văn TRĂM")
+    words = unicodedata.normalize("NFD", "Nguyễn thị Hoài THƯƠNG")
     done = antin(
         "sign", SAMPLE, "out.pdf", *key_of(desk), "--stamp", "standard", "--anchor", words,
         cwd=tmp_path,

@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import ImageChops
 
 from pdf.appearance import Stamp
 from pdf.document import Document
@@ -35,6 +36,7 @@ from tests.pdf.signing_kit import (
     blank_pdf,
     certificate,
     pdfsig,
+    person,
     root,
     sign,
 )
@@ -105,7 +107,9 @@ def test_presets_stay_on_the_page_whatever_its_shape(
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-@pytest.mark.parametrize("words", ["Nguyễn Văn Trăm", "NGUYỄN VĂN TRĂM", "nguyễn  văn\ntrăm"])
+@pytest.mark.parametrize(
+    "words", ["Nguyễn Thị Hoài Thương", "NGUYỄN THỊ HOÀI THƯƠNG", "nguyễn  thị\nhoài thương"]
+)
 def test_a_name_is_found_however_it_is_written(form: str, words: str) -> None:
     found = find_words(io.BytesIO(SAMPLE), unicodedata.normalize(form, words))
     left, bottom, right, top = found.box
@@ -115,9 +119,10 @@ def test_a_name_is_found_however_it_is_written(form: str, words: str) -> None:
 
 
 def test_a_stamp_stands_above_the_signers_name(tmp_path: Path) -> None:
-    name = find_words(io.BytesIO(SAMPLE), "Nguyễn Văn Trăm").box
+    name = find_words(io.BytesIO(SAMPLE), "Nguyễn Thị Hoài Thương").box
     signed = sign(
         SAMPLE,
+        who=person("rsa", "Nguyễn Thị Hoài Thương"),
         stamp=Stamp(preset="nd30.personal", image=seal(), lines=()),
         spot=AnchorSpot(text="{name}"),
     )
@@ -126,6 +131,38 @@ def test_a_stamp_stands_above_the_signers_name(tmp_path: Path) -> None:
     assert (box[0] + box[2]) / 2 == pytest.approx((name[0] + name[2]) / 2, abs=0.5)
     (tmp_path / "signed.pdf").write_bytes(signed)
     assert pdfsig(tmp_path / "signed.pdf").valid == 1
+
+
+WRITTEN = {
+    "standard": Stamp(organization="Ủy ban nhân dân tỉnh Bình Phước"),
+    "personal": Stamp(preset="nd30.personal", image=seal()),
+    "personal in words": Stamp(preset="nd30.personal", position="Phó Chủ tịch"),
+    "attachment": Stamp(preset="nd30.attachment", number="12/QĐ-UBND"),
+    "copy in words": Stamp(preset="nd30.copy"),
+    "incoming": Stamp(
+        preset="incoming",
+        organization="Ủy ban nhân dân tỉnh Bình Phước",
+        number="1234",
+        words={"forward_to": "Phòng Tổng hợp", "file_code": "05/UBND-NC"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_on_an_ordinary_decision_no_stamp_covers_what_is_written(name: str, tmp_path: Path) -> None:
+    """Seals may, and are left out: their rule puts them over the signature or the heading."""
+    signed = sign(SAMPLE, stamp=WRITTEN[name])
+    ((_, box),) = seen_boxes(signed)
+    before = picture_of(SAMPLE, tmp_path, dpi=144)
+    left, bottom, right, top = (round(2 * side) for side in box)
+    below = before.crop((left, before.height - top, right, before.height - bottom))
+    assert ImageChops.invert(below).getbbox() is None
+    after = picture_of(signed, tmp_path, dpi=144)
+    drawn = after.crop((left, before.height - top, right, before.height - bottom))
+    ink = ImageChops.invert(drawn).getbbox()
+    assert ink is not None
+    # the stamp fills its box: no band of it stays empty
+    assert ink[3] - ink[1] > 0.6 * (top - bottom)
 
 
 @pytest.mark.parametrize("side", Side)
@@ -147,7 +184,7 @@ def test_every_side_of_words_is_the_one_that_is_asked_for(side: Side) -> None:
     }[side]
 
 
-@pytest.mark.parametrize("words", ["Trần Văn Không", "Nguyễn Văn Tr", "uyết", "Trăm Nguyễn"])
+@pytest.mark.parametrize("words", ["Trần Văn Không", "Nguyễn Thị Hoài Th", "uyết", "Thương Nguyễn"])
 def test_words_that_are_not_there_are_an_error(words: str) -> None:
     with pytest.raises(AnchorNotFound) as missing:
         sign(SAMPLE, stamp=Stamp(), spot=AnchorSpot(text=words))
@@ -167,7 +204,7 @@ def test_a_reader_that_takes_too_long_is_ended_and_the_next_one_works() -> None:
     with pytest.raises(PageUndrawable):
         reader.ask(io.BytesIO(SAMPLE), asked)
     reader.close()
-    assert find_words(io.BytesIO(SAMPLE), "Nguyễn Văn Trăm").page == 1
+    assert find_words(io.BytesIO(SAMPLE), "Nguyễn Thị Hoài Thương").page == 1
 
 
 @given(st.text(min_size=1, max_size=30), st.text(max_size=20), st.text(max_size=20))
