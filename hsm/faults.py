@@ -57,6 +57,8 @@ _STALE: Final = (
 _LOST: Final = (p11.DeviceError, p11.HostMemory)
 _NOT_INITIALIZED: Final = "0x190"
 """CKR_CRYPTOKI_NOT_INITIALIZED, for which the binding has a text and no class."""
+_TOO_SMALL: Final = "Buffer was too small"
+"""CKR_BUFFER_TOO_SMALL, for which the binding has a text and no class."""
 _LOGIN_CODES: Final[dict[int, type[p11.PKCS11Error]]] = {
     0x2: p11.HostMemory,
     0x5: p11.GeneralError,
@@ -94,6 +96,11 @@ def a_pin_was_refused(error: Exception) -> bool:
 def the_module_must_restart(error: Exception) -> bool:
     """Whether the module lost what it talks to for good: its remote end or its daemon died."""
     return isinstance(error, _LOST) or _not_initialized(error)
+
+
+def the_list_grew(error: Exception) -> bool:
+    """Whether a list became longer between asking for its length and reading it."""
+    return type(error) is p11.PKCS11Error and _TOO_SMALL in str(error)
 
 
 def _not_initialized(error: Exception) -> bool:

@@ -32,7 +32,7 @@ from pkcs11.exceptions import (
 
 from hsm.cryptoki import CKR_CANT_LOCK, CKR_OK, Cryptoki
 from hsm.errors import ModuleUnavailable
-from hsm.faults import StaleSession, the_module_must_restart, translate
+from hsm.faults import StaleSession, the_list_grew, the_module_must_restart, translate
 from hsm.machine_lock import MachineLock
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ _SAFE_IN_PARALLEL: Final = ("softhsm", "pkcs#11 kit", "p11-kit", "opencryptoki")
 
 _GONE_MEANWHILE: Final = (TokenNotPresent, TokenNotRecognised, DeviceRemoved, SlotIDInvalid)
 """What a slot of the list answers when its token or reader has just been taken away."""
+
+LISTINGS: Final = 4
+"""How often a list of slots is read that changes while it is read; a person plugs only so fast."""
 
 RESTART_WAIT: Final = 30.0
 """Seconds a restart waits for calls in flight; a call on a dead device ends by its own time-out."""
@@ -262,11 +265,14 @@ def _tokens(library: "Library") -> list[pkcs11.Token]:
 
 
 def _slots(library: "Library") -> list[pkcs11.Slot]:
-    """List the slots with a token; once more when one of them went away while they were read."""
-    try:
-        return library.get_slots(token_present=True)
-    except _GONE_MEANWHILE:
-        return library.get_slots(token_present=True)
+    """List the slots with a token; again when one of them came or went while they were read."""
+    for _ in range(LISTINGS - 1):
+        try:
+            return library.get_slots(token_present=True)
+        except PKCS11Error as error:
+            if not isinstance(error, _GONE_MEANWHILE) and not the_list_grew(error):
+                raise
+    return library.get_slots(token_present=True)
 
 
 _loading = threading.Lock()
