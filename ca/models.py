@@ -11,10 +11,13 @@ from enum import StrEnum
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Column,
     ForeignKey,
     Index,
     LargeBinary,
     SmallInteger,
+    String,
+    Table,
     UniqueConstraint,
     text,
 )
@@ -235,9 +238,10 @@ class Certificate(Base):
         Index(None, "status", "organization_id", "kind"),
         Index(None, "organization_id", "not_after"),
         Index(
-            "certificates_search_words_idx",
-            text("to_tsvector('simple', search_name)"),
-            postgresql_using="gin",
+            "certificates_of_a_name_idx",
+            "search_name",
+            "id",
+            postgresql_include=["status", "kind", "organization_id", "not_after"],
         ),
         Index(
             "certificates_crl_entries_idx",
@@ -266,7 +270,7 @@ class Certificate(Base):
     request_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("certificate_requests.id"))
     subject: Mapped[str]
     common_name: Mapped[str]
-    search_name: Mapped[str] = mapped_column(index=True)
+    search_name: Mapped[str]
     spki_sha256: Mapped[str | None] = mapped_column(index=True)
     """None when the certificate itself was never seen, only a list that names it."""
     sha256_fingerprint: Mapped[str | None] = mapped_column(unique=True)
@@ -289,6 +293,17 @@ class Certificate(Base):
     """Partition that its distribution point names; None: the complete CRL."""
 
 
+certificate_names = Table(
+    "certificate_names",
+    Base.metadata,
+    Column("name", String, nullable=False, index=True),
+    Index(
+        "certificate_names_words_idx", text("to_tsvector('simple', name)"), postgresql_using="gin"
+    ),
+)
+"""The folded common names that certificates have, noted by a trigger; a few of them twice."""
+
+
 class CertificateStatusChange(Base):
     """History of a certificate's status; reports as of a date read it."""
 
@@ -302,10 +317,10 @@ class CertificateStatusChange(Base):
             postgresql_include=["status"],
         ),
         Index(
-            "certificate_status_changes_ended_idx",
+            "certificate_status_changes_paused_idx",
             "at",
             "certificate_id",
-            postgresql_where=text("status IN ('suspended', 'revoked')"),
+            postgresql_where=text("status = 'suspended'"),
         ),
     )
 

@@ -46,6 +46,8 @@ class IncidentTarget(StrEnum):
     DEVICE = "device"
     ORGANIZATION = "organization"
     """The unit and everything below it."""
+    POST = "post"
+    """The certificates that a person got for a post, when that ends."""
 
 
 class IncidentState(StrEnum):

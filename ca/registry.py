@@ -4,12 +4,24 @@ import base64
 import binascii
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.util import ClauseAdapter
 
@@ -22,9 +34,10 @@ from ca.models import (
     CertificateStatus,
     Device,
     Subscriber,
+    certificate_names,
 )
 from ca.names import fold, storable
-from ca.reports import Dimension, Standing
+from ca.reports import Dimension, Selected, Standing
 from ca.standing import Issuer, require_in_force
 
 MAX_PAGE: Final = 500
@@ -43,8 +56,11 @@ _STANDING: Final = select(
 NAMED_UNITS: Final = 1_000
 """Units of a subtree that are named in a query; of a larger one the query itself is."""
 
-LOOKED_AT: Final = 40_000
-"""Rows among which a name is looked for before the index of words is asked."""
+FEW_NAMES: Final = 200
+"""Names that match, so few that the newest certificates of each are sooner read than judged."""
+MANY_NAMES: Final = 2_000
+NEWEST: Final = 4_000
+"""Rows among which a common name is looked for first; of a very common one, ten times as many."""
 
 _SERIAL_PREFIX: Final = "serial:"
 _SERIAL: Final = re.compile(r"[0-9a-f]{1,40}")
@@ -146,14 +162,12 @@ def search(
     if not 1 <= limit <= MAX_PAGE:
         raise SearchInvalid(f"a page has 1 to {MAX_PAGE} rows")
     before = _decoded(cursor) if cursor is not None else None
-    rows = _among_the_newest(session, filters, limit + 1, before)
+    rows = _by_name(session, filters, limit + 1, before)
     if rows is None:
-        query = reports.joined(select(Certificate), filters.group).where(
-            *_conditions(session, filters)
-        )
-        if before is not None:
-            query = query.where(Certificate.id < before)
-        rows = list(session.scalars(query.order_by(Certificate.id.desc()).limit(limit + 1)))
+        query = reports.joined(select(Certificate), filters.group)
+        query = query.where(*_conditions(session, filters))
+        query = _page(query, limit + 1, before)
+        rows = list(session.scalars(query))
     more = len(rows) > limit
     return Page(tuple(rows[:limit]), _encoded(rows[limit - 1].id) if more else None)
 
@@ -182,9 +196,10 @@ def _above(session: Session, certificate: Certificate) -> Iterator[Issuer]:
 
 def _conditions(session: Session, filters: SearchFilters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if filters.name is not None:
-        few = _few_without_the_name(filters)
-        conditions.append((_name_looks_like if few else _name_matches)(filters.name))
+    if filters.name is not None and _few_without_the_name(filters):
+        conditions.append(_name_looks_like(filters.name))
+    elif filters.name is not None:
+        conditions.append(Certificate.search_name.in_(_names(filters.name)))
     if filters.kind is not None:
         conditions.append(Certificate.kind == filters.kind)
     if filters.status is not None:
@@ -207,22 +222,59 @@ def _units(session: Session, under: uuid.UUID) -> list[uuid.UUID] | Select[tuple
     return found if len(found) <= NAMED_UNITS else query
 
 
-def _among_the_newest(
+def _by_name(
     session: Session, filters: SearchFilters, wanted: int, before: uuid.UUID | None
+) -> list[Certificate] | None:
+    """Find the page by the names that match, or among the newest rows; None: neither will do.
+
+    The more names match, the sooner the newest rows fill a page.
+    """
+    if filters.name is None or _of_one_holder(filters):
+        return None
+    names = session.scalars(_names(filters.name).limit(MANY_NAMES + 1)).all()
+    if len(names) <= FEW_NAMES:
+        return _newest_of(session, names, filters, wanted, before)
+    if _few_without_the_name(filters):
+        return None
+    found = _among_the_newest(session, filters, wanted, before, NEWEST)
+    if found is not None:
+        return found
+    if len(names) <= MANY_NAMES:
+        return _newest_of(session, names, filters, wanted, before)
+    return _among_the_newest(session, filters, wanted, before, 10 * NEWEST)
+
+
+def _newest_of(
+    session: Session,
+    names: Sequence[str],
+    filters: SearchFilters,
+    wanted: int,
+    before: uuid.UUID | None,
+) -> list[Certificate]:
+    """Merge the newest certificates of each name, which an index has beside each other."""
+    if not names:
+        return []
+    listed = literal(sorted(set(names)), ARRAY(String))
+    each = func.unnest(listed).table_valued("name", name="each").render_derived()
+    of_one = reports.joined(select(Certificate.id), filters.group)
+    of_one = of_one.where(
+        Certificate.search_name == each.c.name, *_conditions(session, replace(filters, name=None))
+    )
+    newest = _page(of_one, wanted, before).correlate(each).lateral("newest")
+    query = select(newest.c.id).select_from(each).join(newest, true())
+    return _rows(session, session.scalars(query.order_by(newest.c.id.desc()).limit(wanted)).all())
+
+
+def _among_the_newest(
+    session: Session, filters: SearchFilters, wanted: int, before: uuid.UUID | None, rows: int
 ) -> list[Certificate] | None:
     """Look for a name among the next rows only; None when they do not fill the page.
 
-    Common names fill it at once, where collecting all their bearers from the index of words would
-    take long; the others are then found by that index. The rows stream by: it ends with the page.
+    The rows stream by: it ends with the page.
     """
-    if filters.name is None or filters.standing is not None or filters.group:
+    if filters.standing is not None or filters.group or filters.name is None:
         return None
-    if _few_without_the_name(filters):
-        return None
-    newest = select(Certificate).order_by(Certificate.id.desc()).limit(LOOKED_AT)
-    if before is not None:
-        newest = newest.where(Certificate.id < before)
-    window = newest.subquery("newest")
+    window = _page(select(Certificate), rows, before).subquery("newest")
     adapt = ClauseAdapter(window).traverse
     wanted_here = [
         adapt(condition)
@@ -232,9 +284,18 @@ def _among_the_newest(
         )
     ]
     query = select(window.c.id).where(*wanted_here).order_by(window.c.id.desc()).limit(wanted)
-    ids = list(session.scalars(query))
-    if len(ids) < wanted:
-        return None
+    ids = session.scalars(query).all()
+    return _rows(session, ids) if len(ids) == wanted else None
+
+
+def _page(query: Selected, wanted: int, before: uuid.UUID | None) -> Selected:
+    """Take the newest rows, those before a cursor."""
+    if before is not None:
+        query = query.where(Certificate.id < before)
+    return query.order_by(Certificate.id.desc()).limit(wanted)
+
+
+def _rows(session: Session, ids: Sequence[uuid.UUID]) -> list[Certificate]:
     found = session.scalars(select(Certificate).where(Certificate.id.in_(ids)))
     return sorted(found, key=lambda row: row.id, reverse=True)
 
@@ -286,11 +347,14 @@ def _holder_conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
     return conditions
 
 
+def _of_one_holder(filters: SearchFilters) -> bool:
+    return any((filters.subscriber_id, filters.national_id, filters.device_serial))
+
+
 def _few_without_the_name(filters: SearchFilters) -> bool:
-    """Whether the other filters leave so few rows that they are sooner read than the index."""
-    one_holder = (filters.subscriber_id, filters.national_id, filters.device_serial)
+    """Whether the other filters leave so few rows that a common name is sooner read in each."""
     in_force = filters.status in {None, CertificateStatus.ACTIVE}
-    return any(one_holder) or (filters.under is not None and not in_force)
+    return _of_one_holder(filters) or (filters.under is not None and not in_force)
 
 
 def _name_words(name: str) -> list[str]:
@@ -302,14 +366,15 @@ def _name_words(name: str) -> list[str]:
     return words
 
 
-def _name_matches(name: str) -> ColumnElement[bool]:
-    """Match by the index of words, all of it: the planner cannot tell a name that nobody has."""
+def _names(name: str) -> Select[str]:
+    """Return the query for the names in which each of these words begins a word."""
     prefixes = " & ".join(f"{word}:*" for word in _name_words(name))
     simple: ColumnElement[str] = literal_column("'simple'")
-    vector = func.to_tsvector(simple, Certificate.search_name)
-    matches = vector.op("@@", is_comparison=True)(func.to_tsquery(simple, prefixes))
-    named = select(Certificate.id).where(matches).cte("named").prefix_with("MATERIALIZED")
-    return Certificate.id.in_(select(named.c.id))
+    known = certificate_names.c.name
+    vector = func.to_tsvector(simple, known)
+    return select(known).where(
+        vector.op("@@", is_comparison=True)(func.to_tsquery(simple, prefixes))
+    )
 
 
 def _name_looks_like(name: str) -> ColumnElement[bool]:

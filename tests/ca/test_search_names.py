@@ -1,0 +1,117 @@
+"""However a name is looked for, the pages are those of a reader who looks at every row."""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from itertools import product
+
+import pytest
+from sqlalchemy import func, select, text, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from ca import registry
+from ca.models import Certificate, CertificateKind, CertificateStatus, certificate_names
+from ca.registry import SearchFilters
+from ca.reports import Standing
+from tests.ca import province
+
+WAYS = {
+    "names": {"FEW_NAMES": 10_000},
+    "names, after the newest": {"FEW_NAMES": -1, "MANY_NAMES": 10_000, "NEWEST": 40},
+    "newest": {"FEW_NAMES": -1, "MANY_NAMES": -1, "NEWEST": 100_000},
+    "all": {"FEW_NAMES": -1, "MANY_NAMES": -1, "NEWEST": 1},
+}
+SURNAMES, GIVEN = ("Nguyễn", "Trần", "Đỗ"), ("Văn An", "Thị Bình", "Anh", "Hoàng Ân")
+
+
+@pytest.fixture
+def settled(sessions: sessionmaker[Session]) -> province.Province:
+    """The model province, whose people have names that share words."""
+    with sessions.begin() as session:
+        made = province.settle(session)
+        ids = list(session.scalars(select(Certificate.id).order_by(Certificate.id)))
+        for n, (surname, given) in enumerate(product(SURNAMES, GIVEN)):
+            some = ids[n :: len(SURNAMES) * len(GIVEN)]
+            name = registry.fold(f"{surname} {given}")
+            session.execute(
+                update(Certificate).where(Certificate.id.in_(some)).values(search_name=name)
+            )
+    return made
+
+
+def pages(session: Session, filters: SearchFilters, limit: int) -> Iterator[list[uuid.UUID]]:
+    cursor = None
+    while True:
+        page = registry.search(session, filters=filters, limit=limit, cursor=cursor)
+        yield [row.id for row in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_a_name_gives_the_same_pages(
+    settled: province.Province,
+    sessions: sessionmaker[Session],
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    for constant, value in WAYS[way].items():
+        monkeypatch.setattr(registry, constant, value)
+    with sessions() as session:
+        rows = session.scalars(select(Certificate).order_by(Certificate.id.desc())).all()
+        below = set(registry._units(session, settled.districts[0]))
+        for name in ("nguyễn an", "an", "AN đỗ", "binh", "hoang an", "x", "do thi b"):
+            named = [row for row in rows if has_words(row.search_name, name)]
+
+            def found(limit: int, name: str = name, **others: object) -> list[uuid.UUID]:
+                filters = SearchFilters(name=name, **others)  # type: ignore[arg-type]
+                return [one for page in pages(session, filters, limit) for one in page]
+
+            assert found(300) == [row.id for row in named]
+            sims = [row.id for row in named if row.kind is CertificateKind.SIM]
+            assert found(17, kind=CertificateKind.SIM) == sims
+            revoked = [row for row in named if row.status is CertificateStatus.REVOKED]
+            ended = {"under": settled.districts[0], "status": CertificateStatus.REVOKED}
+            assert found(3, **ended) == [row.id for row in revoked if row.organization_id in below]
+            counted = {"as_of": province.COUNTED, "standing": Standing.REVOKED}
+            assert found(100, **counted) == [row.id for row in revoked]
+
+
+def has_words(search_name: str, name: str) -> bool:
+    own = search_name.split()
+    return all(any(word.startswith(w) for word in own) for w in registry.fold(name).split())
+
+
+def test_every_name_is_noted_whoever_brings_it(sessions: sessionmaker[Session]) -> None:
+    with sessions.begin() as session:
+        province.settle(session)
+    with sessions() as session:
+        held = set(session.scalars(select(Certificate.search_name).distinct()))
+        assert set(session.scalars(select(certificate_names.c.name))) == held
+        noted = session.scalar(select(func.count()).select_from(certificate_names))
+        assert noted == len(held)
+
+
+def test_two_who_bring_the_same_name_do_not_wait_for_each_other(
+    sessions: sessionmaker[Session],
+) -> None:
+    with sessions.begin() as session:
+        province.settle(session)
+        one, other = session.scalars(select(Certificate.id).limit(2)).all()
+    renamed = update(Certificate).values(search_name="le van moi")
+    with sessions() as first, sessions() as second:
+        first.execute(renamed.where(Certificate.id == one))
+        done = threading.Thread(
+            target=lambda: second.execute(renamed.where(Certificate.id == other))
+        )
+        done.start()
+        done.join(timeout=20)
+        assert not done.is_alive()
+        second.commit()
+        first.commit()
+    with sessions() as session:
+        twice = text("SELECT count(*) FROM certificate_names WHERE name = 'le van moi'")
+        assert session.scalar(twice) == 2
+        found = registry.search(session, filters=SearchFilters(name="van moi le")).items
+        assert {row.id for row in found} == {one, other}
