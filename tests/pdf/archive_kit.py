@@ -173,9 +173,13 @@ class Province:
         at: datetime = AT,
         timestamps: TimestampSource | None = None,
         evidence: EvidenceSource | None = None,
+        who: Entity | None = None,
+        algorithm: SignatureAlgorithm = RSA,
         **options: object,
     ) -> bytes:
         """Walk all steps of a signature at a level."""
+        signer = who or self.signer
+        chain = SignerChain(signer.der, (self.issuing.der, self.root.der))
         staged = io.BytesIO()
         stamps = timestamps or self.stamps(at)
         asked = SignatureOptions(**{"signing_time": at, "level": level, **options})
@@ -183,14 +187,14 @@ class Province:
             io.BytesIO(source or blank_pdf()),
             staged,
             options=asked,
-            signer=self.chain,
-            algorithm=RSA,
+            signer=chain,
+            algorithm=algorithm,
         )
         made = embed(
             staged,
             prepared,
-            signature=raw_signature(self.signer.key, RSA, prepared.to_be_signed),
-            signer=self.chain,
+            signature=raw_signature(signer.key, algorithm, prepared.to_be_signed),
+            signer=chain,
             timestamps=stamps,
         )
         if level.reaches(Level.B_LT):
