@@ -68,6 +68,6 @@ def _property(text: str, prefix: str, name: str) -> str | None:
     """Give a simple property, written as an attribute or as an element."""
     word = re.escape(f"{prefix}:{name}")
     found = re.search(rf"{word}\s*=\s*[\"']([^\"'<]{{0,16}})[\"']", text) or re.search(
-        rf"<{word}>\s*([^<]{{0,16}}?)\s*</{word}>", text
+        rf"<{word}>\s{{0,64}}+([^<]{{0,16}}?)\s{{0,64}}</{word}>", text
     )
     return found[1] if found else None

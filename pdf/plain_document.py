@@ -7,7 +7,7 @@ For everything else `plain_document` gives None, and the object layer does the w
 
 import contextlib
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -59,13 +59,15 @@ def opened(source: BinaryIO) -> Iterator[Buffer]:
                 buffer.close()
 
 
-def plain_document(buffer: Buffer, *, page: int) -> PlainDocument | None:
+def plain_document(
+    buffer: Buffer, *, page: int, reader: Callable[[Buffer], Document] = Document
+) -> PlainDocument | None:
     """Read the document as far as needed; None when anything about it is not plain.
 
-    `page` is 1 or -1: the first page or the last.
+    `page` is 1 or -1: the first page or the last. `reader` may be one that reads less.
     """
     try:
-        view = Document(buffer).latest
+        view = reader(buffer).latest
         return _plain(view, page)
     except (PdfError, ValueError, OverflowError, RecursionError):
         # the object layer says what is wrong with it

@@ -192,7 +192,7 @@ class _Walk:
 
     def _record(self, prepared: PreparedSignature, finished: Finished, signature: bytes) -> None:
         """Commit that the request is signed; the file is on the disk by now."""
-        document_sha256, size = sha256_of(self.staged)
+        document_sha256, size = sha256_of(self.staged, prefix=finished.prefix)
         level = finished.level.value
         values = (
             *(self.at, level, self.order.request_id),

@@ -5,7 +5,6 @@ the key reserved); processes on several machines share it as a mount. Not an
 archive: files are removed after the retention time.
 """
 
-import hashlib
 import os
 import tempfile
 import uuid
@@ -16,14 +15,14 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import BinaryIO
 
+from pdf.range_digests import Prefix
+from pdf.signature_math import Digest
+from pdf.staging import hash_stretch, size_of
 from signing.batch_folder import BatchFolders
 from signing.errors import DocumentGone
 
 RETENTION = timedelta(days=7)
 """How long a signed document can still be fetched by a caller that lost the answer."""
-
-
-_CHUNK = 1024 * 1024
 
 
 class DocumentStore:
@@ -91,10 +90,14 @@ def flush_to_disk(document: BufferedRandom) -> None:
     os.fsync(document.fileno())
 
 
-def sha256_of(document: BinaryIO) -> tuple[str, int]:
-    """Return the SHA-256 (hexadecimal) and the size in bytes of a whole document."""
-    document.seek(0)
-    digest = hashlib.sha256()
-    while chunk := document.read(_CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest(), document.tell()
+def sha256_of(document: BinaryIO, *, prefix: Prefix | None = None) -> tuple[str, int]:
+    """Return the SHA-256 (hexadecimal) and the size in bytes of a whole document.
+
+    `prefix` is the hash of its beginning, where that was read a moment ago.
+    """
+    digest, start = Digest("sha256"), 0
+    if prefix is not None and prefix.name == "sha256":
+        digest, start = prefix.running.copy(), prefix.length
+    size = size_of(document)
+    hash_stretch(document, digest, start=start, length=size - start)
+    return digest.finish().hex(), size

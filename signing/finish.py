@@ -9,16 +9,18 @@ from pdf.embed import EmbeddedSignature, embed
 from pdf.extend import ExtensionOptions, extend_in_place, stamp_end
 from pdf.options import Level
 from pdf.prepared import PreparedSignature
+from pdf.range_digests import Prefix
 from pdf.signer import SignerChain
 from signing.desk import Desk
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The level that was reached, and until when it can be proven."""
+    """The level that was reached, until when it can be proven, and what was hashed on the way."""
 
     level: Level
     proven_until: datetime
+    prefix: Prefix | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Finish:
             timestamps=self.desk.timestamps,
         )
         if not prepared.level.reaches(Level.B_LT):
-            return Finished(made.level, self._end(made))
+            return Finished(made.level, self._end(made), made.prefix)
         options = ExtensionOptions(
             level=prepared.level,
             at=self.at,
@@ -49,7 +51,8 @@ class Finish:
             evidence=self.desk.evidence,
         )
         extended = extend_in_place(self.staged, options, prefix=made.prefix)
-        return Finished(extended.level, extended.proven_until or self._end(made))
+        until = extended.proven_until or self._end(made)
+        return Finished(extended.level, until, made.prefix)
 
     def _end(self, made: EmbeddedSignature) -> datetime:
         if made.token is not None:

@@ -1,7 +1,8 @@
-"""Preparing a stranger's document for a signature in a worker process.
+"""Preparing a stranger's document for a signature, in a worker unless it is small and plain.
 
 Does what `pdf.prepare.prepare` does and refuses with the same errors; a document that overruns its
-time or memory is refused with LimitExceeded.
+time or memory is refused with LimitExceeded. What is read in this process, and why that is safe, is
+in `pdf.bounded_document` and decision 24.
 """
 
 import pickle
@@ -10,6 +11,7 @@ from typing import BinaryIO, Final, Protocol
 from pdf.algorithms import SignatureAlgorithm
 from pdf.errors import LimitExceeded
 from pdf.options import SignatureOptions
+from pdf.prepare import prepare_here
 from pdf.prepared import PreparedSignature
 from pdf.signer import SignerChain
 from signing.isolation import Isolation, Job, JobLost
@@ -34,7 +36,10 @@ class Prepare(Protocol):
 
 
 class IsolatedPrepare:
-    """Prepares in a worker of `isolation`; both files must be files of the operating system."""
+    """Prepares in a worker of `isolation`, or here what is little work.
+
+    Both files must be files of the operating system.
+    """
 
     def __init__(self, isolation: Isolation, *, seconds: float = SECONDS) -> None:
         self._isolation = isolation
@@ -50,6 +55,10 @@ class IsolatedPrepare:
         algorithm: SignatureAlgorithm,
     ) -> PreparedSignature:
         """Write the new revision of `source` to `staged`; raises PdfError."""
+        here = prepare_here(source, staged, options=options, signer=signer, algorithm=algorithm)
+        if here is not None:
+            staged.flush()
+            return here
         wish = pickle.dumps((options, signer, algorithm))
         job = Job(kind="prepare", parts=(wish,), files=(source, staged))
         try:

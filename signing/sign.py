@@ -258,7 +258,7 @@ def _finish(
         reopen(staged, prepared)
         finished = _finished(desk, staged, request, signer, signature, at=at)
         flush_to_disk(staged)
-        document_sha256, size = sha256_of(staged)
+        document_sha256, size = sha256_of(staged, prefix=finished.prefix)
     request.status = SignRequestStatus.SIGNED
     request.completed_at = at
     request.reached_level = finished.level
