@@ -243,7 +243,7 @@ def _intent_row(
         device_id=request.device_id,
         predecessor_id=request.certificate_id,
         request_id=request.id,
-        subject=facts.subject.rfc4514_string(),
+        subject=names.written(facts.subject),
         common_name=common_name,
         search_name=names.fold(common_name),
         spki_sha256=public_keys.fingerprint(facts.public_key),

@@ -177,7 +177,7 @@ class IntentMaker:
             "device_id": asked["device_id"],
             "predecessor_id": asked["certificate_id"],
             "request_id": asked["id"],
-            "subject": facts.subject.rfc4514_string(),
+            "subject": names.written(facts.subject),
             "common_name": common_name,
             "search_name": names.fold(common_name),
             "not_before": facts.not_before,

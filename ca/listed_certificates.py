@@ -147,7 +147,7 @@ def from_der(der: bytes) -> ListedCertificate:
     begin = certificate.not_valid_before_utc
     return ListedCertificate(
         serial_number=max(parsed.serial_number, 0),
-        subject=certificate.subject.rfc4514_string(),
+        subject=names.written(certificate.subject),
         holder=Holder(
             full_name=common_name or (organizations[0] if organizations else ""),
             kind=_kind_of(common_name, organizations),

@@ -108,6 +108,11 @@ def build(subject: Subject) -> x509.Name:
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in pairs])
 
 
+def written(name: x509.Name) -> str:
+    """Return a distinguished name as text (RFC 4514), every attribute by a name people know."""
+    return name.rfc4514_string(_KEYWORDS)
+
+
 def common_name(name: x509.Name) -> str:
     """Return the common name of a distinguished name, or "" where it has none."""
     found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
@@ -132,3 +137,19 @@ _ATTRIBUTE_NAMES = {
     NameOID.SERIAL_NUMBER: "serial_number",
     NameOID.COMMON_NAME: "common_name",
 }
+
+_KEYWORDS = {
+    NameOID.SERIAL_NUMBER: "serialNumber",
+    NameOID.TITLE: "title",
+    NameOID.SURNAME: "surname",
+    NameOID.GIVEN_NAME: "givenName",
+    NameOID.ORGANIZATION_IDENTIFIER: "organizationIdentifier",
+    NameOID.EMAIL_ADDRESS: "emailAddress",
+    NameOID.PSEUDONYM: "pseudonym",
+    NameOID.POSTAL_CODE: "postalCode",
+    NameOID.BUSINESS_CATEGORY: "businessCategory",
+    NameOID.DN_QUALIFIER: "dnQualifier",
+    NameOID.GENERATION_QUALIFIER: "generationQualifier",
+    NameOID.UNSTRUCTURED_NAME: "unstructuredName",
+}
+"""Beside the short names that RFC 4514 itself gives (CN, O, OU, L, ST, C, STREET, DC, UID)."""

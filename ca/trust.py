@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from sqlalchemy import select
 
-from ca import der
+from ca import der, names
 from ca.errors import AnchorUnreadable, TrustAnchorNotFound, TrustAnchorTaken
 from ca.models import Authority, AuthorityRole, TrustAnchor
 from ca.parsed_certificates import CertificateUnreadable, parse
@@ -83,7 +83,7 @@ def add_anchor(session: Session, certificate: bytes, *, at: datetime, actor: str
         raise TrustAnchorTaken(fingerprint)
     made = TrustAnchor(
         sha256_fingerprint=fingerprint,
-        subject=x509.load_der_x509_certificate(encoded).subject.rfc4514_string(),
+        subject=names.written(x509.load_der_x509_certificate(encoded).subject),
         certificate=encoded,
         added_at=at,
         added_by=actor,

@@ -20,6 +20,7 @@ from api.commands.output import AsJson, out, print_json, show, told
 from api.errors import ParameterInvalid
 from api.settings import from_environment, secret_from_environment
 from api.vault import point_to_own_tokens
+from ca import names
 from hsm import pin_changes
 from hsm import tokens as key_tokens
 from hsm.algorithms import KeyAlgorithm
@@ -248,13 +249,13 @@ def _subject(certificate: bytes | None) -> str | None:
     if certificate is None:
         return None
     try:
-        return x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
+        return names.written(x509.load_der_x509_certificate(certificate).subject)
     except ValueError:
         return "(unreadable)"
 
 
-def _without(row: Mapping[str, object], *names: str) -> dict[str, object]:
-    return {name: value for name, value in row.items() if name not in names}
+def _without(row: Mapping[str, object], *hidden: str) -> dict[str, object]:
+    return {name: value for name, value in row.items() if name not in hidden}
 
 
 def _say(text: str, facts: dict[str, object], *, as_json: bool) -> None:

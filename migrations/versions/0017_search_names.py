@@ -1,5 +1,7 @@
 """The names that certificates have, once each, to look for words in; ends of posts that revoke.
 
+Subjects are written with the names of their attributes instead of numbers.
+
 There are far fewer names than certificates, and no order by time in an index of words: so words are
 looked for among the names, and the newest certificates of each name are beside each other in an
 index of their own. A name may stand here twice, when two transactions brought it at once: a unique
@@ -14,6 +16,14 @@ down_revision = "0016_search_indexes"
 branch_labels = None
 depends_on = None
 
+KEYWORDS = {
+    "2.5.4.5": "serialNumber",
+    "2.5.4.12": "title",
+    "2.5.4.4": "surname",
+    "2.5.4.42": "givenName",
+    "2.5.4.97": "organizationIdentifier",
+    "1.2.840.113549.1.9.1": "emailAddress",
+}
 TARGETS = ("list", "subscriber", "device", "organization")
 NOTING = """
 CREATE FUNCTION note_certificate_names() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -58,6 +68,8 @@ def upgrade() -> None:
     )
     _changes("paused", "status = 'suspended'", instead_of="ended")
     _incident_targets(*TARGETS, "post")
+    for table in ("certificates", "trust_anchors"):
+        _name_attributes(table)
 
 
 def downgrade() -> None:
@@ -76,6 +88,15 @@ def downgrade() -> None:
         op.execute(f"DROP TRIGGER {name} ON certificates")
         op.execute(f"DROP FUNCTION {name}()")
     op.drop_table("certificate_names")
+
+
+def _name_attributes(table: str) -> None:
+    """Numbers stay where no name is known; a comma that separates has no backslash before it."""
+    subject = "subject"
+    for number, keyword in KEYWORDS.items():
+        pattern = rf"(^|(?<!\\)[,+]){number.replace('.', '[.]')}="
+        subject = rf"regexp_replace({subject}, '{pattern}', '\1{keyword}=', 'g')"
+    op.execute(f"UPDATE {table} SET subject = {subject} WHERE subject ~ '(^|[,+])[12][.][25][.]'")  # noqa: S608 -- our own words
 
 
 def _index_of_words(table: str, column: str) -> None:

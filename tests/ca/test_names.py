@@ -142,3 +142,20 @@ def test_a_certificate_of_the_leap_day_ends_in_february() -> None:
         issuer_not_after=AT.replace(year=2050),
     )
     assert (end.year, end.month, end.day) == (2033, 2, 28)
+
+
+def test_a_name_is_written_with_words_for_its_attributes() -> None:
+    subject = Subject(
+        common_name="Đỗ Thị Hồng Đức",
+        given_name="Thị Hồng Đức",
+        surname="Đỗ",
+        serial_number="0190b0c0",
+        organization="Sở Nội vụ, tỉnh Bình Phước",
+        organization_identifier="MD:VN-000.00.14.H10",
+        title="Giám đốc",
+    )
+    assert names.written(names.build(subject)) == (
+        "CN=Đỗ Thị Hồng Đức,serialNumber=0190b0c0,givenName=Thị Hồng Đức,surname=Đỗ,"
+        "title=Giám đốc,organizationIdentifier=MD:VN-000.00.14.H10,"
+        "O=Sở Nội vụ\\, tỉnh Bình Phước,C=VN"
+    )

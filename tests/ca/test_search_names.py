@@ -13,7 +13,10 @@ from ca import registry
 from ca.models import Certificate, CertificateKind, CertificateStatus, certificate_names
 from ca.registry import SearchFilters
 from ca.reports import Standing
+from db import schema
+from db.session import create_engine, session_factory
 from tests.ca import province
+from tests.database import TestDatabases
 
 WAYS = {
     "names": {"FEW_NAMES": 10_000},
@@ -115,3 +118,27 @@ def test_two_who_bring_the_same_name_do_not_wait_for_each_other(
         assert session.scalar(twice) == 2
         found = registry.search(session, filters=SearchFilters(name="van moi le")).items
         assert {row.id for row in found} == {one, other}
+
+
+def test_certificates_there_before_keep_their_names_up_and_down(postgres: TestDatabases) -> None:
+    url = postgres.new_database(migrated=False)
+    schema.upgrade(url, "0016_search_indexes")
+    engine = create_engine(url, pool_size=1)
+    sessions = session_factory(engine)
+    with sessions.begin() as session:
+        province.settle(session)
+        session.execute(
+            text("UPDATE certificates SET subject = :subject WHERE serial_number LIKE '%7'"),
+            {"subject": r"CN=A\,2.5.4.5=b,2.5.4.12=Trưởng,1.2.840.113549.1.9.1=a@b,2.5.4.77=x"},
+        )
+    for revision in ("head", "0016_search_indexes", "head"):
+        (schema.downgrade if revision[0] == "0" else schema.upgrade)(url, revision)
+    with sessions() as session:
+        held = set(session.scalars(select(Certificate.search_name).distinct()))
+        assert set(session.scalars(select(certificate_names.c.name))) == held
+        sevens = select(Certificate.subject).where(Certificate.serial_number.endswith("7"))
+        written = set(session.scalars(sevens))
+        assert written == {r"CN=A\,2.5.4.5=b,title=Trưởng,emailAddress=a@b,2.5.4.77=x"}
+        found = registry.search(session, filters=SearchFilters(name="nguyen van 17")).items
+        assert found
+    engine.dispose()
