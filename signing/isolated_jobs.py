@@ -18,6 +18,7 @@ from pdf import verify as pdf_verify
 from pdf.detached import DetachedQuestion, verify_detached
 from pdf.differences import draw
 from pdf.limits import DEFAULT_LIMITS
+from pdf.rules import DEFAULT_RULES, Rules
 from pdf.validator import CertificateValidator, Purpose
 from signing import frames
 from signing.edoc_reports import edoc_report
@@ -133,6 +134,7 @@ def _verify(asked: Frame, connection: socket.socket) -> Frame:
             validator=_validator(asked, connection),
             password=password,
             limits=limits,
+            rules=_rules(asked),
         )
         answer: dict[str, object] = {"report": report.to_dict()}
         if not asked.head.get("pictures") or not report.looks:
@@ -150,7 +152,13 @@ def _detached(asked: Frame, connection: socket.socket) -> Frame:
     with _opened(asked.files[0]) as file:
         signature = file.read(int(str(asked.head["limit"])) + 1)
     content = _opened(asked.files[1]) if len(asked.files) > 1 else None
-    report = verify_detached(signature, content, question, validator=_validator(asked, connection))
+    report = verify_detached(
+        signature,
+        content,
+        question,
+        validator=_validator(asked, connection),
+        rules=_rules(asked),
+    )
     return Frame({"report": report.to_dict()})
 
 
@@ -162,6 +170,7 @@ def _edoc(asked: Frame, connection: socket.socket) -> Frame:
             at=_moment(asked.head["at"]),
             checked_at=_moment(asked.head["checked_at"]),
             validator=_validator(asked, connection),
+            rules=_rules(asked),
         )
     return Frame({"report": report})
 
@@ -234,6 +243,22 @@ def _validator(asked: Frame, connection: socket.socket) -> CertificateValidator:
     policy = cast("str | None", asked.head.get("policy"))
     own = _own_validator(tuple(asked.parts), bool(asked.head["offline"]), policy)
     return cast("CertificateValidator", own)
+
+
+def _rules(asked: Frame) -> Rules:
+    told = asked.head.get("rules")
+    if told is not None:
+        return Rules.from_json(cast("Mapping[str, object]", told))
+    policy = asked.head.get("policy")
+    return DEFAULT_RULES if policy is None else _own_rules(str(policy))
+
+
+@lru_cache(maxsize=2)
+def _own_rules(policy: str) -> Rules:
+    from ca.algorithm_policy_file import read_policy  # noqa: PLC0415 -- as in `_own_validator`
+    from signing.rules import rules_of  # noqa: PLC0415 -- as above
+
+    return rules_of(read_policy(policy))
 
 
 @lru_cache(maxsize=2)

@@ -17,6 +17,7 @@ from pdf.report import JSON, DocumentReport, Indication
 from pdf.validator import CertificateValidator, PathVerdict, Purpose
 from signing.frames import Frame
 from signing.isolation import Ask, Isolation, Job, JobLost
+from signing.rules import rules_for
 from signing.shown_differences import told_differences
 
 SECONDS: Final = 30.0
@@ -105,6 +106,7 @@ class Judging:
             head |= {"offline": self.judge.offline, "policy": self.judge.policy}
             parts = self.judge.anchors
         else:
+            head["rules"] = rules_for(self.judge).to_json()
             ask = answering(self.judge)
         with ExitStack() as stack:
             real = [_on_disk(file, stack) for file in files]
