@@ -31,9 +31,11 @@ _ENCODINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class CertificateFields:
-    """Fields of TBSCertificate (RFC 5280 4.1); all but the number are DER."""
+    """Fields of TBSCertificate (RFC 5280 4.1); names and key are DER."""
 
     serial_number: int
+    algorithm: der.Element
+    """The signature algorithm as it stands among what is signed."""
     issuer: bytes
     subject: bytes
     subject_public_key_info: bytes
@@ -51,10 +53,9 @@ def read_fields(to_be_signed: bytes) -> CertificateFields:
         fields = fields[1:]
     if len(fields) < _MIN_FIELDS:
         raise der.DerError("not a TBSCertificate")
-    serial_number, _, issuer, _, subject, key = fields[:_MIN_FIELDS]
-    return CertificateFields(
-        der.read_integer(serial_number), issuer.encoded, subject.encoded, key.encoded
-    )
+    serial_number, algorithm, issuer, _, subject, key = fields[:_MIN_FIELDS]
+    number = der.read_integer(serial_number)
+    return CertificateFields(number, algorithm, issuer.encoded, subject.encoded, key.encoded)
 
 
 def canonical_name(name: bytes) -> CanonicalName:

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 MAX_CRL_BYTES: Final = 128 * 1024 * 1024
 """About 2.5 million entries; the largest public ones have a few MB."""
 
+_MAX_POINTS: Final = 64
+"""Distribution points of one certificate that are looked at; honest ones have one to five."""
+_MAX_INDIRECT: Final = 50_000
+"""Entries of an indirect list that are read one by one: about a second."""
 _ALL_REASONS: Final = frozenset(x509.ReasonFlags) - {
     x509.ReasonFlags.unspecified,
     x509.ReasonFlags.remove_from_crl,
@@ -93,7 +97,7 @@ def load(data: bytes) -> LoadedCrl | None:
     if len(data) > MAX_CRL_BYTES:
         return None
     try:
-        der.signed_parts(data)
+        _, algorithm, _ = der.signed_parts(data)
         crl = x509.load_der_x509_crl(data)
         extensions = {found.oid: found for found in crl.extensions}
         scope = extensions.get(ExtensionOID.ISSUING_DISTRIBUTION_POINT)
@@ -104,9 +108,12 @@ def load(data: bytes) -> LoadedCrl | None:
             for found in extensions.values()
             if found.critical and found.oid not in _UNDERSTOOD
         ]
+        inner, issuer = _head_of(crl)
+        if not der.same_algorithm(inner, algorithm):
+            return None
         return LoadedCrl(
             crl=crl,
-            issuer=canonical_name(_issuer_of(crl)),
+            issuer=canonical_name(issuer.encoded),
             scope=scope.value
             if scope and isinstance(scope.value, x509.IssuingDistributionPoint)
             else None,
@@ -118,14 +125,14 @@ def load(data: bytes) -> LoadedCrl | None:
         return None
 
 
-def _issuer_of(crl: x509.CertificateRevocationList) -> bytes:
-    """Take the encoded issuer from TBSCertList: version OPTIONAL, signature, issuer."""
+def _head_of(crl: x509.CertificateRevocationList) -> tuple[der.Element, der.Element]:
+    """Take algorithm and issuer from TBSCertList: version OPTIONAL, signature, issuer."""
     element, offset = der.read(crl.tbs_certlist_bytes)
     content = element.content
     element, offset = der.read(content)
     if element.tag == der.INTEGER:
         element, offset = der.read(content, offset)
-    return der.read(content, offset)[0].encoded
+    return element, der.read(content, offset)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +192,7 @@ def _strong(crl: LoadedCrl, check: CrlCheck) -> bool:
 def _points(certificate: ParsedCertificate) -> Sequence[x509.DistributionPoint | None]:
     """List the certificate's distribution points, and None for the issuer's complete CRL."""
     found = certificate.extension(x509.CRLDistributionPoints)
-    return [*(found or ()), None]
+    return [*tuple(found or ())[:_MAX_POINTS], None]
 
 
 def _reasons(crl: LoadedCrl, point: x509.DistributionPoint | None) -> frozenset[x509.ReasonFlags]:
@@ -306,7 +313,8 @@ def _entry_fact(
         source,
         said_by.crl.last_update_utc,
         said_by.crl.next_update_utc,
-        entry.revocation_date_utc,
+        # whoever is on the list is revoked by then, whatever date stands there
+        min(entry.revocation_date_utc, said_by.crl.last_update_utc),
         reason_word(reason),
     )
 
@@ -317,9 +325,13 @@ def _entry(crl: LoadedCrl, check: CrlCheck) -> x509.RevokedCertificate | None:
         return _negative_entry(crl, serial)
     if not crl.indirect:
         return crl.crl.get_revoked_certificate_by_serial_number(serial)
+    if crl.crl.get_revoked_certificate_by_serial_number(serial) is None:
+        return None
     # In an indirect CRL the issuer stays the one named last (RFC 5280 5.3.3).
     issuers = {crl.issuer}
-    for entry in crl.crl:
+    for place, entry in enumerate(crl.crl):
+        if place >= _MAX_INDIRECT:
+            raise der.DerError("an indirect list too long to be read one by one")
         try:
             named = entry.extensions.get_extension_for_class(x509.CertificateIssuer).value
         except x509.ExtensionNotFound:

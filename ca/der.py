@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -182,6 +183,21 @@ def signed_parts(data: bytes) -> tuple[Element, Element, Element]:
     if expect(signature, BIT_STRING).content[:1] != b"\x00":
         raise DerError("a signature with unused bits")
     return content, algorithm, signature
+
+
+def same_algorithm(inner: Element, outer: Element) -> bool:
+    """Say whether what is signed names the algorithm it is signed with (RFC 5280 4.1.1.2).
+
+    Parameters left out and parameters NULL are the same here, as old issuers mix them.
+    """
+    if inner.encoded == outer.encoded:
+        return True
+    pairs = zip_longest(_said(inner), _said(outer))
+    return all(one == other for one, other in pairs)
+
+
+def _said(algorithm: Element) -> list[bytes]:
+    return [part.encoded for part in children(algorithm) if part.encoded != NULL]
 
 
 def expect(element: Element, tag: int) -> Element:

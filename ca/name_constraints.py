@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -27,56 +27,104 @@ _UNDERSTOOD = (
 )
 
 
+MAX_COMPARISONS: Final = 20_000
+"""Names of one certificate times bases above it: some twenty milliseconds. The largest honest
+hierarchies have a few hundred bases, and a certificate a handful of names."""
+
+
+class TooManyComparisons(ValueError):
+    """More names and constraints than anybody needs; stays inside this room."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A name or a base, with a directory name in the form in which it is compared."""
+
+    name: x509.GeneralName
+    directory: CanonicalName | None
+
+    @classmethod
+    def of(cls, name: x509.GeneralName) -> _Form:
+        if isinstance(name, x509.DirectoryName):
+            return cls(name, canonical_name(name.value.public_bytes()))
+        return cls(name, None)
+
+
 @dataclass(frozen=True, slots=True)
 class NameConstraintState:
     """Constraints gathered so far: every permitted list must allow a name, no excluded one may."""
 
-    permitted: tuple[tuple[x509.GeneralName, ...], ...] = ()
-    excluded: tuple[x509.GeneralName, ...] = ()
+    permitted: tuple[tuple[_Form, ...], ...] = ()
+    excluded: tuple[_Form, ...] = ()
 
     def narrowed(self, link: ParsedCertificate) -> NameConstraintState:
         """Add the constraints of a CA certificate (RFC 5280 6.1.4 (g))."""
         found = link.extension(x509.NameConstraints)
         if found is None:
             return self
-        permitted = (*self.permitted, tuple(found.permitted_subtrees or ()))
+        permitted = tuple(map(_Form.of, found.permitted_subtrees or ()))
         return NameConstraintState(
-            permitted if found.permitted_subtrees else self.permitted,
-            (*self.excluded, *(found.excluded_subtrees or ())),
+            (*self.permitted, permitted) if permitted else self.permitted,
+            (*self.excluded, *map(_Form.of, found.excluded_subtrees or ())),
         )
 
     def allows(self, link: ParsedCertificate) -> bool:
-        """Say whether all names of a certificate are inside (RFC 5280 6.1.3 (b), (c))."""
-        if not self.permitted and not self.excluded:
-            return True
-        return self._allows_subject(link.subject) and all(
-            self._allows_name(name) for name in _names_of(link)
-        )
+        """Say whether all names of a certificate are inside (RFC 5280 6.1.3 (b), (c)).
 
-    def _allows_subject(self, subject: CanonicalName) -> bool:
-        if not subject:
+        Raises TooManyComparisons where that is more work than it can be worth.
+        """
+        bases = sum(map(len, self.permitted)) + len(self.excluded)
+        if not bases:
             return True
-        if any(_is_below(subject, base) for base in self.excluded):
-            return False
-        groups = [
-            [base for base in group if isinstance(base, x509.DirectoryName)]
-            for group in self.permitted
-        ]
-        return all(not group or any(_is_below(subject, base) for base in group) for group in groups)
+        names = [_Form.of(name) for name in _names_of(link)]
+        if (len(names) + 1) * bases > MAX_COMPARISONS:
+            raise TooManyComparisons
+        if link.subject:
+            names.append(_Form(x509.DirectoryName(link.certificate.subject), link.subject))
+        return all(self._allows_name(name) for name in names)
 
-    def _allows_name(self, name: x509.GeneralName) -> bool:
-        if not isinstance(name, _UNDERSTOOD):
+    def _allows_name(self, name: _Form) -> bool:
+        kind = type(name.name)
+        if not issubclass(kind, _UNDERSTOOD):
             # A form we cannot compare is refused where a constraint speaks of that form.
             bases = [base for group in self.permitted for base in group]
-            return not any(type(base) is type(name) for base in (*bases, *self.excluded))
-        if any(_within(name, base) for base in self.excluded if type(base) is type(name)):
+            return not any(type(base.name) is kind for base in (*bases, *self.excluded))
+        if any(_touches(name, base) for base in self.excluded if type(base.name) is kind):
             return False
         return all(_permitted_by(name, group) for group in self.permitted)
 
 
-def _permitted_by(name: x509.GeneralName, group: Sequence[x509.GeneralName]) -> bool:
-    bases = [base for base in group if type(base) is type(name)]
+def _permitted_by(name: _Form, group: Sequence[_Form]) -> bool:
+    bases = [base for base in group if type(base.name) is type(name.name)]
     return not bases or any(_within(name, base) for base in bases)
+
+
+def _touches(name: _Form, base: _Form) -> bool:
+    """Say whether an excluded base forbids a name: also one that is written as it must not be."""
+    match name.name, base.name:
+        case x509.DNSName(value=host), x509.DNSName(value=excluded):
+            if not _is_host(host.removeprefix("*.")) or not _is_base(excluded):
+                return True
+            # A wildcard stands for every name below it, the excluded one among them.
+            wild = host.startswith("*.")
+            return _within(name, base) or (wild and _host_within(excluded, host[2:]))
+        case x509.RFC822Name(value=mailbox), x509.RFC822Name():
+            return not _is_mailbox(mailbox) or _within(name, base)
+    return _within(name, base)
+
+
+def _is_host(value: str) -> bool:
+    return bool(value) and all(value.removesuffix(".").split("."))
+
+
+def _is_base(value: str) -> bool:
+    """Whether a DNS constraint is one: a name, or nothing for all; no dot before it, no star."""
+    return not value or ("*" not in value and _is_host(value))
+
+
+def _is_mailbox(value: str) -> bool:
+    local, at, host = value.partition("@")
+    return bool(local and at) and "@" not in host and _is_host(host)
 
 
 def _names_of(link: ParsedCertificate) -> Iterable[x509.GeneralName]:
@@ -89,26 +137,19 @@ def _names_of(link: ParsedCertificate) -> Iterable[x509.GeneralName]:
                 yield x509.RFC822Name(value)
 
 
-def _within(name: x509.GeneralName, base: x509.GeneralName) -> bool:
-    match name, base:
-        case x509.DirectoryName(), x509.DirectoryName():
-            return _is_below(canonical_name(name.value.public_bytes()), base)
-        case x509.RFC822Name(), x509.RFC822Name():
-            return _mailbox_within(name.value, base.value)
-        case x509.DNSName(), x509.DNSName():
-            return _host_within(name.value, base.value, itself=True)
-        case x509.UniformResourceIdentifier(), x509.UniformResourceIdentifier():
-            return _uri_within(name.value, base.value)
-        case x509.IPAddress(), x509.IPAddress():
-            return _address_within(name.value, base.value)
+def _within(name: _Form, base: _Form) -> bool:
+    if name.directory is not None and base.directory is not None:
+        return name.directory[: len(base.directory)] == base.directory
+    match name.name, base.name:
+        case x509.RFC822Name(value=mailbox), x509.RFC822Name(value=above):
+            return _is_mailbox(mailbox) and _mailbox_within(mailbox, above)
+        case x509.DNSName(value=host), x509.DNSName(value=above):
+            return _is_host(host) and _is_base(above) and _host_within(host, above)
+        case x509.UniformResourceIdentifier(value=uri), x509.UniformResourceIdentifier(value=above):
+            return _uri_within(uri, above)
+        case x509.IPAddress(value=address), x509.IPAddress(value=network):
+            return _address_within(address, network)
     return False
-
-
-def _is_below(name: CanonicalName, base: x509.GeneralName) -> bool:
-    if not isinstance(base, x509.DirectoryName):
-        return False
-    above = canonical_name(base.value.public_bytes())
-    return name[: len(above)] == above
 
 
 def _mailbox_within(mailbox: str, base: str) -> bool:
@@ -121,11 +162,9 @@ def _mailbox_within(mailbox: str, base: str) -> bool:
     return not base or host.lower() == base.lower()
 
 
-def _host_within(host: str, base: str, *, itself: bool) -> bool:
+def _host_within(host: str, base: str) -> bool:
     host, base = host.lower().rstrip("."), base.lower().rstrip(".")
-    if not base:
-        return True
-    return (itself and host == base) or host.endswith("." + base.removeprefix("."))
+    return not base or host == base or host.endswith("." + base)
 
 
 def _uri_within(uri: str, base: str) -> bool:
@@ -136,7 +175,7 @@ def _uri_within(uri: str, base: str) -> bool:
     if not host:
         return False
     if base.startswith("."):
-        return _host_within(host, base, itself=False)
+        return host.lower().rstrip(".").endswith(base.lower().rstrip("."))
     return host.lower() == base.lower()
 
 

@@ -119,8 +119,11 @@ def parse(data: bytes) -> ParsedCertificate:
     if len(data) > MAX_CERTIFICATE_BYTES:
         raise CertificateUnreadable("too large")
     try:
-        to_be_signed = der.signed_parts(data)[0].encoded
+        content, algorithm, _ = der.signed_parts(data)
+        to_be_signed = content.encoded
         fields = read_fields(to_be_signed)
+        if not der.same_algorithm(fields.algorithm, algorithm):
+            raise CertificateUnreadable("it names two signature algorithms")
         certificate = _load(data, quietly=fields.serial_number <= 0)
         extensions = {found.oid: found for found in certificate.extensions}
         return ParsedCertificate(

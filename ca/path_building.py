@@ -86,7 +86,12 @@ class CertificatePool:
         return self._by_subject.get(subject, [])
 
     def issuers_of(self, child: ParsedCertificate) -> list[ParsedCertificate]:
-        """List possible issuers by name, those whose key identifier matches first."""
+        """List possible issuers by name, those whose key identifier matches first.
+
+        Whoever has no name issues nothing (RFC 5280 4.1.2.4).
+        """
+        if not child.issuer:
+            return []
         wanted = child.authority_key_identifier
         return sorted(
             self.named(child.issuer),

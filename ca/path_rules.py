@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from ca import signature_checks
-from ca.name_constraints import NameConstraintState
+from ca.name_constraints import NameConstraintState, TooManyComparisons
 from ca.parsed_certificates import UNREADABLE
 from ca.policy_graph import PolicyInputs, policies_hold
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ca.algorithm_policy import AlgorithmPolicy
     from ca.anchor_terms import AnchorTerms
     from ca.parsed_certificates import ParsedCertificate
-    from ca.path_building import Path
+    from ca.path_building import Effort, Path
 
 Purpose = Literal["signing", "timestamping", "crl", "any"]
 
@@ -97,16 +97,23 @@ _OTHER_TRADES: Final = frozenset(
 """A certificate made only for these does not sign documents."""
 
 
-def findings(path: Path, inputs: PathInputs) -> list[Finding]:
-    """List what is wrong with a path given from the anchor down; nothing means it holds."""
+def findings(path: Path, inputs: PathInputs, effort: Effort) -> list[Finding]:
+    """List what is wrong with a path given from the anchor down; nothing means it holds.
+
+    Raises EffortExceeded when the time of the validation is over.
+    """
     try:
         found = [
-            *_anchor(path[0], inputs),
-            *_walk(path, inputs),
+            *_anchor(path, inputs),
+            *_walk(path, inputs, effort),
             *_purpose(path[-1], inputs.purpose),
         ]
         if len(path) > 1 and not policies_hold(path[1:], inputs.policies):
             found.append(_constraint("policy_not_accepted"))
+    except TooManyComparisons:
+        return [
+            Finding("name_constraints_too_many", SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE)
+        ]
     except UNREADABLE:
         return [Finding("chain_unreadable", SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE)]
     return sorted(found, key=lambda finding: _RANK.index(finding.sub_indication))
@@ -147,11 +154,17 @@ def warnings(path: Path, inputs: PathInputs) -> list[str]:
     return found
 
 
-def _anchor(anchor: ParsedCertificate, inputs: PathInputs) -> Iterator[Finding]:
-    """Say whether the anchor is trusted for that purpose at that time."""
+def _anchor(path: Path, inputs: PathInputs) -> Iterator[Finding]:
+    """Say whether the anchor is trusted for that purpose at that time.
+
+    A list may name a service that is no authority, which then vouches for nobody but itself.
+    """
+    anchor = path[0]
     terms = inputs.terms.get(anchor.fingerprint)
     if terms is None:
         return
+    if len(path) > 1 and anchor.extensions:
+        yield from _may_certify(anchor)
     periods = terms.of(inputs.purpose)
     if not periods:
         yield Finding("anchor_not_for_purpose", SubIndication.NO_CERTIFICATE_CHAIN_FOUND)
@@ -159,10 +172,11 @@ def _anchor(anchor: ParsedCertificate, inputs: PathInputs) -> Iterator[Finding]:
         yield Finding("anchor_trusted_then", SubIndication.NO_CERTIFICATE_CHAIN_FOUND_NO_POE)
 
 
-def _walk(path: Path, inputs: PathInputs) -> Iterator[Finding]:
+def _walk(path: Path, inputs: PathInputs, effort: Effort) -> Iterator[Finding]:
     names = NameConstraintState().narrowed(path[0])
     room = _path_length(path[0], len(path))
     for position, link in enumerate(path[1:], start=1):
+        effort.look_at_clock()
         last = position == len(path) - 1
         yield from _basics(link, inputs, legacy=_legacy(path, inputs), last=last)
         if (last or not link.self_issued) and not names.allows(link):
@@ -181,12 +195,13 @@ def _walk(path: Path, inputs: PathInputs) -> Iterator[Finding]:
 def _basics(
     link: ParsedCertificate, inputs: PathInputs, *, legacy: bool, last: bool
 ) -> Iterator[Finding]:
-    if inputs.at < link.certificate.not_valid_before_utc:
+    at = inputs.at.replace(microsecond=0)  # as fine as validity is written (RFC 5280 4.1.2.5)
+    if at < link.certificate.not_valid_before_utc:
         yield Finding(
             "certificate_not_yet_valid" if last else "ca_not_yet_valid",
             SubIndication.OUT_OF_BOUNDS_NO_POE,
         )
-    if inputs.at > link.certificate.not_valid_after_utc:
+    if at > link.certificate.not_valid_after_utc:
         yield Finding(
             "certificate_expired" if last else "ca_expired", SubIndication.OUT_OF_BOUNDS_NO_POE
         )

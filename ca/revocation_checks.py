@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ca.revocation import RevocationSource
 
 _KEPT_CRLS: Final = 16
+_MAX_CRLS: Final = 256
+"""Lists of one source that are looked at; a document signed by many offices has some ten."""
 _MAX_DEPTH: Final = 4
 """A CRL's signer has a status too, from a CRL whose signer has a status, and so on."""
 
@@ -96,7 +98,8 @@ class RevocationChecker:
                 legacy,
                 lambda crl: self._trusts(crl, query, anchor),
             )
-            loaded = [crl for data in evidence.crls if (crl := self.load(data)) is not None]
+            given = evidence.crls[:_MAX_CRLS]
+            loaded = [crl for data in given if (crl := self.load(data)) is not None]
             facts.append(crl_checks.status(check, loaded, source=source))
         known = [fact for fact in facts if fact is not None]
         known.sort(key=lambda fact: _WEIGHT[fact.status])
@@ -146,7 +149,7 @@ class RevocationChecker:
 
     def _holds(self, path: Path) -> bool:
         inputs = replace(self.inputs, purpose="crl")
-        if path_rules.findings(path, inputs):
+        if path_rules.findings(path, inputs, self.effort):
             return False
         return all(
             self.status(link, issuer, anchor=path[0]).status is RevocationStatus.GOOD

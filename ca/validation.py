@@ -246,7 +246,7 @@ class _Validation:
         return self._verdict(best, exceeded=exceeded)
 
     def _judge(self, path: Path, checker: RevocationChecker) -> _Judged:
-        found = findings(path, self._inputs)
+        found = findings(path, self._inputs, self._effort)
         said = tuple(warnings(path, self._inputs))
         fact = NOT_CHECKED
         # Addresses are asked only where CAs have vouched for whoever wrote them.

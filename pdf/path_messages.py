@@ -122,6 +122,11 @@ PATH_MESSAGES: Final[dict[str, tuple[Literal["error", "warning", "info"], str, s
         "A name in the path is outside what its authority may certify.",
         "Tên trong chứng thư số nằm ngoài phạm vi được chứng thực.",
     ),
+    "name_constraints_too_many": (
+        "error",
+        "The path holds more names and constraints on names than can be checked.",
+        "Đường dẫn chứng thực có quá nhiều tên và ràng buộc tên để kiểm tra.",
+    ),
     "policy_not_accepted": (
         "error",
         "The path does not hold a certificate policy that is required.",
