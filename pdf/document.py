@@ -36,6 +36,9 @@ _HEADER = re.compile(rb"%PDF-\d")
 _STARTXREF = re.compile(rb"startxref[" + WHITESPACE + rb"]*(\d{1,12})")
 _HEADER_WINDOW = 1024
 _MMAP_FROM = 8 * 1024 * 1024
+_PLACE = re.compile(rb"\d{1,10}")
+_SLACK = 8 * 1024 * 1024
+"""Bytes of an object stream that may be read twice, since indexes are written by anybody."""
 
 
 class Document:
@@ -225,13 +228,19 @@ class Document:
         if not isinstance(count, int) or not isinstance(first, int) or first < 0:
             raise DamagedPdf("an object stream has no usable index")
         words = data[:first].split()[: 2 * max(0, count)]
-        numbers = [int(word) for word in takewhile(bytes.isdigit, words)]
+        numbers = [int(word) for word in takewhile(_PLACE.fullmatch, words)]
+        within(len(numbers) // 2, self.limits.objects, "an object stream holds too many objects")
         result: list[tuple[int, PdfObject]] = []
+        left = _SLACK + 2 * len(data)
         for number, position in zip(numbers[::2], numbers[1::2], strict=False):
+            start = min(first + position, len(data))
             try:
-                value, _ = read_object(data, first + position)
+                value, end = read_object(data, start)
             except DamagedPdf:
-                value = None
+                value, end = None, len(data)
+            left -= end - start
+            if left < 0:
+                raise DamagedPdf("the objects of an object stream lie over each other")
             result.append((number, value))
         return result
 
