@@ -26,6 +26,8 @@ from signing.errors import SigningError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from api.problems import RoomError
+
 ROOM_ERRORS: Final = (ApiError, CaError, DbError, HsmError, PdfError, SigningError)
 FAILED: Final = 1
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -41,13 +43,23 @@ def complain(message: str, what_to_do: str) -> None:
     err.print(f"  {what_to_do}")
 
 
+def complain_about(error: RoomError, name: str = "") -> None:
+    """Print what a room refused, and what to do about it in English and in Vietnamese."""
+    from api.problems import problem  # noqa: PLC0415 -- what most runs of a command never need
+
+    message = str(error) or type(error).__name__
+    complain(f"{name}: {message}" if name else message, error.diagnostics())
+    vietnamese = problem(error, "vi")
+    err.print(f"  {vietnamese['title']}. {vietnamese['what_to_do']}")
+
+
 @contextlib.contextmanager
 def told(code: int = FAILED) -> Iterator[None]:
     """Turn every error inside into its lines and an exit code; never a traceback."""
     try:
         yield
     except ROOM_ERRORS as error:
-        complain(str(error) or type(error).__name__, error.diagnostics())
+        complain_about(error)
         raise typer.Exit(code) from error
     except (SQLAlchemyError, OSError) as error:
         log.debug("failed", exc_info=error)

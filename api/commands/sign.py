@@ -16,7 +16,7 @@ import typer
 from rich.progress import Progress
 
 from api.commands import evidence, sign_ahead, sign_certificate
-from api.commands.output import FAILED, ROOM_ERRORS, AsJson, complain, err, told
+from api.commands.output import FAILED, ROOM_ERRORS, AsJson, complain_about, err, told
 from api.commands.sign_files import SigningTools
 from api.commands.sign_keys import opened
 from api.commands.sign_looks import Looks
@@ -211,7 +211,7 @@ class _Group:
             yield
         except ROOM_ERRORS as error:
             for source in sources:
-                complain(f"{source}: {error}", error.diagnostics())
+                complain_about(error, str(source))
             self.worst = max(self.worst, UNREADABLE if isinstance(error, NOT_READABLE) else FAILED)
             self.refused = self.refused or isinstance(error, SignatureRefused)
 

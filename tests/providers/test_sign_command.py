@@ -165,6 +165,7 @@ def test_who_refuses_once_is_not_asked_again(world: World, desk: Path) -> None:
     with phone(lambda question: world.operator.refuse(question.id), world):
         done = antin("sign", *files, "--out-dir", "out", "--key", f"sim:mid/{NUMBER}", cwd=desk)
     assert done.returncode == 1
+    assert "Người ký đã từ chối ký" in done.stderr
     assert len(CODE.findall(done.stderr)) == 1
     assert world.operator.waiting(NUMBER) == []
 
