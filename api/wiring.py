@@ -50,6 +50,7 @@ from signing.desk import Desk
 from signing.documents import DocumentStore
 from signing.extending import IsolatedExtend
 from signing.isolation import Isolation
+from signing.judging import Judging
 from signing.preparing import IsolatedPrepare
 from signing.reading import IsolatedReading
 from signing.timestamps import InTurn, OwnTimestamps
@@ -138,6 +139,7 @@ class Wiring:
             prepare=IsolatedPrepare(self.isolation),
             remote=self.remote,
             extend=IsolatedExtend(self.isolation),
+            judging=lambda: Judging(self.isolation, self.validator()),
             reading=IsolatedReading(self.isolation),
         )
         self.at_once = AtOnce(self.desk, self.direct)

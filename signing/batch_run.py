@@ -25,10 +25,11 @@ from signing import sign
 from signing.at_once import AtOnce
 from signing.batch_record import record
 from signing.desk import Desk
-from signing.errors import DocumentGone, SigningError, WorkersBusy
+from signing.errors import DocumentGone, OutputRefused, SigningError, WorkersBusy
 from signing.models import SignRequest, SignRequestStatus
 from signing.models_batches import BatchStatus, ItemStatus, SignBatch, SignBatchItem
 from signing.prompts import ask_held
+from signing.self_check import check_output, is_sample
 from signing.sign import SignOrder
 from signing.stored_options import options_from_json
 
@@ -140,8 +141,29 @@ class _Run:
         except (PdfError, SigningError) as error:
             self._note(found.position, ItemStatus.FAILED, error=error)
         else:
+            if status is SignRequestStatus.SIGNED and not self._sound(found):
+                return
             holder = status is SignRequestStatus.WAITING
             self._note(found.position, ItemStatus.HOLDER if holder else ItemStatus.SIGNED)
+
+    def _sound(self, found: SignBatchItem) -> bool:
+        """Verify samples in full; an output that is refused stops the batch before more are made.
+
+        The document is removed, so that nobody gets it.
+        """
+        if not is_sample(found.position, self.batch.total):
+            return True
+        with self.desk.sessions() as session:
+            row = session.get_one(SignBatchItem, (self.batch.id, found.position))
+            request_id = row.request_id
+        try:
+            check_output(self.desk, request_id, at=self.clock())
+        except OutputRefused as error:
+            self.desk.documents.remove(request_id)
+            self._note(found.position, ItemStatus.FAILED, error=error)
+            self.stopped_by = error.code
+            return False
+        return True
 
     def _walked(self, found: SignBatchItem) -> SignRequestStatus:
         """Sign the file, or go on where an earlier run was stopped; give where its request is."""

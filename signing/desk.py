@@ -1,5 +1,6 @@
 """What signing needs from its surroundings, handed in by the wiring."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session, sessionmaker
@@ -13,6 +14,7 @@ from pdf.timestamps import TimestampSource
 from signing.batch_folder import BatchFolders
 from signing.documents import DocumentStore
 from signing.extending import Extend
+from signing.judging import Judging
 from signing.policy import SigningPolicy
 from signing.preparing import Prepare
 from signing.reading import DirectReading, Reading
@@ -31,6 +33,8 @@ class Desk:
     remote: LaterKeys = field(default_factory=no_providers)
     prepare: Prepare = prepare
     extend: Extend = extend
+    judging: Callable[[], Judging] | None = None
+    """The full verifier, for looking at our own output."""
     reading: Reading = field(default_factory=DirectReading)
 
     @property

@@ -10,6 +10,7 @@ SigningError
 ├── NotAskable               the signer cannot be asked for these requests together
 ├── LevelNotOffered          the asked PAdES level cannot be made here
 ├── AlgorithmNotOffered      the certificate's key is of a kind that is not used here
+├── OutputRefused            our own verifier does not accept what was signed here
 ├── DocumentGone             the stored document is past its retention, or its storage was lost
 ├── WorkersBusy              every process that reads documents is busy
 ├── VerificationNotFound     no report was kept under this id
@@ -120,6 +121,16 @@ class AlgorithmNotOffered(SigningError):
     def diagnostics(self) -> str:
         """Say what the caller can do."""
         return "Sign with a certificate for an RSA or an elliptic-curve key."
+
+
+class OutputRefused(SigningError):
+    """Our own verifier does not accept what this service has signed; nobody gets it."""
+
+    code = "output_refused"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Keep the document and tell the administrator: this should not happen. Try again."
 
 
 class DocumentGone(SigningError):

@@ -19,8 +19,9 @@ from ca.models import Certificate
 from ca.standing import Standing, standing
 from pdf.errors import PreparedStateInvalid
 from signing import sign
-from signing.errors import DocumentGone, SignRequestNotFound
+from signing.errors import DocumentGone, OutputRefused, SignRequestNotFound
 from signing.models import SignRequest, SignRequestStatus
+from signing.self_check import check_output
 from signing.sign import SignOrder
 
 router = APIRouter(prefix="/sign", tags=["sign"])
@@ -74,6 +75,8 @@ def start(call: Signer, upload: Annotated[Upload, Depends(uploaded)]) -> Respons
 
     same = () if call.key is None else ("sign", upload.sha256, asked.model_dump(mode="json"))
     answer = call.once(*same, act=act)
+    if asked.check_output and answer.document is not None:
+        _checked(call, answer.document, signed, password=asked.password)
     if signed and answer.document is not None:
         return _sent(call, uuid.UUID(answer.document), upload.name, signed[0])
     return _rendered(call, answer)
@@ -94,9 +97,13 @@ def get(call: Signer, request_id: uuid.UUID) -> SignRequestOut:
         200: {"content": {_PDF: {}}, "description": "The signed document"},
     },
 )
-def complete(call: Signer, request_id: uuid.UUID, body: SignatureIn) -> Response:
-    """Post the holder's signature and get the signed document."""
+def complete(
+    call: Signer, request_id: uuid.UUID, body: SignatureIn, *, check_output: bool = False
+) -> Response:
+    """Post the holder's signature and get the signed document, verified in full when asked."""
     sign.complete(call.wiring.desk, request_id, body.raw(), at=call.at, actor=call.identity)
+    if check_output:
+        _checked(call, str(request_id), [], password=None)
     return _document(call, request_id)
 
 
@@ -208,6 +215,16 @@ def _named(session: Session, asked: SignOptionsIn) -> Certificate:
     if asked.key is not None:
         return registry.by_key_uri(session, asked.key)
     return registry.get(session, asked.certificate_id or "")
+
+
+def _checked(call: Call, document: str, signed: list[BinaryIO], *, password: str | None) -> None:
+    """Verify what was signed; a refusal reaches the caller instead of the document."""
+    try:
+        check_output(call.wiring.desk, uuid.UUID(document), at=call.at, password=password)
+    except OutputRefused:
+        for file in signed:
+            file.close()
+        raise
 
 
 def _rendered(call: Call, answer: Answer) -> Response:

@@ -149,6 +149,10 @@ class SignOptionsIn(Schema):
         default=False, description="The document is a copy that the agency made itself"
     )
     password: str | None = Field(default=None, max_length=MAX_TEXT, repr=False)
+    check_output: bool = Field(
+        default=False,
+        description="Run the full verifier on the signed document before it is handed out",
+    )
 
     @classmethod
     def parse(cls, options: object) -> Self:

@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -303,3 +304,19 @@ def test_other_anchors_may_be_trusted_for_one_question(office: Office) -> None:
     bad = {"options": json.dumps({"trust": "-----BEGIN CERTIFICATE-----"})}
     answer = office.call("POST", "/verify", files={"file": ("a.pdf", signed)}, data=bad)
     assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
+
+
+def test_on_request_the_full_verifier_looks_before_the_document_is_handed_out(
+    office: Office,
+) -> None:
+    certificate = office.certificate()
+    for level in ("B-B", "B-LTA"):
+        options = {"certificate_id": certificate["id"], "level": level, "check_output": True}
+        answer = office.sign(empty_pdf(), key=f"k-{level}", **options)
+        assert answer.status_code == 200, answer.text
+        again = office.sign(empty_pdf(), key=f"k-{level}", **options)
+        assert again.content == answer.content
+        path = office.wiring.desk.documents.path(UUID(answer.headers["X-Sign-Request-Id"]))
+        path.write_bytes(path.read_bytes().replace(b"/MediaBox[0 0 595", b"/MediaBox[0 0 596", 1))
+        refused = office.sign(empty_pdf(), key=f"k-{level}", **options)
+        assert (refused.status_code, refused.json()["code"]) == (500, "output_refused")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -173,12 +174,11 @@ class Province:
         at: datetime = AT,
         timestamps: TimestampSource | None = None,
         evidence: EvidenceSource | None = None,
-        who: Entity | None = None,
-        algorithm: SignatureAlgorithm = RSA,
         **options: object,
     ) -> bytes:
-        """Walk all steps of a signature at a level."""
-        signer = who or self.signer
+        """Walk all steps of a signature at a level; `who` and `algorithm` are options, too."""
+        signer = cast("Entity", options.pop("who", self.signer))
+        algorithm = cast("SignatureAlgorithm", options.pop("algorithm", RSA))
         chain = SignerChain(signer.der, (self.issuing.der, self.root.der))
         staged = io.BytesIO()
         stamps = timestamps or self.stamps(at)
