@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from ca import devices, organizations, revoke, subscribers
-from ca.errors import CertificateNotFound, TransitionNotAllowed
+from ca import incident_targets, revoke
+from ca.errors import TransitionNotAllowed
 from ca.errors_publication import IncidentInvalid, IncidentNotFound
 from ca.models import Certificate, CertificateStatus, RevocationReason
 from ca.models_publication import (
@@ -36,9 +36,8 @@ from hsm.providers import KeyStore
 RUN_JOB: Final = "ca.run_incident"
 CHUNK: Final = 50
 """Certificates revoked in one transaction: its locks are held for less than a second."""
-MAX_LIST: Final = 10_000
 MAX_AHEAD: Final = timedelta(days=366 * 5)
-"""No certificate lives longer."""
+"""No certificate lives longer; ends of posts may be known earlier."""
 _MAX_TEXT: Final = 2000
 _IN_FORCE: Final = frozenset({CertificateStatus.ACTIVE, CertificateStatus.SUSPENDED})
 
@@ -91,7 +90,7 @@ def dry_run(session: Session, decision: Decision, *, at: datetime) -> Hit:
         Certificate.organization_id,
         (Certificate.not_after <= at).label("expired"),
         func.count().label("number"),
-    ).where(_named(decision.target, decision.target_id, decision.certificate_ids))
+    ).where(incident_targets.named(decision.target, decision.target_id, decision.certificate_ids))
     rows = session.execute(
         named.group_by(Certificate.status, Certificate.kind, Certificate.organization_id, "expired")
     ).all()
@@ -232,40 +231,10 @@ def _check(session: Session, decision: Decision, at: datetime) -> None:
     if decision.invalidity_at is not None and decision.invalidity_at > at:
         raise IncidentInvalid("the invalidity date lies in the future")
     effective = decision.effective_at
-    if effective is not None and not at <= effective <= at + MAX_AHEAD:
+    latest = effective if decision.target is IncidentTarget.POST else at + MAX_AHEAD
+    if effective is not None and latest is not None and not at <= effective <= latest:
         raise IncidentInvalid("a decision takes effect now, or within five years")
-    _check_target(session, decision)
-
-
-def _check_target(session: Session, decision: Decision) -> None:
-    is_list = decision.target is IncidentTarget.LIST
-    if is_list != (decision.target_id is None) or is_list != bool(decision.certificate_ids):
-        raise IncidentInvalid("a list names certificates, any other target names one id")
-    if len(decision.certificate_ids) > MAX_LIST:
-        raise IncidentInvalid(f"a list has at most {MAX_LIST} certificates")
-    if decision.target_id is None:
-        known = select(func.count()).where(Certificate.id.in_(decision.certificate_ids))
-        if session.scalar(known) != len(set(decision.certificate_ids)):
-            raise CertificateNotFound("the list names a certificate that is not there")
-        return
-    look_up = {
-        IncidentTarget.SUBSCRIBER: subscribers.get,
-        IncidentTarget.DEVICE: devices.get,
-        IncidentTarget.ORGANIZATION: organizations.get,
-    }
-    look_up[decision.target](session, decision.target_id)
-
-
-def _named(
-    target: IncidentTarget, target_id: uuid.UUID | None, listed: Sequence[uuid.UUID]
-) -> ColumnElement[bool]:
-    if target_id is None or target is IncidentTarget.LIST:
-        return Certificate.id.in_(listed)
-    if target is IncidentTarget.ORGANIZATION:
-        return Certificate.organization_id.in_(organizations.subtree(target_id))
-    if target is IncidentTarget.DEVICE:
-        return Certificate.device_id == target_id
-    return Certificate.subscriber_id == target_id
+    incident_targets.check(session, decision.target, decision.target_id, decision.certificate_ids)
 
 
 def _add_items(
@@ -274,7 +243,7 @@ def _add_items(
     """Add the certificates in force that are named and not there yet; how many there were."""
     there = select(IncidentItem.certificate_id).where(IncidentItem.incident_id == incident.id)
     query = select(Certificate.id).where(
-        _named(incident.target, incident.target_id, listed),
+        incident_targets.named(incident.target, incident.target_id, listed),
         Certificate.status.in_(_IN_FORCE),
         Certificate.not_after > at,
         Certificate.id.not_in(there),

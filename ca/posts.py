@@ -1,7 +1,7 @@
 """Posts of persons over time: who was what, where, from when to when, by which decision.
 
 A subscriber's row says the present post; this is its history and its future. A change of post is
-recorded and does not touch certificates: whether one has to be revoked is decided elsewhere.
+recorded and does not touch certificates: `ca.post_ends` plans what ends with a post.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """Posts over time, delegations, and what units were called before."""
 
 import uuid
-from typing import Annotated
+from datetime import datetime, timedelta
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime
+from sqlalchemy.orm import Session
 
 from api.auth import Call, needs
 from api.permissions import Action, list_scope
@@ -19,11 +21,13 @@ from api.schemas.people import (
     PostIn,
     PostOut,
 )
-from ca import delegations, organizations, posts, subscribers
+from ca import delegations, organizations, post_ends, posts, subscribers
+from ca.post_ends import Choices
 
 router = APIRouter(tags=["people and units over time"])
 Reader = Annotated[Call, Depends(needs(Action.REGISTRY_READ))]
 Writer = Annotated[Call, Depends(needs(Action.REGISTRY_WRITE))]
+NOTICE: Final = timedelta(days=1)
 
 
 @router.get("/subscribers/{subscriber_id}/posts", responses=problems(404))
@@ -33,35 +37,67 @@ def list_posts(call: Reader, subscriber_id: uuid.UUID) -> Page[PostOut]:
         person = subscribers.get(session, subscriber_id)
         call.require(session, Action.REGISTRY_READ, organization_id=person.organization_id)
         rows = posts.history(session, subscriber_id)
-        return Page(items=[PostOut.of(row) for row in rows])
+        planned = post_ends.planned(session, [row.id for row in rows])
+        return Page(items=[PostOut.of(row, planned) for row in rows])
 
 
 @router.post("/subscribers/{subscriber_id}/posts", status_code=201, responses=problems(404))
 def appoint(call: Writer, subscriber_id: uuid.UUID, body: PostIn) -> PostOut:
-    """Give a person a post; the present ones end when it begins, unless they are kept."""
+    """Give a person a post; the present ones end when it begins, unless they are kept.
+
+    Where an end lies ahead, the certificates of that post are planned to end with it; with less
+    than a day's notice only for callers who may revoke.
+    """
     with call.transaction() as session:
         person = subscribers.get(session, subscriber_id)
         for where in (person.organization_id, body.organization_id):
             call.require(session, Action.REGISTRY_WRITE, organization_id=where)
-        row = posts.appoint(
+        if body.revoke_certificates:
+            for end in (body.began_at, body.ended_at):
+                _require_notice(call, session, end, person.organization_id)
+        choices = Choices(revokes=body.revoke_certificates, keeps_others=body.keeps_others)
+        row = post_ends.appoint(
             session,
             subscriber_id,
             details=body.details(),
             at=call.at,
             actor=call.identity,
-            keeps_others=body.keeps_others,
+            choices=choices,
         )
-        return PostOut.of(row)
+        return PostOut.of(row, post_ends.planned(session, [row.id]))
 
 
 @router.post("/posts/{post_id}/end", responses=problems(404))
 def end_post(call: Writer, post_id: uuid.UUID, body: PostEnd) -> PostOut:
-    """Say when a post ends."""
+    """Say when a post ends; if that lies ahead, its certificates are planned to end with it.
+
+    `incident_id` names the plan, which may be called off; saying another day plans anew. With less
+    than a day's notice only callers who may revoke plan anything.
+    """
     with call.transaction() as session:
         found = posts.get(session, post_id)
         call.require(session, Action.REGISTRY_WRITE, organization_id=found.organization_id)
-        row = posts.end(session, post_id, ended_at=body.ended_at, at=call.at, actor=call.identity)
-        return PostOut.of(row)
+        if body.revoke_certificates:
+            _require_notice(call, session, body.ended_at, found.organization_id)
+        row = post_ends.end(
+            session,
+            post_id,
+            ended_at=body.ended_at,
+            at=call.at,
+            actor=call.identity,
+            choices=Choices(
+                revokes=body.revoke_certificates, document_reference=body.document_reference
+            ),
+        )
+        return PostOut.of(row, post_ends.planned(session, [row.id]))
+
+
+def _require_notice(
+    call: Call, session: Session, end: datetime | None, organization_id: uuid.UUID
+) -> None:
+    """Whoever plans a revocation for so soon that nobody could call it off must be a revoker."""
+    if end is not None and call.at < end < call.at + NOTICE:
+        call.require(session, Action.CERTIFICATE_REVOKE, organization_id=organization_id)
 
 
 @router.post("/delegations", status_code=201, responses=problems(404))

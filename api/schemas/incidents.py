@@ -7,7 +7,8 @@ from typing import Self
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.schemas.lists import Schema
-from ca.incidents import MAX_LIST, Decision, Hit, Progress
+from ca.incident_targets import MAX_LIST
+from ca.incidents import Decision, Hit, Progress
 from ca.models import RevocationReason
 from ca.models_publication import Alarm, Incident, IncidentItem, IncidentState, IncidentTarget
 

@@ -1,6 +1,7 @@
 """Posts, delegations and custody, as the registry's calls take and show them."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Self
 
@@ -12,6 +13,7 @@ from ca.custody import CustodyNote
 from ca.delegations import DelegationDetails
 from ca.models import DeviceState
 from ca.models_people import CustodyRecord, Delegation, DelegationForm, FormerName, Post
+from ca.models_publication import Incident
 from ca.posts import PostDetails
 
 
@@ -30,6 +32,9 @@ class PostIn(Schema):
     ended_at: AwareDatetime | None = None
     document_reference: str | None = None
     keeps_others: bool = Field(default=False, description="Whether other posts go on beside it")
+    revoke_certificates: bool = Field(
+        default=True, description="Whether certificates end with the posts whose end is to come"
+    )
 
     def details(self) -> PostDetails:
         """Return it as the registry takes it."""
@@ -43,9 +48,11 @@ class PostIn(Schema):
 
 
 class PostEnd(Schema):
-    """When a post ends, also in advance."""
+    """When a post ends, also in advance; certificates issued for it end with it, if that comes."""
 
     ended_at: AwareDatetime
+    document_reference: str | None = None
+    revoke_certificates: bool = True
 
 
 class PostOut(_Row):
@@ -60,11 +67,16 @@ class PostOut(_Row):
     document_reference: str | None
     recorded_at: datetime
     recorded_by: str
+    incident_id: uuid.UUID | None = None
+    """What is planned for its end."""
 
     @classmethod
-    def of(cls, row: Post) -> Self:
-        """Show a row."""
-        return cls.model_validate(row)
+    def of(cls, row: Post, planned: Mapping[uuid.UUID, Incident]) -> Self:
+        """Show a row, and what its end revokes."""
+        shown = cls.model_validate(row)
+        if row.id in planned:
+            shown.incident_id = planned[row.id].id
+        return shown
 
 
 class DelegationIn(Schema):

@@ -1,5 +1,7 @@
 """Posts, delegations and custody through the calls."""
 
+from datetime import UTC, datetime, timedelta
+
 from api.models import Role
 from tests.api.office import Json, Office
 
@@ -76,3 +78,28 @@ def test_a_unit_is_found_by_a_name_it_no_longer_has(office: Office) -> None:
     assert [one["name"] for one in found["items"]] == ["Sở Khoa học"]
     names = office.call("GET", f"/organizations/{unit['id']}/names").json()["items"]
     assert [one["name"] for one in names] == ["Sở Thông tin và Truyền thông"]
+
+
+def test_a_retirement_told_in_advance_plans_what_ends_with_it(office: Office) -> None:
+    unit = office.organization()
+    person = office.subscriber(unit)
+    path = f"/subscribers/{person['id']}/posts"
+    (post,) = office.call("GET", path).json()["items"]
+    registrar = office.token((Role.REGISTRAR, unit["id"]))
+    approver = office.token((Role.APPROVER, unit["id"]), (Role.REGISTRAR, unit["id"]))
+    end = f"/posts/{post['id']}/end"
+    told = office.made(end, {"ended_at": "2099-01-01T00:00:00+07:00"}, token=registrar)
+    assert told["incident_id"]
+    assert office.call("GET", path).json()["items"][0]["incident_id"] == told["incident_id"]
+    soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+    refused = office.call("POST", end, token=registrar, json={"ended_at": soon})
+    assert refused.status_code == 403
+    kept = {"ended_at": soon, "revoke_certificates": False}
+    assert office.made(end, kept, token=registrar)["incident_id"] is None
+    body = {"ended_at": soon, "document_reference": "7/QĐ-UBND"}
+    planned = office.made(end, body, token=approver)["incident_id"]
+    assert planned != told["incident_id"]
+    incident = office.call("GET", f"/incidents/{planned}").json()
+    assert (incident["target"], incident["state"]) == ("post", "planned")
+    assert incident["document_reference"] == "7/QĐ-UBND"
+    assert office.made(f"/incidents/{planned}/cancel", {})["state"] == "cancelled"
