@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "devices": "api.commands.devices:group",
     "organizations": "api.commands.registry:organizations_group",
     "tokens": "api.commands.tokens:group",
+    "trust": "api.commands.trust:group",
     "api-tokens": "api.commands.registry:tokens_group",
     "report": "api.commands.registry:report_group",
     "audit": "api.commands.audit:group",

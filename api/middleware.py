@@ -25,7 +25,12 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 MAX_PATH_BYTES: Final = 8 * 1024
 """An OCSP request in a GET path is a few hundred bytes (RFC 6960 A.1)."""
 MAX_HEADERS: Final = 100
-UPLOADS: Final = ("/api/v1/sign", "/api/v1/verify", "/api/v1/edoc/verify")
+UPLOADS: Final = (
+    "/api/v1/sign",
+    "/api/v1/verify",
+    "/api/v1/edoc/verify",
+    "/api/v1/trust-anchors/lists",
+)
 """Paths that count their own bytes while they stream them to the disk."""
 
 _REPLAY: Final = "/replay"

@@ -21,7 +21,7 @@ from api.counters import Counters
 from api.idempotency import Pulse
 from api.providers import open_providers
 from api.vault import Vault, open_vault
-from ca import authorities, trust
+from ca import authorities, trust, trusted_lists
 from ca.algorithm_policy import AlgorithmPolicy
 from ca.algorithm_policy_file import load_policy
 from ca.authority_signers import certificate_chain, signer, time_stamping
@@ -35,6 +35,7 @@ from ca.ocsp_cache import CHANGES, AnswerCache
 from ca.own_evidence import OwnEvidence
 from ca.recording import Recording
 from ca.revocation_sources import CacheSource, HttpSource, RegistrySource
+from ca.trusted_lists import Trusted
 from ca.tsa import TimeStampAuthority
 from ca.tsa_messages import refused
 from ca.validation import PathPolicy, PathValidator, RevocationRule
@@ -202,13 +203,14 @@ class Wiring:
         if kept is not None and kept[0] == mark:
             return kept[1]
         with self.sessions() as session:
-            own = tuple(trust.anchors(session))
+            found = Trusted(anchors, {}) if anchors else trusted_lists.trusted(session)
             intermediates = trust.own_intermediates(session)
         built = PathValidator(
-            anchors or own,
+            found.anchors,
             self._revocation_sources(),
             intermediates=intermediates,
             policy=self.policy,
+            terms=found.terms,
         )
         if mark is not None:
             self._validator = (mark, built)
@@ -217,9 +219,9 @@ class Wiring:
     def recording(self, *, anchors: tuple[bytes, ...] = ()) -> tuple[Recording, PathValidator]:
         """Return a validator as `validator` does, and the recording of what it will be told."""
         with self.sessions() as session:
-            trusted = anchors or tuple(trust.anchors(session))
+            found = Trusted(anchors, {}) if anchors else trusted_lists.trusted(session)
             intermediates = tuple(trust.own_intermediates(session))
-        recording = Recording(trusted, intermediates, self.policy)
+        recording = Recording(found.anchors, intermediates, self.policy, found.terms)
         return recording, recording.validator(self._revocation_sources())
 
     def _revocation_sources(self) -> tuple[RevocationSource, ...]:
@@ -237,7 +239,7 @@ class Wiring:
         if kept is not None and abs(now - kept[0]) < ANCHORS_KEPT:
             return kept[1]
         with self.sessions() as session:
-            anchors = trust.anchors(session)
+            found = trusted_lists.trusted(session)
             intermediates = trust.own_intermediates(session)
         cache = CacheSource(self.sessions)
         fetched = HttpSource(
@@ -247,7 +249,9 @@ class Wiring:
         def sources(present: datetime) -> tuple[RevocationSource, ...]:
             return (self._own_evidence.asked_at(present), cache, fetched)
 
-        built = EvidenceCollector(anchors, sources, intermediates=intermediates)
+        built = EvidenceCollector(
+            found.anchors, sources, intermediates=intermediates, terms=found.terms
+        )
         self._collector = (now, built)
         return built
 

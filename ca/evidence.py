@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from ca.anchor_terms import AnchorTerms
     from ca.revocation import RevocationFact, RevocationQuery, RevocationSource
     from ca.validation import PathVerdict
 
@@ -72,6 +73,7 @@ class EvidenceCollector:
         sources: Callable[[datetime], Sequence[RevocationSource]],
         *,
         intermediates: Iterable[bytes] = (),
+        terms: Mapping[bytes, AnchorTerms] | None = None,
     ) -> None:
         """Take DER anchors and the sources that may be asked at a given present, in order.
 
@@ -79,7 +81,9 @@ class EvidenceCollector:
         evidence is asked after the first of them.
         """
         policy = PathPolicy(revocation=RevocationRule.REQUIRED)
-        self._validator = PathValidator(anchors, (), intermediates=intermediates, policy=policy)
+        self._validator = PathValidator(
+            anchors, (), intermediates=intermediates, policy=policy, terms=terms
+        )
         self._sources = sources
         self._kept: dict[tuple[bytes, str], _Kept] = {}
         self._of_authorities: dict[bytes, tuple[datetime, RevocationEvidence]] = {}

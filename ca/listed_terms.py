@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from ca.trusted_list_xml import ListedService, StatusPeriod
+    from ca.trusted_list import ListedService, StatusPeriod
 
 GOOD: Final = frozenset(
     {

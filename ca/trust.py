@@ -53,12 +53,13 @@ def own_intermediates(session: Session) -> list[bytes]:
 TRUSTED_MARK: Final[LiteralString] = """
 SELECT (SELECT md5(string_agg(md5(certificate), ',' ORDER BY added_at, id)) FROM trust_anchors),
     (SELECT md5(string_agg(role || md5(certificate), ',' ORDER BY created_at, id))
-        FROM authorities WHERE role IN ('root', 'issuing'))
+        FROM authorities WHERE role IN ('root', 'issuing')),
+    (SELECT md5(string_agg(sha256, ',' ORDER BY id)) FROM trusted_lists)
 """
 
 
 def trusted_mark(registry: Reads) -> tuple[object, ...]:
-    """Return what changes whenever anchors or intermediates do; raises StatementFailed.
+    """Return what changes whenever anchors, lists or intermediates do; raises StatementFailed.
 
     Whoever keeps something made from them asks for this before each use: a certificate that is
     trusted no more is then trusted by no process.
@@ -72,10 +73,7 @@ def add_anchor(session: Session, certificate: bytes, *, at: datetime, actor: str
 
     AnchorUnreadable when it is none, TrustAnchorTaken when it is trusted already.
     """
-    found = _certificates(certificate, "the certificate")
-    if len(found) != 1:
-        raise AnchorUnreadable("one certificate at a time")
-    encoded = found[0]
+    encoded = one_certificate(certificate)
     _require_ca(encoded)
     fingerprint = hashlib.sha256(encoded).hexdigest()
     taken = select(TrustAnchor.id).where(TrustAnchor.sha256_fingerprint == fingerprint)
@@ -92,6 +90,14 @@ def add_anchor(session: Session, certificate: bytes, *, at: datetime, actor: str
     session.flush()
     _audit(session, made, at=at, actor=actor, action="trust_anchor.add")
     return made
+
+
+def one_certificate(data: bytes) -> bytes:
+    """Read one certificate, PEM or DER, as DER; AnchorUnreadable for none or several."""
+    found = _certificates(data, "the certificate")
+    if len(found) != 1:
+        raise AnchorUnreadable("one certificate at a time")
+    return found[0]
 
 
 def remove_anchor(session: Session, anchor_id: uuid.UUID, *, at: datetime, actor: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -20,14 +19,13 @@ from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
 from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
+from ca import trusted_list
 from ca.errors_trust import TrustedListUnreadable, TrustedListUntrusted
+from ca.trusted_list import ListedService, StatusPeriod, TrustedList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_LIST_BYTES: Final = 16 * 1024 * 1024
-"""The largest national list has about 6 MB."""
-MAX_SERVICES: Final = 20_000
 LIST: Final = "http://uri.etsi.org/02231/v2#"
 _VERSIONS: Final = frozenset({"5", "6"})
 """TS 119 612 V2.1.1 and V2.3.1; older ones have other statuses and are no longer published."""
@@ -46,40 +44,6 @@ _EXTENSIONS: Final = frozenset(
 """Critical ones that do not change whether the service is trusted."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatusPeriod:
-    """What a service was called from a moment on."""
-
-    kind: str
-    """Last parts of the service type's URI, such as `CA/QC`."""
-    status: str
-    """Last part of the status's URI, such as `granted`."""
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ListedService:
-    """One service with its certificates (DER) and its history, newest first."""
-
-    provider: str
-    name: str
-    certificates: tuple[bytes, ...]
-    periods: tuple[StatusPeriod, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TrustedList:
-    """A list whose signature holds."""
-
-    operator: str
-    territory: str
-    sequence_number: int
-    issued_at: datetime
-    next_update: datetime | None
-    """None for a list that was closed: nothing in it counts after its issue."""
-    services: tuple[ListedService, ...]
-
-
 def read_trusted_list(data: bytes, *, signer: bytes, at: datetime) -> TrustedList:
     """Check the signature with the certificate `signer` (DER) as of `at`, and read what it covers.
 
@@ -94,7 +58,7 @@ def read_trusted_list(data: bytes, *, signer: bytes, at: datetime) -> TrustedLis
 
 
 def _parsed(data: bytes) -> etree._Element:
-    if len(data) > MAX_LIST_BYTES:
+    if len(data) > trusted_list.MAX_LIST_BYTES:
         raise TrustedListUnreadable("the file is too large for a trusted list")
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
@@ -139,7 +103,7 @@ def _read(root: etree._Element) -> TrustedList:
     if _text(scheme, "TSLVersionIdentifier") not in _VERSIONS:
         raise ValueError("another version of the format")
     services = tuple(_services(root))
-    if len(services) > MAX_SERVICES:
+    if len(services) > trusted_list.MAX_SERVICES:
         raise ValueError("too many services")
     update = scheme.find(f"{_tag('NextUpdate')}/{_tag('dateTime')}")
     return TrustedList(

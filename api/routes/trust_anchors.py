@@ -1,20 +1,51 @@
-"""`/trust-anchors`: which other CAs' certificates paths may end at."""
+"""`/trust-anchors`: which other CAs' certificates paths may end at, one by one and by lists."""
 
 import uuid
+from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from api.auth import Call, needs
 from api.permissions import Action
 from api.responses import problems
 from api.schemas.administration import TrustAnchorIn, TrustAnchorOut
 from api.schemas.lists import Page
-from ca import trust
+from api.schemas.trusted_lists import TrustedListIn, TrustedListOut
+from api.uploads import Upload, receive
+from ca import trust, trusted_lists
+from ca.trusted_list import MAX_LIST_BYTES
 
 router = APIRouter(prefix="/trust-anchors", tags=["administration"])
 Reader = Annotated[Call, Depends(needs(Action.TRUST_READ))]
 Writer = Annotated[Call, Depends(needs(Action.TRUST_WRITE))]
+_TYPES = ("application/xml", "text/xml", "application/vnd.etsi.tsl+xml")
+_BINARY = {"type": "string", "format": "binary"}
+_BODY: dict[str, object] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file", "options"],
+                    "properties": {"file": _BINARY, "options": TrustedListIn.model_json_schema()},
+                }
+            }
+        },
+    }
+}
+
+
+async def uploaded_list(request: Request) -> AsyncIterator[Upload]:
+    """Receive a trusted list; declared after `needs`, so that strangers upload nothing."""
+    settings = request.app.state.wiring.settings
+    limit = min(settings.max_upload_bytes, MAX_LIST_BYTES)
+    upload = await receive(request, spool=settings.spool, limit=limit, types=_TYPES)
+    try:
+        yield upload
+    finally:
+        upload.close()
 
 
 @router.get("", responses=problems())
@@ -40,4 +71,37 @@ def remove(call: Writer, anchor_id: uuid.UUID) -> Response:
     with call.transaction() as session:
         call.require(session, Action.TRUST_WRITE, organization_id=None)
         trust.remove_anchor(session, anchor_id, at=call.at, actor=call.identity)
+    return Response(status_code=204)
+
+
+@router.get("/lists", responses=problems())
+def lists(call: Reader) -> Page[TrustedListOut]:
+    """List the trusted lists, and whether they are in force."""
+    with call.transaction() as session:
+        rows = trusted_lists.list_lists(session)
+        return Page(items=[TrustedListOut.of(row, at=call.at) for row in rows])
+
+
+@router.post("/lists", status_code=201, openapi_extra=_BODY, responses=problems(409, 413, 415))
+def import_list(call: Writer, upload: Annotated[Upload, Depends(uploaded_list)]) -> TrustedListOut:
+    """Trust what a list of ETSI TS 119 612 says; `signer` is its operator's certificate as PEM.
+
+    A newer list of the same scheme takes the place of the old one.
+    """
+    asked = TrustedListIn.parse(upload.options)
+    data = upload.file.read()
+    with call.transaction() as session:
+        call.require(session, Action.TRUST_WRITE, organization_id=None)
+        row = trusted_lists.import_list(
+            session, data, signer=asked.signer.encode(), at=call.at, actor=call.identity
+        )
+        return TrustedListOut.of(row, at=call.at)
+
+
+@router.delete("/lists/{list_id}", status_code=204, responses=problems(404))
+def remove_list(call: Writer, list_id: uuid.UUID) -> Response:
+    """Trust a list no more."""
+    with call.transaction() as session:
+        call.require(session, Action.TRUST_WRITE, organization_id=None)
+        trusted_lists.remove_list(session, list_id, at=call.at, actor=call.identity)
     return Response(status_code=204)

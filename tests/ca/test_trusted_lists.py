@@ -1,19 +1,33 @@
 """Trusted lists of ETSI TS 119 612: what is read, what is refused, and what follows for trust."""
 
-from datetime import datetime
+import hashlib
+import json
+import uuid
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from lxml import etree
+from sqlalchemy import select
 
-from ca import trusted_list_xml
-from ca.errors_trust import TrustedListUnreadable, TrustedListUntrusted
+from ca import trust, trusted_list, trusted_lists
+from ca.errors_trust import (
+    TrustedListNotFound,
+    TrustedListOutdated,
+    TrustedListUnreadable,
+    TrustedListUntrusted,
+)
 from ca.listed_terms import anchors_of
-from ca.trusted_list_xml import TrustedList, read_trusted_list
+from ca.recording import Recording
+from ca.trusted_list import TrustedList
+from ca.trusted_list_xml import read_trusted_list
 from ca.validation import PathPolicy, PathValidator, PathVerdict, RevocationRule
+from db.models import AuditEntry
 from tests.ca.hierarchy import NOW, YEAR, Entity, key_usage, root
+from tests.ca.house import CHIEF, House
 from tests.ca.trusted_lists import DAY, List, Period, Service, operator, signed, signed_otherwise
 
 OFF = PathPolicy(revocation=RevocationRule.OFF)
@@ -193,7 +207,7 @@ def test_rejects_what_is_no_list(data: bytes) -> None:
 
 def test_rejects_a_list_beyond_the_limits(listed: Entity, monkeypatch: pytest.MonkeyPatch) -> None:
     data = signed(of(listed))
-    monkeypatch.setattr(trusted_list_xml, "MAX_LIST_BYTES", len(data) - 1)
+    monkeypatch.setattr(trusted_list, "MAX_LIST_BYTES", len(data) - 1)
     with pytest.raises(TrustedListUnreadable):
         read(data)
 
@@ -285,3 +299,91 @@ def test_a_closed_list_says_nothing_of_what_came_after_it(listed: Entity) -> Non
     target = listed.issue("A", validity=OLD)
     assert judge(made, target, at=NOW - 2 * DAY).trusted
     assert not judge(made, target).trusted
+
+
+# --- kept by the service --------------------------------------------------------------------------
+
+
+def keep(house: House, made: List, **details: Entity) -> uuid.UUID:
+    signer = details.get("signer", operator())
+    with house.sessions.begin() as session:
+        pem = signer.cert.public_bytes(Encoding.PEM)
+        data = signed(made, by=details.get("by"))
+        return trusted_lists.import_list(session, data, signer=pem, at=NOW, actor=CHIEF).id
+
+
+def trusted(house: House) -> trusted_lists.Trusted:
+    with house.sessions() as session:
+        return trusted_lists.trusted(session)
+
+
+def test_an_imported_list_gives_anchors_with_terms_beside_our_own(
+    house: House, listed: Entity
+) -> None:
+    keep(house, of(listed))
+    found = trusted(house)
+    assert found.anchors[-1] == listed.der
+    ((mark, terms),) = found.terms.items()
+    assert mark == hashlib.sha256(listed.der).digest()
+    assert (terms.signing[0].since, terms.signing[0].until) == (LONG_AGO, NOW + 30 * DAY)
+    assert terms.timestamping == ()
+
+
+def test_an_anchor_that_was_added_by_hand_is_trusted_always_whatever_a_list_says(
+    house: House, listed: Entity
+) -> None:
+    with house.sessions.begin() as session:
+        trust.add_anchor(session, listed.der, at=NOW, actor=CHIEF)
+    keep(house, of(listed, *WITHDRAWN))
+    found = trusted(house)
+    assert found.anchors.count(listed.der) == 1
+    assert not found.terms
+
+
+def test_a_newer_list_takes_the_place_of_the_old_one_and_never_the_other_way(
+    house: House, listed: Entity
+) -> None:
+    first = keep(house, of(listed))
+    newer = of(listed, *WITHDRAWN)
+    newer.sequence = 2
+    assert keep(house, newer) == first
+    (terms,) = trusted(house).terms.values()
+    assert terms.signing[-1].until == NOW - 100 * DAY
+    with pytest.raises(TrustedListOutdated):
+        keep(house, of(listed))
+    assert keep(house, newer) == first  # the same file again is no step back
+
+
+def test_a_list_past_its_next_update_is_refused(house: House, listed: Entity) -> None:
+    made = of(listed)
+    made.update = NOW - timedelta(seconds=1)
+    with pytest.raises(TrustedListOutdated):
+        keep(house, made)
+    made.update = None
+    with pytest.raises(TrustedListOutdated):
+        keep(house, made)
+
+
+def test_importing_and_removing_lists_is_audited(house: House, listed: Entity) -> None:
+    made = keep(house, of(listed))
+    with house.sessions.begin() as session:
+        trusted_lists.remove_list(session, made, at=NOW, actor=CHIEF)
+    assert not trusted(house).terms
+    with house.sessions() as session:
+        asked = select(AuditEntry.action).where(AuditEntry.object_type == "trusted_list")
+        actions = session.scalars(asked).all()
+    assert sorted(actions) == ["trusted_list.import", "trusted_list.remove"]
+    with house.sessions() as session, pytest.raises(TrustedListNotFound):
+        trusted_lists.remove_list(session, made, at=NOW, actor=CHIEF)
+
+
+def test_a_verdict_under_a_list_is_repeated_from_its_recording(listed: Entity) -> None:
+    found = read(signed(of(listed, *WITHDRAWN)))
+    given = trusted_lists.trusted_by([(found, NOW + 30 * DAY)], own=[])
+    recording = Recording(given.anchors, (), OFF, given.terms)
+    target = listed.issue("A", validity=OLD)
+    first = recording.validator([]).validate(target.der, purpose="signing", at=NOW)
+    assert first.sub_indication == "NO_CERTIFICATE_CHAIN_FOUND_NO_POE"
+    manifest = json.loads(json.dumps(recording.manifest()))
+    again = Recording.of(manifest, recording.blobs).repeating()
+    assert again.validate(target.der, purpose="signing", at=NOW) == first

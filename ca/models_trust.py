@@ -1,0 +1,31 @@
+"""The table of trusted lists: the newest of each scheme, as its signature vouched for it."""
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import Integer, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.base import Base, UtcDateTime, uuid7
+
+
+class TrustedListRow(Base):
+    """A trusted list of ETSI TS 119 612 that somebody has imported."""
+
+    __tablename__ = "trusted_lists"
+    __table_args__ = (UniqueConstraint("operator", "territory"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    operator: Mapped[str]
+    territory: Mapped[str]
+    sequence_number: Mapped[int] = mapped_column(Integer)
+    issued_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    next_update: Mapped[datetime] = mapped_column(UtcDateTime)
+    sha256: Mapped[str]
+    """Of the file."""
+    signer_fingerprint: Mapped[str]
+    """SHA-256 of the certificate that was named as the list's signer."""
+    services: Mapped[list[dict[str, object]]] = mapped_column(JSONB)
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    added_by: Mapped[str]
