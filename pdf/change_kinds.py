@@ -23,7 +23,10 @@ class ChangeLevel(StrEnum):
     @property
     def rank(self) -> int:
         """Position in the order of levels."""
-        return list(ChangeLevel).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {level: rank for rank, level in enumerate(ChangeLevel)}
 
 
 @dataclass(frozen=True)

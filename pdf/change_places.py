@@ -28,7 +28,7 @@ def field_place(view: View, item: PdfObject, says: str | None = None) -> Seen:
     number = item.number if isinstance(item, Ref) else None
     places = []
     for widget in (item, *view.array(node.get("Kids"))):
-        entries = view.dictionary(widget)
+        entries = node if widget is item else view.dictionary(widget)
         box = box_of(view, entries) if entries is not None else None
         if box is not None and entries is not None:
             page = entries.get("P")
@@ -39,7 +39,10 @@ def field_place(view: View, item: PdfObject, says: str | None = None) -> Seen:
 
 def box_of(view: View, node: PdfDict) -> Box | None:
     """Give the rectangle of an annotation in order; None when it takes up no room."""
-    sides = [view.resolve(side) for side in view.array(node.get("Rect"))]
+    rectangle = view.array(node.get("Rect"))
+    if not any(rectangle):
+        return None  # as invisible signatures have it
+    sides = [view.resolve(side) for side in rectangle]
     given = [float(side) for side in sides if isinstance(side, int | float)]
     if len(given) != 4 or not all(abs(side) < _BEYOND for side in given):  # noqa: PLR2004 -- a rectangle
         return None

@@ -29,6 +29,8 @@ class ChangeHistory:
         self._lowest = len(document.latest.sections)
         self._appended: Appended | None = None
         self._references: References | None = None
+        self._verdicts: dict[Permissions, dict[int, Change]] = {}
+        self._same: dict[Change, Change] = {}
 
     def after(
         self, byte_range: ByteRange, permissions: Permissions
@@ -40,10 +42,20 @@ class ChangeHistory:
         tail = self._document.buffer[byte_range.end : byte_range.end + 4096]
         if not tail.strip(_SPACE) and self._only_space(byte_range.end):
             return ChangeLevel.NONE, ()
-        found = self._found(revision, byte_range.end)
-        judged = tuple(dict.fromkeys(permissions.judge(change) for change in found))
-        level = max((change.level for change in judged), key=lambda item: item.rank, default=None)
-        return level or ChangeLevel.LTA_UPDATES, judged
+        verdicts = self._verdicts.setdefault(permissions, {})
+        judged: dict[int, Change] = {}
+        for change in self._found(revision, byte_range.end):
+            verdict = verdicts.get(id(change))
+            if verdict is None:
+                verdict = self._known(permissions.judge(change))
+                verdicts[id(change)] = verdict
+            judged[id(verdict)] = verdict
+        level = max((one.level for one in judged.values()), key=_rank, default=None)
+        return level or ChangeLevel.LTA_UPDATES, tuple(judged.values())
+
+    def _known(self, change: Change) -> Change:
+        """Give the one object for equal changes; it lives as long as this history."""
+        return self._same.setdefault(change, change)
 
     def _only_space(self, start: int) -> bool:
         return all(
@@ -52,16 +64,17 @@ class ChangeHistory:
         )
 
     def _found(self, revision: View, end: int) -> list[Change]:
+        """Give the changes after a revision, each as its known object."""
         latest = self._document.latest
         if latest.repaired:
-            return [_broken("cross-references"), *self._compare_directly(revision)]
+            return [self._broken("cross-references"), *self._compare_directly(revision)]
         base = revision.sections[0]
         index = next((i for i, s in enumerate(latest.sections) if s is base), None)
         if index is None or revision.repaired:
-            return [_broken("revision chain"), *self._compare_directly(revision)]
+            return [self._broken("revision chain"), *self._compare_directly(revision)]
         changes = self._structure(latest, index, end)
         changes += [
-            Change(what="structure_broken", where=f"at byte {offset}", level=ChangeLevel.OTHER)
+            self._broken(f"at byte {offset}")
             for offset in self._referrers().overhanging(revision, end)
         ]
         for step in range(index - 1, -1, -1):
@@ -72,15 +85,15 @@ class ChangeHistory:
         changes: list[Change] = []
         offsets = [section.offset for section in latest.sections[:index]]
         if not offsets or min(offsets) < end or offsets != sorted(offsets, reverse=True):
-            changes.append(_broken("revision chain"))
+            changes.append(self._broken("revision chain"))
         if any(section.doubtful() for section in latest.sections[:index]):
-            changes.append(_broken("cross-references"))
+            changes.append(self._broken("cross-references"))
         appended = self._appended_after(end)
         for stretch in appended.loose_after(end):
             hidden = appended.hides_objects(stretch)
             what = "hidden_content" if hidden else "structure_broken"
             where = f"bytes {stretch[0]} to {stretch[1]}"
-            changes.append(Change(what=what, where=where, level=ChangeLevel.OTHER))
+            changes.append(self._broken(where, what))
         return changes
 
     def _appended_after(self, end: int) -> Appended:
@@ -113,11 +126,15 @@ class ChangeHistory:
         self, old: View, new: View, numbers: set[int], closures: dict[int, frozenset[int]]
     ) -> list[Change]:
         try:
-            return compare(old, new, numbers, self._referrers, closures=closures)
+            found = compare(old, new, numbers, self._referrers, closures=closures)
         except LimitExceeded:
             raise
         except PdfError:
-            return [Change(what="unknown", where="document", level=ChangeLevel.OTHER)]
+            return [self._broken("document", "unknown")]
+        return [self._known(change) for change in found]
+
+    def _broken(self, where: str, what: str = "structure_broken") -> Change:
+        return self._known(Change(what=what, where=where, level=ChangeLevel.OTHER))
 
     def _referrers(self) -> References:
         if self._references is None:
@@ -128,5 +145,5 @@ class ChangeHistory:
         return self._references
 
 
-def _broken(where: str) -> Change:
-    return Change(what="structure_broken", where=where, level=ChangeLevel.OTHER)
+def _rank(level: ChangeLevel) -> int:
+    return level.rank

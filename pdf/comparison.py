@@ -38,11 +38,7 @@ class Comparison:
         self.new = new
         self.changes: list[Change] = []
         numbers = set(numbers)
-        numbers.update(
-            number
-            for number, entry in new.entries.items()
-            if entry.kind == PACKED and entry.first in numbers
-        )
+        numbers |= self._packed_in(numbers)
         self.changed = {number for number in numbers if self._differs(number)}
         within(len(self.changed), old.document.limits.changed_objects, "too many changes")
         self.explained: dict[int, dict[int | None, set[str] | None]] = {}
@@ -56,6 +52,22 @@ class Comparison:
     def references(self) -> References:
         """Who refers to whom; built only when a difference asks for it."""
         return self._referrers()
+
+    def _packed_in(self, numbers: set[int]) -> set[int]:
+        """Give the objects that are packed in streams with one of these numbers."""
+        streams = {
+            number
+            for number in numbers
+            if isinstance(self.new.object(number), Stream)
+            or isinstance(self.old.object(number), Stream)
+        }
+        if not streams:
+            return set()
+        return {
+            number
+            for number, entry in self.new.entries.items()
+            if entry.kind == PACKED and entry.first in streams
+        }
 
     # Differences -----------------------------------------------------------------------------
 
@@ -258,8 +270,12 @@ def _says_twice(value: PdfObject) -> bool:
     if isinstance(value, Stream):
         value = value.entries
     if isinstance(value, PdfDict):
-        return bool(value.repeated) or any(_says_twice(item) for item in value.values())
-    return isinstance(value, list) and any(_says_twice(item) for item in value)
+        return bool(value.repeated) or any(map(_says_twice, filter(_is_nested, value.values())))
+    return isinstance(value, list) and any(map(_says_twice, filter(_is_nested, value)))
+
+
+def _is_nested(value: PdfObject) -> bool:
+    return isinstance(value, PdfDict | list)
 
 
 def _name_of(before: PdfObject, after: PdfObject) -> str:

@@ -5,6 +5,7 @@ what a field shows must follow from its value; a signed field stays as it was si
 """
 
 from pdf.appearance_text import shows_value
+from pdf.change_kinds import Seen
 from pdf.change_places import field_place
 from pdf.comparison import FORM, LTA, OTHER, Comparison
 from pdf.field_visibility import paints, visibility
@@ -118,7 +119,10 @@ class _Forms:
             if isinstance(item, Ref):
                 if item in refs:
                     refs.discard(item)
-                    self._field(item, item, prefix, owner, depth)
+                    if self.c.untouched(item.number):
+                        self.widgets.add(item.number)
+                    else:
+                        self._field(item, item, prefix, owner, depth)
                 elif item.number not in self.widgets:
                     self._new_field(item, prefix)
                 continue
@@ -220,7 +224,7 @@ class _Forms:
             if now is None and inherited_value(c, new) is None:
                 c.add("appearance_swapped", name, OTHER, name, seen)
         if now is not None:
-            self._signed(field.item, new, name, created=False)
+            self._signed(seen, new, name, created=False)
 
     def _value_field(self, field: FieldChange) -> None:
         c, old, new, name = self.c, field.old, field.new, field.name
@@ -268,15 +272,14 @@ class _Forms:
             what = "signature_field_over_content" if over else "signature_field_added"
             c.add(what, name, OTHER if over else FORM, name, seen)
         else:
-            self._signed(item, node, name, created=True)
+            self._signed(seen, node, name, created=True)
 
     def _widget_only(self, number: int) -> bool:
         """Give an object that stood on the page as it is now, without being listed in the form."""
         return number not in self.c.changed
 
-    def _signed(self, item: PdfObject, node: PdfDict, name: str, *, created: bool) -> None:
+    def _signed(self, seen: Seen, node: PdfDict, name: str, *, created: bool) -> None:
         c = self.c
-        seen = field_place(c.new, item)
         value = node.get("V")
         if isinstance(value, Ref) and c.old.object(value.number) is not None:
             used = f"{name} (object {value.number} used before)"

@@ -69,8 +69,13 @@ class _Pages:
                 self._annotations(c.old.array(annots), c.new.array(annots), owner)
 
     def _annotations(self, old: list[PdfObject], new: list[PdfObject], page: int) -> None:
-        left = list(old)
-        for item in new:
+        common = 0
+        for one, other in zip(old, new, strict=False):
+            if not (isinstance(one, Ref) and one == other):
+                break
+            common += 1
+        left = old[common:]
+        for item in new[common:]:
             index = next((i for i, other in enumerate(left) if same(item, other)), None)
             if index is None:
                 self._added(item, page)
@@ -89,9 +94,9 @@ class _Pages:
                 c.add("annotation_over_content", "", OTHER, seen=Seen(page))
             return
         where = f"/{c.new.name(node.get('Subtype'))}"
-        seen = annotation_place(c.new, item, page)
         if isinstance(item, Ref) and item.number in self.widgets:
             return
+        seen = annotation_place(c.new, item, page)
         if c.new.name(node.get("Subtype")) == "Widget":
             c.add("annotation_over_content", f"{where} outside the form", OTHER, seen=seen)
             return

@@ -193,9 +193,11 @@ class _Pictures:
 def name_pages(document: Document, examined: Sequence[Examined]) -> None:
     """Say for each change which pages it is seen on."""
     finder = PageFinder(document.latest)
+    # Several signatures share a change; the old one is kept, so that its id stays its own.
+    named: dict[int, tuple[Change, Change]] = {}
     for item in examined:
-        if any(not change.pages for change in item.changes):
-            item.changes = tuple(
-                change if change.pages else replace(change, pages=finder.of_change(change))
-                for change in item.changes
-            )
+        for change in item.changes:
+            if id(change) not in named:
+                pages = change.pages or finder.of_change(change)
+                named[id(change)] = (change, replace(change, pages=pages) if pages else change)
+        item.changes = tuple(named[id(change)][1] for change in item.changes)

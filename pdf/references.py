@@ -7,6 +7,7 @@ the raw bytes with one regular expression, so it may name a few referrers too ma
 
 import re
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
 from pdf.document import Document
 from pdf.errors import LimitExceeded
@@ -14,10 +15,15 @@ from pdf.syntax import REGULAR, WHITESPACE, PdfDict, PdfObject, Ref, Stream
 from pdf.view import View
 from pdf.xref import PACKED, PLAIN
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _SPACE = rb"(?:[" + WHITESPACE + rb"]|%[^\r\n]*[\r\n])+"
 _REFERENCE = re.compile(
     rb"(?<![0-9.])\+?(\d{1,10})" + _SPACE + rb"\+?\d{1,5}" + _SPACE + rb"R(?!" + REGULAR + rb")"
 )
+_LARGE = 1024
+_TAIL = 64
 
 
 class References:
@@ -43,7 +49,7 @@ class References:
 
     def _scan(self, offset: int, following: int) -> None:
         region = bytes(self._document.buffer[offset : min(following, offset + 65536)])
-        whole = len(region) == following - offset and region.rstrip().endswith(b"endobj")
+        whole = len(region) == following - offset and region[-_TAIL:].rstrip().endswith(b"endobj")
         if not whole or b"stream" in region:
             found = self._document.indirect(offset)
             if found is None:
@@ -51,9 +57,21 @@ class References:
             stream = found.value if isinstance(found.value, Stream) else None
             self._ends[offset] = (found.end, stream)
             region = bytes(self._document.buffer[offset : found.end])
-        for match in _REFERENCE.finditer(region):
-            self._plain[int(match[1])].add(offset)
-            self._leads_to[offset, -1].add(int(match[1]))
+        if len(region) > _LARGE and b"/ByteRange" in region:
+            region = self._without_contents(offset, region)
+        numbers = set(map(int, _REFERENCE.findall(region)))
+        if numbers:
+            self._leads_to[offset, -1] |= numbers
+        for number in numbers:
+            self._plain[number].add(offset)
+
+    def _without_contents(self, offset: int, region: bytes) -> bytes:
+        """Cut the hexadecimal string of a signature out: it is long and refers to nothing."""
+        found = self._document.indirect(offset)
+        span = found.value.contents_span if found and isinstance(found.value, PdfDict) else None
+        if span is None:
+            return region
+        return region[: span[0] - offset] + region[span[1] - offset :]
 
     def _unpack(self, view: View) -> None:
         containers = {e.first for e in view.entries.values() if e.kind == PACKED}
@@ -123,18 +141,25 @@ class References:
 
 def targets(value: PdfObject) -> set[int]:
     """Numbers of all objects that a value refers to directly."""
+    if isinstance(value, Ref):
+        return {value.number}
     found: set[int] = set()
     stack: list[PdfObject] = [value]
     while stack:
         item = stack.pop()
-        if isinstance(item, Ref):
-            found.add(item.number)
-        elif isinstance(item, PdfDict):
-            stack.extend(item.values())
+        if isinstance(item, Stream):
+            item = item.entries
+        if isinstance(item, PdfDict):
+            inner: Iterable[PdfObject] = item.values()
         elif isinstance(item, list):
-            stack.extend(item)
-        elif isinstance(item, Stream):
-            stack.extend(item.entries.values())
+            inner = item
+        else:
+            continue
+        for each in inner:
+            if isinstance(each, Ref):
+                found.add(each.number)
+            elif isinstance(each, PdfDict | list | Stream):
+                stack.append(each)
     return found
 
 

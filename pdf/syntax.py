@@ -6,6 +6,7 @@ cannot be an object. Positions are offsets into the buffer that was given, never
 """
 
 import re
+from binascii import unhexlify
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pdf.errors import DamagedPdf, LimitExceeded
@@ -192,11 +193,10 @@ def _name(raw: bytes) -> Name:
 
 
 def _hexadecimal(digits: bytes) -> bytes:
-    text = digits.decode("ascii")
     try:
-        return bytes.fromhex(text)
+        return unhexlify(digits)
     except ValueError:
-        plain = "".join(text.replace("\x00", " ").split())
+        plain = "".join(digits.decode("ascii").replace("\x00", " ").split())
         return bytes.fromhex(plain + "0" * (len(plain) % 2))
 
 
@@ -263,10 +263,16 @@ def _dictionary(items: list[object], contents: tuple[int, int] | None) -> PdfDic
     return result
 
 
+_PLAIN = frozenset({Ref, Name, bytes, int, bool, float, type(None)})
+
+
 def same(  # noqa: PLR0911 (one return a kind of object)
     left: PdfObject, right: PdfObject
 ) -> bool:
     """Whether two direct objects are equal in kind and value (streams: dictionaries only)."""
+    kind = type(left)
+    if kind in _PLAIN and kind is type(right):
+        return left == right
     if isinstance(left, PdfDict) and isinstance(right, PdfDict):
         if left.repeated != right.repeated:
             return False

@@ -60,7 +60,7 @@ class View:
         self.entries: dict[int, Entry] = {}
         for section in reversed(sections):
             self.entries.update(section.merged())
-        if end < document.size:
+        if end < document.size and any(section.furthest() >= end for section in sections):
             # A place beyond the revision's end was nothing when the revision was made.
             for number in [
                 n for n, e in self.entries.items() if e.kind == PLAIN and e.first >= end

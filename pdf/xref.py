@@ -82,6 +82,8 @@ class Section:
     """Numbers whose entry did not point to them and that were found by scanning, or not at all."""
     ambiguous: bool = False
     """A number is listed twice with two places: readers differ in which one they take."""
+    _merged: dict[int, Entry] | None = field(default=None, init=False, repr=False)
+    _furthest: int | None = field(default=None, init=False, repr=False)
 
     def doubtful(self) -> bool:
         """Tell whether readers may disagree about what this section says."""
@@ -99,11 +101,19 @@ class Section:
         """Entries of this section alone, hidden objects of a hybrid file included."""
         if self.hybrid is None:
             return self.entries
-        result = dict(self.hybrid.entries)
-        for number, entry in self.entries.items():
-            if entry.kind != FREE or number not in result:
-                result[number] = entry
-        return result
+        if self._merged is None:
+            self._merged = dict(self.hybrid.entries)
+            for number, entry in self.entries.items():
+                if entry.kind != FREE or number not in self._merged:
+                    self._merged[number] = entry
+        return self._merged
+
+    def furthest(self) -> int:
+        """Give the last place that this section names; asked once it is complete."""
+        if self._furthest is None:
+            places = (entry.first for entry in self.merged().values() if entry.kind == PLAIN)
+            self._furthest = max(places, default=0)
+        return self._furthest
 
 
 def read_indirect(buffer: Buffer, offset: int, end: int) -> Indirect:
