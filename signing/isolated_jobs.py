@@ -5,6 +5,7 @@ anchors that came along: then the worker needs nobody.
 """
 
 import io
+import json
 import os
 import pickle
 import socket
@@ -241,7 +242,8 @@ def _validator(asked: Frame, connection: socket.socket) -> CertificateValidator:
     if "offline" not in asked.head:
         return AskingValidator(connection)
     policy = cast("str | None", asked.head.get("policy"))
-    own = _own_validator(tuple(asked.parts), bool(asked.head["offline"]), policy)
+    terms = cast("str | None", asked.head.get("terms"))
+    own = _own_validator(tuple(asked.parts), bool(asked.head["offline"]), policy, terms)
     return cast("CertificateValidator", own)
 
 
@@ -262,10 +264,16 @@ def _own_rules(policy: str) -> Rules:
 
 
 @lru_cache(maxsize=2)
-def _own_validator(anchors: tuple[bytes, ...], offline: bool, policy: str | None) -> object:  # noqa: FBT001 -- keys of the cache
+def _own_validator(
+    anchors: tuple[bytes, ...],
+    offline: bool,  # noqa: FBT001 -- keys of the cache
+    policy: str | None,
+    terms: str | None,
+) -> object:
     import ipaddress  # noqa: PLC0415 -- the server's workers never judge certificates
 
     from ca.algorithm_policy_file import read_policy  # noqa: PLC0415 -- as above
+    from ca.anchor_terms import AnchorTerms  # noqa: PLC0415 -- as above
     from ca.guarded_fetch import Fetcher, FetchLimits  # noqa: PLC0415 -- as above
     from ca.revocation_sources import HttpSource  # noqa: PLC0415 -- as above
     from ca.validation import PathPolicy, PathValidator  # noqa: PLC0415 -- as above
@@ -274,7 +282,13 @@ def _own_validator(anchors: tuple[bytes, ...], offline: bool, policy: str | None
     everywhere = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
     sources = [] if offline else [HttpSource(Fetcher(FetchLimits(allowed=everywhere)))]
     rules = PathPolicy() if policy is None else PathPolicy(algorithms=read_policy(policy))
-    return PathValidator(anchors, sources, policy=rules)
+    told: dict[str, dict[str, object]] = json.loads(terms or "{}")
+    return PathValidator(
+        anchors,
+        sources,
+        policy=rules,
+        terms={bytes.fromhex(mark): AnchorTerms.from_json(one) for mark, one in told.items()},
+    )
 
 
 def _opened(descriptor: int, mode: str = "rb") -> BinaryIO:

@@ -56,6 +56,8 @@ class OwnAnchors:
     offline: bool
     policy: str | None = None
     """The text of an algorithm policy file (`ca.algorithm_policy_file`)."""
+    terms: str | None = None
+    """Of anchors that are not trusted always: JSON, `ca.anchor_terms` by fingerprint."""
 
 
 Judge = CertificateValidator | OwnAnchors
@@ -103,7 +105,11 @@ class Judging:
         ask: Ask | None = None
         parts: tuple[bytes, ...] = ()
         if isinstance(self.judge, OwnAnchors):
-            head |= {"offline": self.judge.offline, "policy": self.judge.policy}
+            head |= {
+                "offline": self.judge.offline,
+                "policy": self.judge.policy,
+                "terms": self.judge.terms,
+            }
             parts = self.judge.anchors
         else:
             head["rules"] = rules_for(self.judge).to_json()

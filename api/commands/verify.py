@@ -16,8 +16,8 @@ from api.commands.output import complain, err, out, told
 from api.commands.output_files import appearing
 from api.commands.verify_pool import Task, Unreadable, verify_all
 from api.commands.verify_text import describe
+from api.commands.verify_trust import anchors_and_terms
 from api.errors import ParameterInvalid
-from ca import trust
 from ca.algorithm_policy_file import policy_text
 from pdf.differences import Difference
 from pdf.report import JSON
@@ -56,6 +56,13 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
         Path | None,
         typer.Option(help="TOML with dated rules for algorithms (SHA-1 below anchors)."),
     ] = None,
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option("--trusted-list", help="XML of ETSI TS 119 612; repeatable."),
+    ] = None,
+    list_signer: Annotated[
+        Path | None, typer.Option(help="Certificate of the trusted lists' signer.")
+    ] = None,
     language: Annotated[Language, typer.Option(help="Of an HTML report.")] = Language.VI,
     differences: Annotated[
         Path | None,
@@ -75,7 +82,7 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
             raise ParameterInvalid("--format", "expected one of " + ", ".join(FORMATS))
         now = datetime.now(UTC)
         moment = _time(at) or now
-        anchors = tuple(trust.load_pem_anchors(trusted)) if trusted else ()
+        anchors, terms = anchors_and_terms(trusted, lists, list_signer, at=now)
         if content is not None and len(files) != 1:
             raise ParameterInvalid("--content", "one signature file is expected beside it")
         if report in {"xml", "html"} and len(files) != 1:
@@ -83,7 +90,7 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
         tasks = [Task(file, moment, now, password, content) for file in files]
         rules = None if policy is None else policy_text(policy)
         pictured: Pictured | None = {} if differences is not None or report == "html" else None
-        judge = OwnAnchors(anchors, offline, rules)
+        judge = OwnAnchors(anchors, offline, rules, terms)
         reports = _run(tasks, judge, timeout=timeout, pictured=pictured)
         if differences is not None and pictured:
             _write(differences, tasks, pictured)

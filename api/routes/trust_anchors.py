@@ -19,7 +19,7 @@ from ca.trusted_list import MAX_LIST_BYTES
 router = APIRouter(prefix="/trust-anchors", tags=["administration"])
 Reader = Annotated[Call, Depends(needs(Action.TRUST_READ))]
 Writer = Annotated[Call, Depends(needs(Action.TRUST_WRITE))]
-_TYPES = ("application/xml", "text/xml", "application/vnd.etsi.tsl+xml")
+_TYPES = ("multipart/form-data",)
 _BINARY = {"type": "string", "format": "binary"}
 _BODY: dict[str, object] = {
     "requestBody": {
