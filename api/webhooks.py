@@ -64,8 +64,14 @@ class Secrets:
 
     def of(self, webhook: Webhook) -> Secret:
         """Return a webhook's secret as its receiver was told it."""
-        info = f"webhook:{webhook.id}:{webhook.salt}".encode()
-        derived = hmac.digest(self._master(), info, "sha256")
+        return self._derived(f"webhook:{webhook.id}:{webhook.salt}")
+
+    def of_notices(self, channel_id: uuid.UUID) -> Secret:
+        """Return the secret of a channel of notices, as its receiver was told it."""
+        return self._derived(f"notices:{channel_id}")
+
+    def _derived(self, info: str) -> Secret:
+        derived = hmac.digest(self._master(), info.encode(), "sha256")
         return Secret("whsec_" + base64.b64encode(derived).decode())
 
     def _master(self) -> bytes:
@@ -195,18 +201,23 @@ def purge(session: Session, *, older_than: datetime) -> int:
     return len(session.scalars(gone.returning(WebhookDelivery.id)).all())
 
 
-def signed_headers(secret: Secret, message_id: str, body: bytes, *, at: datetime) -> dict[str, str]:
-    """Return the headers that prove to a receiver who sent this, and when."""
+def signed_headers(
+    shared: Sequence[Secret], message_id: str, body: bytes, *, at: datetime
+) -> dict[str, str]:
+    """Return the headers that prove to whoever shares a secret who sent this, and when."""
     moment = str(int(at.timestamp()))
-    key = base64.b64decode(secret.reveal_text().removeprefix("whsec_"))
     signed = f"{message_id}.{moment}.".encode() + body
-    signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    signatures = [
+        base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+        for secret in shared
+        for key in [base64.b64decode(secret.reveal_text().removeprefix("whsec_"))]
+    ]
     return {
         "content-type": "application/json",
         "user-agent": "antin-webhooks/1",
         "webhook-id": message_id,
         "webhook-timestamp": moment,
-        "webhook-signature": f"v1,{signature}",
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }
 
 
@@ -215,7 +226,7 @@ def _post(
 ) -> tuple[str, bool]:
     """Send once, without following a redirect; returns what was met and whether it was taken."""
     body = json.dumps(delivery.payload, ensure_ascii=False).encode()
-    headers = signed_headers(secret, str(delivery.id), body, at=at)
+    headers = signed_headers([secret], str(delivery.id), body, at=at)
     parts = urlsplit(webhook.url)
     host, port = parts.hostname or "", parts.port
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

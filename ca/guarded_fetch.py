@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _MAX_URL: Final = 2048
 _CHUNK: Final = 64 * 1024
@@ -51,13 +51,21 @@ class Fetcher:
 
     def get(self, url: str, *, seconds: float | None = None) -> bytes:
         """Fetch with GET; FetchRefused when it cannot be had within the limits."""
-        return self._follow(_Message("GET", url, b"", ""), seconds)
+        return self._follow(_Message("GET", url, b"", {}), seconds)
 
     def post(
         self, url: str, body: bytes, content_type: str, *, seconds: float | None = None
     ) -> bytes:
         """Fetch with POST; FetchRefused when it cannot be had within the limits."""
-        return self._follow(_Message("POST", url, body, content_type), seconds)
+        return self._follow(_Message("POST", url, body, {"Content-Type": content_type}), seconds)
+
+    def post_with(self, url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        """POST with headers of the caller's own; a redirect is an answer like any other refusal."""
+        message = _Message("POST", url, body, headers)
+        answer = self._once(message, time.monotonic() + self._limits.seconds)
+        if isinstance(answer, str):
+            raise FetchRefused("redirected")
+        return answer
 
     def _follow(self, message: _Message, seconds: float | None) -> bytes:
         limit = self._limits.seconds if seconds is None else min(seconds, self._limits.seconds)
@@ -66,7 +74,7 @@ class Fetcher:
             answer = self._once(message, deadline)
             if isinstance(answer, bytes):
                 return answer
-            message = _Message("GET", urljoin(message.url, answer), b"", "")
+            message = _Message("GET", urljoin(message.url, answer), b"", {})
         raise FetchRefused("too many redirects")
 
     def _once(self, message: _Message, deadline: float) -> bytes | str:
@@ -74,9 +82,8 @@ class Fetcher:
         parts = _checked_url(message.url)
         connection = _Connection(parts, self._resolve(parts), deadline)
         try:
-            connection.request(
-                message.method, _target(parts), message.body or None, message.headers()
-            )
+            headers = {"User-Agent": "antin", "Accept-Encoding": "identity", **message.headers}
+            connection.request(message.method, _target(parts), message.body or None, headers)
             response = connection.getresponse()
             location = response.getheader("Location")
             if response.status in _REDIRECTS and location:
@@ -118,13 +125,7 @@ class _Message:
     method: str
     url: str
     body: bytes
-    content_type: str
-
-    def headers(self) -> dict[str, str]:
-        found = {"User-Agent": "antin", "Accept-Encoding": "identity"}
-        if self.content_type:
-            found["Content-Type"] = self.content_type
-        return found
+    headers: Mapping[str, str]
 
 
 class _Connection(http.client.HTTPConnection):

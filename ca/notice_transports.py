@@ -15,6 +15,8 @@ from ca.guarded_fetch import Fetcher, FetchRefused
 from ca.notices import Undeliverable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from ca.notices import Ending, Message
     from hsm.secret import Secret
 
@@ -80,23 +82,27 @@ class SmtpTransport:
 
 
 class WebhookTransport:
-    """Posts messages as JSON; the address is checked like every other that is fetched."""
+    """Posts messages as JSON; the address is checked like every other that is fetched.
 
-    def __init__(self, fetcher: Fetcher) -> None:
-        self._fetcher = fetcher
+    `headers` are what proves to the receiver who sends a message with that body.
+    """
+
+    def __init__(
+        self, fetcher: Fetcher, headers: Callable[[Message, bytes], Mapping[str, str]]
+    ) -> None:
+        self._fetcher, self._headers = fetcher, headers
 
     def send(self, message: Message) -> None:
-        """Post one message; any answer but a success is a failure."""
+        """Post one message; any answer but a success is a failure, a redirect too."""
         body = json.dumps(
             {
-                "id": message.id,
-                "event": "certificates.ending",
-                "certificates": [_facts(one) for one in message.endings],
+                "type": "certificates.ending",
+                "data": {"certificates": [_facts(one) for one in message.endings]},
             },
             ensure_ascii=False,
         ).encode()
         try:
-            self._fetcher.post(message.target, body, "application/json", seconds=SECONDS)
+            self._fetcher.post_with(message.target, body, self._headers(message, body))
         except FetchRefused as error:
             raise Undeliverable(str(error)) from error
 

@@ -125,6 +125,12 @@ def channels(session: Session, *, under: uuid.UUID | None) -> list[NoticeChannel
     return list(session.scalars(query))
 
 
+def channels_to(session: Session, kind: ChannelKind, target: str) -> list[NoticeChannel]:
+    """Return the channels that lead to one address."""
+    query = select(NoticeChannel).where(NoticeChannel.kind == kind, NoticeChannel.target == target)
+    return list(session.scalars(query.order_by(NoticeChannel.id)))
+
+
 def remove_channel(session: Session, channel: NoticeChannel, *, at: datetime, actor: str) -> None:
     """Send no more notices to an address."""
     audit.record(

@@ -47,6 +47,12 @@ class ChannelOut(BaseModel):
     created_by: str
 
 
+class ChannelMade(ChannelOut):
+    """A channel just added; to a webhook, with the secret that its receiver checks messages by."""
+
+    secret: str | None = None
+
+
 @router.get("/notice-channels", responses=problems())
 def listing(call: Reader, under: uuid.UUID | None = None) -> Page[ChannelOut]:
     """List the channels."""
@@ -57,8 +63,12 @@ def listing(call: Reader, under: uuid.UUID | None = None) -> Page[ChannelOut]:
 
 
 @router.post("/notice-channels", status_code=201, responses=problems(404))
-def add(call: Writer, body: ChannelIn) -> ChannelOut:
-    """Tell an address too when certificates of a part of the tree end soon."""
+def add(call: Writer, body: ChannelIn) -> ChannelMade:
+    """Tell an address too when certificates of a part of the tree end soon.
+
+    Messages to a webhook are signed by the Standard Webhooks specification with the `secret` of the
+    answer; removed and added again, the channel has another.
+    """
     with call.transaction() as session:
         call.require(session, Action.REGISTRY_WRITE, organization_id=body.organization_id)
         row = notices.add_channel(
@@ -69,7 +79,10 @@ def add(call: Writer, body: ChannelIn) -> ChannelOut:
             at=call.at,
             actor=call.identity,
         )
-        return ChannelOut.model_validate(row)
+        made = ChannelMade.model_validate(row)
+        if row.kind is ChannelKind.WEBHOOK:
+            made.secret = call.wiring.webhook_secrets.of_notices(row.id).reveal_text()
+        return made
 
 
 @router.delete("/notice-channels/{channel_id}", status_code=204, responses=problems(404))

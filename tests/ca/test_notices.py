@@ -42,7 +42,10 @@ class Post:
         allowed = (ipaddress.ip_network("127.0.0.0/8"),)
         return {
             ChannelKind.EMAIL: SmtpTransport(SmtpServer("127.0.0.1", self.port, "antin@tinh.vn")),
-            ChannelKind.WEBHOOK: WebhookTransport(Fetcher(FetchLimits(allowed=allowed))),
+            ChannelKind.WEBHOOK: WebhookTransport(
+                Fetcher(FetchLimits(allowed=allowed)),
+                lambda message, _: {"Content-Type": "application/json", "webhook-id": message.id},
+            ),
         }
 
 
@@ -175,7 +178,8 @@ def test_clerk_and_manager_are_told_together_about_what_is_theirs(house: House, 
     assert mail["To"] == "vanthu@tinh.vn"
     assert "3 chứng thư số" in str(mail["Subject"])
     (told,) = post.posted
-    assert [one["days_left"] for one in told["certificates"]] == [5, 12, 80]  # type: ignore[attr-defined]
+    endings = told["data"]["certificates"]  # type: ignore[index]
+    assert [one["days_left"] for one in endings] == [5, 12, 80]
 
 
 def test_a_mail_server_that_fails_is_tried_again_and_nobody_is_told_twice(
