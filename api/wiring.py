@@ -122,6 +122,7 @@ class Wiring:
     _tsa_lock: threading.Lock = field(default_factory=threading.Lock)
     _validator: tuple[tuple[object, ...], PathValidator] | None = None
     _own_evidence: OwnEvidence = field(init=False)
+    _cache: CacheSource = field(init=False)
     _collector: tuple[datetime, EvidenceCollector] | None = None
 
     def __post_init__(self) -> None:
@@ -129,6 +130,7 @@ class Wiring:
         self.answers = AnswerCache(
             Statement(self.url, CHANGES), authority_changed=self.ocsp.issuers.expire
         )
+        self._cache = CacheSource(self.sessions)
         self.issuing = IssueGroups(self.sessions)
         self.callers = Callers(self.url)
         self.desk = Desk(
@@ -225,9 +227,9 @@ class Wiring:
         return recording, recording.validator(self._revocation_sources())
 
     def _revocation_sources(self) -> tuple[RevocationSource, ...]:
-        cache = CacheSource(self.sessions)
         fetcher = Fetcher(FetchLimits(allowed=self.settings.status_networks))
-        return (RegistrySource(self.direct), cache, HttpSource(fetcher, cache=cache))
+        fetched = HttpSource(fetcher, cache=self._cache)
+        return (RegistrySource(self.direct), self._cache, fetched)
 
     def evidence(self) -> EvidenceCollector:
         """Return the collector of validation evidence for the installation's anchors.
@@ -241,7 +243,7 @@ class Wiring:
         with self.sessions() as session:
             found = trusted_lists.trusted(session)
             intermediates = trust.own_intermediates(session)
-        cache = CacheSource(self.sessions)
+        cache = self._cache
         fetched = HttpSource(
             Fetcher(FetchLimits(allowed=self.settings.status_networks)), cache=cache
         )
@@ -280,6 +282,7 @@ class Wiring:
 
     def close(self) -> None:
         """Log out of tokens and close every connection."""
+        self.issuing.close()
         self.answers.close()
         self.callers.close()
         self.direct.close()

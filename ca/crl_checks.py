@@ -8,16 +8,19 @@ validating the signer's own path.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
+from cryptography.x509.oid import CRLEntryExtensionOID
 
-from ca import der, signature_checks
+from ca import der
 from ca.certificate_fields import canonical_name
+from ca.loaded_crls import LoadedCrl, load
 from ca.parsed_certificates import UNREADABLE
 from ca.revocation import RevocationFact, RevocationStatus
+
+__all__ = ["CrlCheck", "LoadedCrl", "load", "names_crl_issuer", "reason_word", "status"]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,9 +30,6 @@ if TYPE_CHECKING:
     from ca.certificate_fields import CanonicalName
     from ca.parsed_certificates import ParsedCertificate
 
-MAX_CRL_BYTES: Final = 128 * 1024 * 1024
-"""About 2.5 million entries; the largest public ones have a few MB."""
-
 _MAX_POINTS: Final = 64
 """Distribution points of one certificate that are looked at; honest ones have one to five."""
 _MAX_INDIRECT: Final = 50_000
@@ -38,14 +38,6 @@ _ALL_REASONS: Final = frozenset(x509.ReasonFlags) - {
     x509.ReasonFlags.unspecified,
     x509.ReasonFlags.remove_from_crl,
 }
-_UNDERSTOOD: Final = frozenset(
-    {
-        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
-        ExtensionOID.CRL_NUMBER,
-        ExtensionOID.DELTA_CRL_INDICATOR,
-        ExtensionOID.ISSUING_DISTRIBUTION_POINT,
-    }
-)
 _ENTRY_UNDERSTOOD: Final = frozenset(
     {
         CRLEntryExtensionOID.CRL_REASON,
@@ -53,86 +45,6 @@ _ENTRY_UNDERSTOOD: Final = frozenset(
         CRLEntryExtensionOID.CERTIFICATE_ISSUER,
     }
 )
-
-
-@dataclass(eq=False, slots=True)
-class LoadedCrl:
-    """A CRL taken apart; `signers` remembers which keys were found to have signed it."""
-
-    crl: x509.CertificateRevocationList
-    issuer: CanonicalName
-    scope: x509.IssuingDistributionPoint | None
-    number: int | None
-    base_number: int | None
-    """Set for a delta CRL: the number of the complete CRL that it starts from."""
-    usable: bool
-    signers: dict[bytes, bool] = field(default_factory=dict)
-
-    @property
-    def indirect(self) -> bool:
-        """Whether it may list certificates of other issuers."""
-        return self.scope is not None and self.scope.indirect_crl
-
-    def fresh(self, at: datetime) -> bool:
-        """Say whether it speaks for that time: issued later, or not past its nextUpdate."""
-        next_update = self.crl.next_update_utc
-        return self.crl.last_update_utc >= at or (next_update is not None and at <= next_update)
-
-    def signed_by(self, signer: ParsedCertificate) -> bool:
-        """Say whether the signer's key made the signature; computed once for each key."""
-        known = self.signers.get(signer.key_bytes)
-        if known is None:
-            try:
-                signed = signature_checks.of_crl(self.crl)
-            except ValueError:
-                known = False
-            else:
-                known = signature_checks.is_signed_by(signed, signer.public_key)
-            self.signers[signer.key_bytes] = known
-        return known
-
-
-def load(data: bytes) -> LoadedCrl | None:
-    """Read a DER CRL; None for what is none, since evidence comes from anybody."""
-    if len(data) > MAX_CRL_BYTES:
-        return None
-    try:
-        _, algorithm, _ = der.signed_parts(data)
-        crl = x509.load_der_x509_crl(data)
-        extensions = {found.oid: found for found in crl.extensions}
-        scope = extensions.get(ExtensionOID.ISSUING_DISTRIBUTION_POINT)
-        number = extensions.get(ExtensionOID.CRL_NUMBER)
-        delta = extensions.get(ExtensionOID.DELTA_CRL_INDICATOR)
-        unknown = [
-            found
-            for found in extensions.values()
-            if found.critical and found.oid not in _UNDERSTOOD
-        ]
-        inner, issuer = _head_of(crl)
-        if not der.same_algorithm(inner, algorithm):
-            return None
-        return LoadedCrl(
-            crl=crl,
-            issuer=canonical_name(issuer.encoded),
-            scope=scope.value
-            if scope and isinstance(scope.value, x509.IssuingDistributionPoint)
-            else None,
-            number=getattr(number.value, "crl_number", None) if number else None,
-            base_number=getattr(delta.value, "crl_number", None) if delta else None,
-            usable=not unknown,
-        )
-    except UNREADABLE:
-        return None
-
-
-def _head_of(crl: x509.CertificateRevocationList) -> tuple[der.Element, der.Element]:
-    """Take algorithm and issuer from TBSCertList: version OPTIONAL, signature, issuer."""
-    element, offset = der.read(crl.tbs_certlist_bytes)
-    content = element.content
-    element, offset = der.read(content)
-    if element.tag == der.INTEGER:
-        element, offset = der.read(content, offset)
-    return element, der.read(content, offset)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +94,9 @@ def _status(check: CrlCheck, crls: Iterable[LoadedCrl], *, source: str) -> Revoc
 
 
 def _strong(crl: LoadedCrl, check: CrlCheck) -> bool:
-    try:
-        name = signature_checks.of_crl(crl.crl).hash_name
-    except ValueError:
+    if crl.signed is None:
         return False
+    name = crl.signed.hash_name
     return check.algorithms.hash_allowed(name, at=check.at) or (check.legacy and name == "sha1")
 
 
@@ -324,8 +235,8 @@ def _entry(crl: LoadedCrl, check: CrlCheck) -> x509.RevokedCertificate | None:
     if serial < 0:
         return _negative_entry(crl, serial)
     if not crl.indirect:
-        return crl.crl.get_revoked_certificate_by_serial_number(serial)
-    if crl.crl.get_revoked_certificate_by_serial_number(serial) is None:
+        return crl.entry(serial)
+    if crl.entry(serial) is None:
         return None
     # In an indirect CRL the issuer stays the one named last (RFC 5280 5.3.3).
     issuers = {crl.issuer}

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from ca import crl_checks, ocsp_checks, path_rules
-from ca.crl_checks import CrlCheck, LoadedCrl
+from ca.crl_checks import CrlCheck
+from ca.loaded_crls import KEPT
 from ca.revocation import RevocationEvidence, RevocationFact, RevocationQuery, RevocationStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from ca.loaded_crls import LoadedCrl
     from ca.parsed_certificates import ParsedCertificate
     from ca.path_building import CertificatePool, Effort, Path, PathBuilder
     from ca.path_rules import PathInputs
     from ca.revocation import RevocationSource
 
-_KEPT_CRLS: Final = 16
 _MAX_CRLS: Final = 256
 """Lists of one source that are looked at; a document signed by many offices has some ten."""
 _MAX_DEPTH: Final = 4
 """A CRL's signer has a status too, from a CRL whose signer has a status, and so on."""
-
-
-def load_crl_cache() -> Callable[[bytes], LoadedCrl | None]:
-    """Make a reader that keeps the CRLs read last, since signatures of one document share them."""
-    return lru_cache(_KEPT_CRLS)(crl_checks.load)
 
 
 @dataclass(eq=False, slots=True)
@@ -40,7 +35,6 @@ class RevocationChecker:
     sources: Sequence[RevocationSource]
     inputs: PathInputs
     effort: Effort
-    load: Callable[[bytes], LoadedCrl | None]
     _known: dict[tuple[bytes, bytes], RevocationFact] = field(default_factory=dict)
     _trusted_signers: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)
     _in_question: set[bytes] = field(default_factory=set)
@@ -99,7 +93,7 @@ class RevocationChecker:
                 lambda crl: self._trusts(crl, query, anchor),
             )
             given = evidence.crls[:_MAX_CRLS]
-            loaded = [crl for data in given if (crl := self.load(data)) is not None]
+            loaded = [crl for data in given if (crl := KEPT.load(data)) is not None]
             facts.append(crl_checks.status(check, loaded, source=source))
         known = [fact for fact in facts if fact is not None]
         known.sort(key=lambda fact: _WEIGHT[fact.status])

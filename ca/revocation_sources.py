@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from ca import crl_checks, der, ocsp_checks, ocsp_messages
 from ca.guarded_fetch import Fetcher, FetchRefused
+from ca.loaded_crls import KEPT_BYTES
 from ca.models import CachedRevocationData
 from ca.registered_status import RegistrySource
 from ca.revocation import (
@@ -47,17 +48,31 @@ class CacheSource:
 
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
+        self._lists: dict[str, tuple[datetime, bytes]] = {}
 
     def look_up(self, query: RevocationQuery) -> Iterator[RevocationFact | RevocationEvidence]:
         """Give what is stored under the certificate's own addresses; freshness is checked later."""
         addresses = _Addresses.of(query)
         with self._sessions() as session:
             for key, is_crl in addresses.cache_keys():
-                data = session.scalar(
-                    select(CachedRevocationData.der).where(CachedRevocationData.key == key)
-                )
+                data = self._list(session, key) if is_crl else _stored(session, key)[1]
                 if data is not None:
-                    yield _evidence(bytes(data), is_crl=is_crl)
+                    yield _evidence(data, is_crl=is_crl)
+
+    def _list(self, session: Session, key: str) -> bytes | None:
+        """Give a stored CRL; megabytes that are here already are not asked for again."""
+        fetched_at = session.scalar(
+            select(CachedRevocationData.fetched_at).where(CachedRevocationData.key == key)
+        )
+        known = self._lists.get(key)
+        if known is not None and known[0] == fetched_at:
+            return known[1]
+        fetched_at, data = _stored(session, key)
+        if data is not None and fetched_at is not None:
+            if sum(len(one) for _, one in tuple(self._lists.values())) > KEPT_BYTES:
+                self._lists.clear()
+            self._lists[key] = (fetched_at, data)
+        return data
 
     def store(self, key: str, data: bytes, *, at: datetime) -> None:
         """Keep fetched data in a transaction of its own: it belongs to no other change.
@@ -112,6 +127,15 @@ class HttpSource:
             key = _cache_key(url, request)
             self._cache.store(key, data, at=query.at)
         yield _evidence(data, is_crl=request is None)
+
+
+def _stored(session: Session, key: str) -> tuple[datetime | None, bytes | None]:
+    found = session.execute(
+        select(CachedRevocationData.fetched_at, CachedRevocationData.der).where(
+            CachedRevocationData.key == key
+        )
+    ).one_or_none()
+    return (None, None) if found is None else (found[0], bytes(found[1]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
@@ -21,7 +21,7 @@ _PSS_OID: Final = "1.2.840.113549.1.1.10"
 class SignedBytes:
     """What was signed, the signature, and how it claims to have been made."""
 
-    data: bytes
+    data: bytes | memoryview[int]
     signature: bytes
     hash: hashes.HashAlgorithm | None
     rsa_padding: padding.PSS | padding.PKCS1v15
@@ -48,11 +48,16 @@ def of_certificate(certificate: x509.Certificate, to_be_signed: bytes | None = N
         raise ValueError("unknown signature algorithm") from error
 
 
-def of_crl(crl: x509.CertificateRevocationList) -> SignedBytes:
-    """Take the signed bytes of a CRL; ValueError for an algorithm that is not known."""
+def of_crl(
+    crl: x509.CertificateRevocationList, to_be_signed: bytes | memoryview[int]
+) -> SignedBytes:
+    """Take the signed bytes of a CRL; ValueError for an algorithm that is not known.
+
+    They are given as they came: the parser would write them anew, which costs more than all else.
+    """
     try:
         return SignedBytes(
-            crl.tbs_certlist_bytes,
+            to_be_signed,
             crl.signature,
             crl.signature_hash_algorithm,
             _padding(crl.signature_algorithm_parameters),
@@ -95,7 +100,8 @@ def is_signed_by(signed: SignedBytes, key: CertificatePublicKeyTypes | None) -> 
 def _verify(signed: SignedBytes, key: CertificatePublicKeyTypes | None) -> None:
     match key:
         case rsa.RSAPublicKey() if signed.hash is not None:
-            key.verify(signed.signature, signed.data, signed.rsa_padding, signed.hash)
+            data = cast("bytes", signed.data)  # any buffer does, whatever the stub says
+            key.verify(signed.signature, data, signed.rsa_padding, signed.hash)
         case ec.EllipticCurvePublicKey() if signed.hash is not None:
             key.verify(signed.signature, signed.data, ec.ECDSA(signed.hash))
         case dsa.DSAPublicKey() if signed.hash is not None:

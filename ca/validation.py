@@ -28,7 +28,7 @@ from ca.path_building import (
 from ca.path_rules import Finding, PathInputs, SubIndication, findings, rank, warnings
 from ca.policy_graph import PolicyInputs
 from ca.revocation import NOT_CHECKED, EmbeddedSource, RevocationFact, RevocationStatus
-from ca.revocation_checks import RevocationChecker, load_crl_cache
+from ca.revocation_checks import RevocationChecker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -132,7 +132,6 @@ class PathValidator:
         `ca.trust` refuses them when they are added.
         """
         self._parse = lru_cache(_PARSED)(parse)
-        self._load_crl = load_crl_cache()
         self._anchors = tuple(self._parsed(anchors))
         self._anchor_pool = CertificatePool(self._anchors)
         self._checked: Checked = {}
@@ -230,7 +229,6 @@ class _Validation:
             sources=sources,
             inputs=self._inputs,
             effort=self._effort,
-            load=validator._load_crl,  # noqa: SLF001 -- as above
         )
         best: _Judged | None = None
         exceeded = False

@@ -243,6 +243,18 @@ def test_a_stale_cache_is_not_enough(house: House, publisher: Publisher) -> None
     assert verdict.revocation.source == "network"
 
 
+def test_a_list_that_another_process_renewed_is_read_again(house: House) -> None:
+    top, signer = published("http://lists.test")
+    ours, theirs = CacheSource(house.sessions), CacheSource(house.sessions)
+    validator = PathValidator([top.der], [ours])
+    theirs.store("crl:http://lists.test/ca.crl", top.crl(), at=NOW - HOUR)
+    assert validator.validate(signer.der, purpose="signing", at=NOW).trusted
+    revoked = (signer.cert.serial_number, NOW - HOUR, x509.ReasonFlags.key_compromise)
+    theirs.store("crl:http://lists.test/ca.crl", top.crl(revoked), at=NOW)
+    verdict = validator.validate(signer.der, purpose="signing", at=NOW)
+    assert verdict.sub_indication == "REVOKED_NO_POE"
+
+
 def test_nothing_is_fetched_unless_a_source_is_given(publisher: Publisher) -> None:
     top, signer = published(publisher.url)
     publisher.files = {"/ca.crl": top.crl()}
