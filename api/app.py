@@ -14,6 +14,7 @@ from fastapi import APIRouter, FastAPI
 
 from api import problems
 from api.document_door import DocumentDoor
+from api.issuing_door import IssuingDoor
 from api.metering import Metered
 from api.middleware import Envelope
 from api.ocsp_door import OcspDoor
@@ -92,7 +93,7 @@ ROUTERS = (
 
 def create_app(wiring: Wiring) -> ASGIApp:
     """Return the whole server as one ASGI application."""
-    documents = DocumentDoor(framework(wiring), wiring)
+    documents = DocumentDoor(IssuingDoor(framework(wiring), wiring), wiring)
     doors = OcspDoor(Envelope(PkiFiles(documents, wiring)), wiring)
     return Metered(doors, wiring.counters)
 

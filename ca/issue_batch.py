@@ -32,13 +32,14 @@ from ca.errors import (
     TransitionNotAllowed,
 )
 from ca.issue_intents import Asked, Context, Intent
+from ca.issue_rows import Signed
 from ca.issue_signing import sign
 from ca.models import (
     Certificate,
     CertificateRequest,
-    OcspAnswer,
     RequestState,
 )
+from ca.ocsp import SignedAnswer
 from db import bulk
 from db.errors import DbError
 
@@ -172,20 +173,7 @@ def _claimed(session: Session, running: list[_Running], at: datetime) -> list[_R
 def _store_intents(session: Session, running: list[_Running], at: datetime) -> None:
     intents = [each.intent for each in running]
     bulk.insert(session, Certificate, [intent.certificate_columns for intent in intents])
-    bulk.update(
-        session,
-        CertificateRequest,
-        [
-            {
-                "id": intent.request.id,
-                "state": RequestState.KEY_GENERATED,
-                "decided_by": intent.request_columns["decided_by"],
-                "decided_at": intent.request_columns["decided_at"],
-                "decision_note": intent.request_columns["decision_note"],
-            }
-            for intent in intents
-        ],
-    )
+    issue_rows.store_generated(session, [intent.request_columns for intent in intents])
     for intent in intents:
         issue_intents.record_intent(session, intent, at=at)
 
@@ -222,14 +210,13 @@ def _store(session: Session, signed: list[tuple[_Running, bytes]], context: Cont
     if not signed:
         return
     at = context.at
-    pairs = [(each.intent.id, encoded) for each, encoded in signed]
-    columns = issue_rows.store_signed(session, pairs, at=at)
-    issue_rows.add_changes(
-        session, [(each.intent.id, each.intent.actor) for each, _ in signed], at=at
-    )
-    issue_rows.store_issued(session, [each.intent.request.id for each, _ in signed])
     answers = _presigned(session, [each.intent for each, _ in signed], context)
-    bulk.insert(session, OcspAnswer, answers)
+    rows = [
+        Signed(each.intent.id, encoded, each.intent.actor, answer.der)
+        for (each, encoded), answer in zip(signed, answers, strict=True)
+    ]
+    ocsp_times = answers[0].this_update, answers[0].next_update
+    columns = issue_rows.store_signed(session, rows, at=at, ocsp_times=ocsp_times)
     for (each, _), active in zip(signed, columns, strict=True):
         intent = each.intent
         intent.certificate_columns.update(active)
@@ -239,15 +226,11 @@ def _store(session: Session, signed: list[tuple[_Running, bytes]], context: Cont
         issue_intents.record_issued(session, intent, at=at)
 
 
-def _presigned(
-    session: Session, intents: Sequence[Intent], context: Context
-) -> list[dict[str, object]]:
+def _presigned(session: Session, intents: Sequence[Intent], context: Context) -> list[SignedAnswer]:
+    """Sign the OCSP answers; those of one moment have the same times."""
     service = ocsp.service_of(context.keys)
     issuer = service.issuers.with_id(session, intents[0].authority_id, context.at)
     return [
-        {
-            "certificate_id": intent.id,
-            **service.signed(issuer, intent.facts.serial_number, ocsp_messages.GOOD, at=context.at),
-        }
+        service.signed(issuer, intent.facts.serial_number, ocsp_messages.GOOD, at=context.at)
         for intent in intents
     ]

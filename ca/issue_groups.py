@@ -2,12 +2,19 @@
 
 A certificate that is issued alone costs two commits and two dozen statements. Under load the
 callers of one process share them: the first leads, takes all who wait, and issues for all
-(`ca.issue_batch`); an idle service issues at once, in a group of one. No thread runs in between.
+(`ca.issue_batch`); an idle service issues at once, in a group of one. A caller waits in its own
+thread (`issue`), or in an event loop (`issued`): then one thread of ours leads.
 """
 
+import asyncio
+import contextlib
 import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -17,46 +24,96 @@ from ca.issue_intents import Asked, Context
 LEADERS: Final = 1
 """Groups at work at once in a process: one core builds no faster in two groups, only in smaller."""
 
+GATHERING_S: Final = 0.003
+"""After a group of several the next leader waits so long: those who were just told come again, and
+a group costs as much as ten certificates. Whoever comes alone waits for nobody."""
+
+T = TypeVar("T")
+
 
 @dataclass(slots=True)
 class _Waiting:
     asked: Asked
     context: Context
+    told: Callable[[Outcome], None] | None = None
+    """What is called with the outcome; None where a thread waits for `called`."""
     leads: bool = False
     outcome: Outcome | None = None
     called: threading.Event = field(default_factory=threading.Event)
 
+    def tell(self) -> None:
+        """Give the outcome to whoever waits."""
+        if self.told is None:
+            self.called.set()
+            return
+        with contextlib.suppress(RuntimeError):  # its event loop has ended, and nobody waits
+            self.told(self.found())
+
+    def found(self) -> Outcome:
+        missing = RuntimeError("the group came to nothing")
+        return self.outcome or Outcome(self.asked.request_id, missing)
+
 
 class IssueGroups:
-    """Keep one for the life of a process; threads call `issue`."""
+    """Keep one for the life of a process; threads call `issue`, event loops `issued`."""
 
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
         self._leading = 0
+        self._busy = False
+        self._thread = ThreadPoolExecutor(LEADERS, thread_name_prefix="issue")
+
+    def close(self) -> None:
+        """End the thread, after the group that is at work."""
+        self._thread.shutdown()
 
     def issue(self, asked: Asked, *, context: Context) -> Outcome:
         """Issue one certificate, alone or with those who came at the same time."""
         own = _Waiting(asked, context)
+        self._join(own)
+        if not own.leads:
+            own.called.wait()
+        if own.leads:
+            self._lead(own)
+        return own.found()
+
+    async def issued(self, asked: Asked, *, context: Context, show: Callable[[Outcome], T]) -> T:
+        """Do as `issue` does; `show` makes the answer, in the thread that issued."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[T] = loop.create_future()
+
+        def told(outcome: Outcome) -> None:
+            try:
+                settle = partial(waiting.set_result, show(outcome))
+            except Exception as error:  # noqa: BLE001 -- whoever waits raises it
+                settle = partial(waiting.set_exception, error)
+            loop.call_soon_threadsafe(_settle, waiting, settle)
+
+        own = _Waiting(asked, context, told)
+        self._join(own)
+        if own.leads:
+            self._thread.submit(self._lead, own)
+        return await waiting
+
+    def _join(self, own: _Waiting) -> None:
         with self._lock:
             self._waiting.append(own)
             if self._leading < LEADERS:
                 self._leading += 1
                 own.leads = True
-        if not own.leads:
-            own.called.wait()
-        if own.leads:
-            self._lead(own)
-        return own.outcome or Outcome(asked.request_id, RuntimeError("the group came to nothing"))
 
     def _lead(self, own: _Waiting) -> None:
         """Issue for a group that the leader is in, then let another one lead."""
+        if self._busy:
+            time.sleep(GATHERING_S)
         with self._lock:
             others = [one for one in self._waiting if not one.leads][: CHUNK - 1]
             group = [own, *others]
             taken = set(map(id, group))
             self._waiting = [one for one in self._waiting if id(one) not in taken]
+            self._busy = len(group) > 1
         try:
             self._issue(group)
         finally:
@@ -66,10 +123,12 @@ class IssueGroups:
                     self._leading -= 1
                 else:
                     following.leads = True
-            for each in group:
-                each.called.set()
-            if following is not None:
+            if following is not None and following.told is None:
                 following.called.set()
+            elif following is not None:
+                self._thread.submit(self._lead, following)
+            for each in group:
+                each.tell()
 
     def _issue(self, group: list[_Waiting]) -> None:
         # Later than the others' by a moment at most; the history of each runs forward all the same.
@@ -82,3 +141,8 @@ class IssueGroups:
             outcomes = [Outcome(each.asked.request_id, error) for each in group]
         for each, outcome in zip(group, outcomes, strict=True):
             each.outcome = outcome
+
+
+def _settle(waiting: asyncio.Future[T], settle: Callable[[], None]) -> None:
+    if not waiting.done():  # whoever waited may have gone
+        settle()

@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
@@ -14,7 +14,6 @@ from ca.errors import KeyUnacceptable
 from ca.models import (
     CertificateRequest,
     CertificateStatus,
-    CertificateStatusChange,
     Organization,
     RequestKind,
     RequestState,
@@ -156,53 +155,91 @@ def lock_intents(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, 
     return dict(cast("list[tuple[uuid.UUID, bytes | None]]", rows))
 
 
-_SIGNED: Final = """
-UPDATE certificates SET status = 'active', der = new.der, tbs = NULL, issued_at = %(at)s,
-    sha256_fingerprint = encode(sha256(new.der), 'hex')
-FROM unnest(%(ids)s::uuid[], %(encoded)s::bytea[]) AS new (id, der)
-WHERE certificates.id = new.id
+_GENERATED: Final = """
+UPDATE certificate_requests SET state = 'key_generated', decided_by = new.decided_by,
+    decided_at = new.decided_at, decision_note = new.note
+FROM unnest(%(ids)s::uuid[], %(by)s::text[], %(at)s::timestamptz[], %(notes)s::text[])
+    AS new (id, decided_by, decided_at, note)
+WHERE certificate_requests.id = new.id
 """
-_ISSUED: Final = "UPDATE certificate_requests SET state = 'issued' WHERE id = ANY(%(ids)s)"
+
+
+def store_generated(session: Session, requests: Sequence[Mapping[str, object]]) -> None:
+    """Note that what these locked requests are to have signed is written down."""
+    values = {
+        "ids": [one["id"] for one in requests],
+        "by": [one["decided_by"] for one in requests],
+        "at": [one["decided_at"] for one in requests],
+        "notes": [one["decision_note"] for one in requests],
+    }
+    bulk.execute(session, _GENERATED, values)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A certificate that was signed a moment ago, and what is stored with it."""
+
+    certificate_id: uuid.UUID
+    encoded: bytes
+    actor: str
+    ocsp_answer: bytes
+
+
+# The arrays have one member for each certificate; what all have in common stands there once.
+_SIGNED: Final = """
+WITH new AS (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(encoded)s::bytea[], %(changes)s::uuid[],
+        %(actors)s::text[], %(answers)s::bytea[]) AS n (id, der, change_id, actor, answer)
+), active AS (
+    UPDATE certificates c SET status = 'active', der = new.der, tbs = NULL, issued_at = %(at)s,
+        sha256_fingerprint = encode(sha256(new.der), 'hex')
+    FROM new WHERE c.id = new.id RETURNING c.id, c.authority_id, c.serial_number, c.request_id
+), requests AS (
+    UPDATE certificate_requests r SET state = 'issued' FROM active WHERE r.id = active.request_id
+), changes AS (
+    INSERT INTO certificate_status_changes (id, certificate_id, at, status, actor)
+    SELECT change_id, id, %(at)s, 'active', actor FROM new
+)
+INSERT INTO ocsp_answers (certificate_id, authority_id, serial_number, this_update, next_update,
+    der)
+SELECT active.id, active.authority_id, active.serial_number, %(this_update)s, %(next_update)s,
+    new.answer
+FROM active JOIN new ON new.id = active.id
+"""
 
 
 def store_signed(
-    session: Session, signed: Sequence[tuple[uuid.UUID, bytes]], *, at: datetime
+    session: Session,
+    signed: Sequence[Signed],
+    *,
+    at: datetime,
+    ocsp_times: tuple[datetime, datetime],
 ) -> list[dict[str, object]]:
-    """Turn open intents into active certificates; the columns that changed, in the same order."""
-    ids, encoded = [one for one, _ in signed], [one for _, one in signed]
-    bulk.execute(session, _SIGNED, {"ids": ids, "encoded": encoded, "at": at})
+    """Turn open intents into active certificates, with their history and their OCSP answers.
+
+    Gives the columns of the certificates that changed, in the same order.
+    """
+    values = {
+        "ids": [one.certificate_id for one in signed],
+        "encoded": [one.encoded for one in signed],
+        "changes": [uuid7() for _ in signed],
+        "actors": [one.actor for one in signed],
+        "answers": [one.ocsp_answer for one in signed],
+        "at": at,
+        "this_update": ocsp_times[0],
+        "next_update": ocsp_times[1],
+    }
+    bulk.execute(session, _SIGNED, values)
     return [
         {
             "status": CertificateStatus.ACTIVE,
-            "der": one,
+            "der": one.encoded,
             "tbs": None,
-            "sha256_fingerprint": hashlib.sha256(one).hexdigest(),
+            "sha256_fingerprint": hashlib.sha256(one.encoded).hexdigest(),
             "issued_at": at,
         }
-        for one in encoded
+        for one in signed
     ]
-
-
-def store_issued(session: Session, request_ids: Sequence[uuid.UUID]) -> None:
-    """Note that the certificates of these locked requests are there."""
-    bulk.execute(session, _ISSUED, {"ids": list(request_ids)})
-
-
-def add_changes(
-    session: Session, changed: Sequence[tuple[uuid.UUID, str]], *, at: datetime
-) -> None:
-    """Add to the history that these certificates (id, actor) became active."""
-    rows = [
-        {
-            "id": uuid7(),
-            "certificate_id": certificate_id,
-            "at": at,
-            "status": CertificateStatus.ACTIVE,
-            "actor": actor,
-        }
-        for certificate_id, actor in changed
-    ]
-    bulk.insert(session, CertificateStatusChange, rows)
 
 
 def record_step(

@@ -44,6 +44,7 @@ __all__ = [
     "RENEW_BEFORE",
     "Looked",
     "OcspService",
+    "SignedAnswer",
     "answer",
     "presign",
     "request_from_path",
@@ -65,6 +66,15 @@ class Looked:
     status: bytes | None = None
     """CertStatus as DER."""
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAnswer:
+    """An answer that was signed in advance, and how long it may be given."""
+
+    this_update: datetime
+    next_update: datetime
+    der: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,22 +142,25 @@ class OcspService:
         row = session.execute(locked).one()
         issuer = self.issuers.with_id(session, row.authority_id, at)
         made = self.signed(issuer, int(row.serial_number, 16), _status(row).encoded(), at=at)
-        store(session, [{"certificate_id": certificate.id, **made}])
+        columns_of_answer = {
+            "certificate_id": certificate.id,
+            "authority_id": row.authority_id,
+            "serial_number": row.serial_number,
+            "this_update": made.this_update,
+            "next_update": made.next_update,
+            "der": made.der,
+        }
+        store(session, [columns_of_answer])
 
     def signed(
         self, issuer: Issuer, serial_number: int, status: bytes, *, at: datetime
-    ) -> dict[str, object]:
-        """Sign an answer to be stored: the columns of its row but for the certificate's id."""
+    ) -> SignedAnswer:
+        """Sign an answer to be stored."""
         this_update = at.replace(microsecond=0)
         identifier = messages.certificate_id_of(issuer.name_and_key, serial_number)
         single = SingleAnswer(identifier, status, this_update, this_update + self._lifetime)
-        return {
-            "authority_id": issuer.authority_id,
-            "serial_number": f"{serial_number:040x}",
-            "this_update": single.this_update,
-            "next_update": single.next_update,
-            "der": issuer.responder.answer([single], produced_at=this_update),
-        }
+        encoded = issuer.responder.answer([single], produced_at=this_update)
+        return SignedAnswer(single.this_update, single.next_update, encoded)
 
     def _answer(self, session: Session, asked: OcspRequest, issuer: Issuer, at: datetime) -> Looked:
         statuses: list[bytes] = []
@@ -176,13 +189,6 @@ class OcspService:
             for wanted, status in zip(asked.certificates, statuses, strict=True)
         ]
         return issuer.responder.answer(singles, produced_at=this_update, nonce=asked.nonce)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    this_update: datetime
-    next_update: datetime
-    der: bytes
 
 
 _NEVER_ISSUED: Final = _Status(CertificateStatus.ISSUING)
@@ -214,7 +220,7 @@ _LOOK_UP: Final = (
 
 def _look_up(
     session: Session, issuer: Issuer, wanted: CertificateId
-) -> tuple[_Status, _Stored | None]:
+) -> tuple[_Status, SignedAnswer | None]:
     if wanted.serial in issuer.authorities:
         return _authority_status(session, issuer.authorities[wanted.serial]), None
     if wanted.serial < 0:
@@ -225,7 +231,7 @@ def _look_up(
         return _NEVER_ISSUED, None
     if row.der is None:
         return _status(row), None
-    return _status(row), _Stored(row.this_update, row.next_update, row.der)
+    return _status(row), SignedAnswer(row.this_update, row.next_update, row.der)
 
 
 def _authority_status(session: Session, authority_id: uuid.UUID) -> _Status:
@@ -247,7 +253,7 @@ def _status(row: Row[*tuple[Any, ...]]) -> _Status:
 
 
 def _is_enough(
-    asked: OcspRequest, wanted: CertificateId, status: bytes, stored: _Stored, at: datetime
+    asked: OcspRequest, wanted: CertificateId, status: bytes, stored: SignedAnswer, at: datetime
 ) -> bool:
     """Say whether the stored answer is the answer to this request now.
 

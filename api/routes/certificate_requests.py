@@ -114,7 +114,8 @@ def approve(call: Decider, request_id: uuid.UUID, body: DecisionIn | None = None
             row = _approve(call, session, row, note=note, resumed=attempt.resumed)
         certificate = _issued(call, row)
         with call.transaction() as session:
-            answer = Answer(body=_shown(call, requests.get(session, request_id), certificate))
+            shown = _shown(call, requests.get(session, request_id), certificate)
+            answer = Answer(body=shown.model_dump(mode="json"))
             attempt.finish(session, answer)
         return answer
 
@@ -187,7 +188,23 @@ def _issued_in_a_group(call: Call, request_id: uuid.UUID, note: str | None) -> A
     outcome = call.wiring.issuing.issue(_asked(call, request_id, note), context=context)
     if isinstance(outcome.error, RequestInvalid):
         return None  # perhaps of a kind that ends in no certificate
-    return Answer(body=_shown(call, outcome.request, outcome.certificate))
+    return Answer(body=_shown(call, outcome.request, outcome.certificate).model_dump(mode="json"))
+
+
+async def issued(call: Call, request_id: uuid.UUID, note: str | None) -> bytes | None:
+    """Approve and issue as `approve` does without a key, for callers that wait in an event loop.
+
+    Gives the answer as JSON; None for what ends in nothing new.
+    """
+
+    def show(outcome: Outcome) -> bytes | None:
+        if isinstance(outcome.error, RequestInvalid):
+            return None
+        return _shown(call, outcome.request, outcome.certificate).model_dump_json().encode()
+
+    context = Context(call.wiring.keys, call.at, call.wiring.make_key)
+    asked = _asked(call, request_id, note)
+    return await call.wiring.issuing.issued(asked, context=context, show=show)
 
 
 def _finish(call: Call, attempt: Attempt, answer: Answer) -> None:
@@ -272,8 +289,8 @@ def _issued(call: Call, row: CertificateRequest) -> Certificate | None:
     raise TransitionNotAllowed(row.state.value, RequestState.ISSUED.value)
 
 
-def _shown(call: Call, row: CertificateRequest, certificate: Certificate | None) -> object:
+def _shown(call: Call, row: CertificateRequest, certificate: Certificate | None) -> ApprovedOut:
     shown = None
     if certificate is not None:
         shown = CertificateOut.of(certificate, at=call.at, with_pem=True)
-    return ApprovedOut(request=RequestOut.of(row), certificate=shown).model_dump(mode="json")
+    return ApprovedOut(request=RequestOut.of(row), certificate=shown)
