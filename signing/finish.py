@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import BinaryIO
 
 from pdf.certificates import read_certificate
-from pdf.embed import EmbeddedSignature, embed
-from pdf.extend import ExtensionOptions, extend_in_place, stamp_end
+from pdf.completion import complete
+from pdf.embed import EmbeddedSignature
+from pdf.extend import ExtensionOptions, stamp_end
 from pdf.options import Level
 from pdf.prepared import PreparedSignature
 from pdf.range_digests import Prefix
@@ -35,22 +36,16 @@ class Finish:
 
     def at_level(self, prepared: PreparedSignature) -> Finished:
         """Finish the document at the level of `prepared`; raises a PdfError and changes nothing."""
-        made = embed(
-            self.staged,
-            prepared,
-            signature=self.signature,
-            signer=self.chain,
-            timestamps=self.desk.timestamps,
-        )
-        if not prepared.level.reaches(Level.B_LT):
-            return Finished(made.level, self._end(made), made.prefix)
         options = ExtensionOptions(
             level=prepared.level,
             at=self.at,
             timestamps=self.desk.timestamps,
             evidence=self.desk.evidence,
         )
-        extended = extend_in_place(self.staged, options, prefix=made.prefix)
+        done = complete(self.staged, prepared, options, signature=self.signature, signer=self.chain)
+        made, extended = done.made, done.extended
+        if extended is None:
+            return Finished(made.level, self._end(made), made.prefix)
         until = extended.proven_until or self._end(made)
         return Finished(extended.level, until, made.prefix)
 

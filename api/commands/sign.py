@@ -137,6 +137,8 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
         with opened(key, module, sign_certificate.given(cert)) as found:
             signer = sign_certificate.chain_of(found, cert, chain, at=options.signing_time)
             algorithm = SignatureAlgorithm(found.key.algorithm)
+            if algorithm.is_experimental:
+                err.print(f"antin: {algorithm}: chữ ký thử nghiệm / an experimental signature")
             if preview is not None:
                 sign_ahead.save_preview(pairs[0][0], preview, algorithm, signer, options)
             if dry_run:

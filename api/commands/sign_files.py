@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from api.commands.output_files import appearing
 from pdf.cades import finish_detached, prepare_detached
-from pdf.embed import embed
-from pdf.extend import ExtensionOptions, extend_in_place
+from pdf.completion import complete
+from pdf.extend import ExtensionOptions
 from pdf.finished import is_finished
-from pdf.options import Level, SignatureOptions
 from pdf.prepare import SignatureAlgorithm, prepare
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pdf.evidence import EvidenceSource
+    from pdf.options import SignatureOptions
     from pdf.signer import SignerChain
     from pdf.timestamps import HttpTimestampSource
 
@@ -47,15 +47,8 @@ class SigningTools:
                 signer=self.chain,
                 algorithm=self.algorithm,
             )
-            made = embed(
-                staged,
-                prepared,
-                signature=(yield prepared.to_be_signed),
-                signer=self.chain,
-                timestamps=self.timestamps,
-            )
-            if self.options.level.reaches(Level.B_LT):
-                extend_in_place(staged, self._extension(), prefix=made.prefix)
+            signature = yield prepared.to_be_signed
+            complete(staged, prepared, self._extension(), signature=signature, signer=self.chain)
 
     def sign_detached(self, source: Path, target: Path) -> Generator[bytes, bytes]:
         """Write a detached signature over any file."""

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from hsm.algorithms import PrivateKey, PublicKey, SignatureAlgorithm
+    from hsm.algorithms import CheckingKey, PublicKey, SignatureAlgorithm
+    from hsm.algorithms import SigningKey as PrivateKey
 
 ASKED: Final = "prompt"
 """The kind of pin-source that asks a person at the terminal."""
@@ -81,7 +82,7 @@ class Opened:
     """A key, its public half, and the certificates (DER) that were found with it."""
 
     key: SigningKey
-    public_key: PublicKey
+    public_key: CheckingKey
     certificates: Sequence[bytes]
 
 
@@ -94,7 +95,7 @@ def opened(address: str, module: Path | None, certificates: list[bytes]) -> Iter
             yield found
         return
     with _key_store(module) as keys:
-        private = keys.open(uri)
+        private = keys.open_for_documents(uri)
         public = private.public_key()
         yield Opened(KeyAtHand(private), public, certificates or keys.certificates(uri))
 

@@ -10,11 +10,16 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 from PIL import Image
 
 from tests.api.office import empty_pdf
 from tests.api.test_command_line import ROOT, antin, desk, key_of
-from tests.pdf.signing_kit import pdfsig
+from tests.pdf.signing_kit import pdfsig, person, root
 from tests.pdf.test_stamps import text_of
 
 __all__ = ["desk"]
@@ -159,3 +164,22 @@ def test_a_killed_run_goes_on_where_it_stopped(desk: Path, tmp_path: Path) -> No
         assert pdfsig(out / f"{number:02d}.pdf").valid == 1
     again = antin(*command, cwd=tmp_path)
     assert f"{count} " in again.stderr
+
+
+def test_an_experimental_key_signs_and_says_what_it_is(tmp_path: Path) -> None:
+    who = person("ml-dsa-65")
+    locked = BestAvailableEncryption(b"1234")
+    pem = who.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked)
+    (tmp_path / "key.pem").write_bytes(pem)
+    (tmp_path / "pin").write_text("1234")
+    (tmp_path / "own.pem").write_bytes(who.certificate.public_bytes(Encoding.PEM))
+    (tmp_path / "root.pem").write_bytes(root()[0].public_bytes(Encoding.PEM))
+    key = ["--key", "soft:key.pem?pin-source=file:pin", "--cert", "own.pem", "--chain", "root.pem"]
+    done = antin("sign", SAMPLE, "out.pdf", *key, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "ml-dsa-65" in done.stderr
+    assert "experimental" in done.stderr
+    judged = antin("verify", "out.pdf", "--trust", "root.pem", "--format", "json", cwd=tmp_path)
+    (signature,) = json.loads(judged.stdout)["signatures"]
+    assert signature["integrity"]["signature_match"]
+    assert "EXPERIMENTAL_ALGORITHM" in {each["code"] for each in signature["messages"]}

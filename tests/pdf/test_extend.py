@@ -30,6 +30,7 @@ from pyhanko_certvalidator.policy_decl import (
 from pyhanko_certvalidator.registry import SimpleTrustManager
 from pyhanko_certvalidator.revinfo.archival import OCSPContainer
 
+from pdf.completion import complete
 from pdf.document import Document
 from pdf.errors import (
     CertificateUnproven,
@@ -42,12 +43,21 @@ from pdf.errors import (
 )
 from pdf.evidence import EvidenceSource
 from pdf.extend import ExtensionOptions, extend, extend_in_place
-from pdf.options import CertificationLevel, Level
+from pdf.options import CertificationLevel, Level, SignatureOptions
 from pdf.plain_document import plain_document
+from pdf.prepare import prepare
 from pdf.report import Indication
 from pdf.security_store import SecurityStore, read_security_store
-from tests.pdf.archive_kit import AT, YEAR, Province
-from tests.pdf.signing_kit import CORPUS, assemble, blank_pdf, page_count, pdfsig, qpdf_check
+from tests.pdf.archive_kit import AT, RSA, YEAR, Province
+from tests.pdf.signing_kit import (
+    CORPUS,
+    assemble,
+    blank_pdf,
+    page_count,
+    pdfsig,
+    qpdf_check,
+    raw_signature,
+)
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
@@ -413,3 +423,40 @@ def test_a_document_time_stamp_says_what_the_standard_wants(province: Province) 
     assert stamp is not None
     assert b"/SubFilter /ETSI.RFC3161" in stamp[0]
     assert b"/M " not in stamp[0]
+
+
+@pytest.mark.parametrize("level", [Level.B_T, Level.B_LT, Level.B_LTA])
+@pytest.mark.parametrize("form", [None, "text-field"])
+def test_a_time_stamp_longer_than_its_room_goes_behind_the_file(
+    province: Province, level: Level, form: str | None, tmp_path: Path
+) -> None:
+    """A server with a chain that nobody foresaw fails no signature."""
+    long = province.stamps()
+    long.others = (*long.others, *(province.root.issue_ca(f"Khác {n}").der for n in range(40)))
+    source = blank_pdf() if form is None else with_form(*FORMS[form])
+    staged = io.BytesIO()
+    asked = SignatureOptions(signing_time=AT, level=level, field=None if form is None else "Ký")
+    prepared = prepare(
+        io.BytesIO(source), staged, options=asked, signer=province.chain, algorithm=RSA
+    )
+    assert len(long.timestamp(bytes(32), "sha256")) > prepared.contents_length // 2
+    done = complete(
+        staged,
+        prepared,
+        ExtensionOptions(level=level, at=AT, timestamps=long, evidence=province.evidence()),
+        signature=raw_signature(province.signer.key, RSA, prepared.to_be_signed),
+        signer=province.chain,
+    )
+    assert done.extended is not None
+    assert done.extended.level is level
+    data = staged.getvalue()
+    report = province.verify(data, at=AT + MINUTE)
+    signature, stamp, *_ = report.signatures
+    assert (signature.level, stamp.kind) == (level, "document_timestamp")
+    assert signature.integrity.digest_match
+    if level.reaches(Level.B_LT):
+        assert report.indication is Indication.TOTAL_PASSED
+        assert signature.time.source == "document_timestamp"
+    (tmp_path / "a.pdf").write_bytes(data)
+    assert qpdf_check(tmp_path / "a.pdf") == 0
+    assert pdfsig(tmp_path / "a.pdf").valid == 1
