@@ -24,7 +24,7 @@ from ca import names
 from hsm import pin_changes
 from hsm import tokens as key_tokens
 from hsm.algorithms import KeyAlgorithm
-from hsm.errors import PinRequired
+from hsm.errors import PinIncorrect, PinLocked, PinRequired
 from hsm.key_uri import KeyURI
 from hsm.pin_changes import UnlockWith
 from hsm.pins import PinSources
@@ -156,8 +156,13 @@ def change_pin(
         _all_sources(pin, new_pin)
         old = _secret(pin, "PIN")
         new = _secret(new_pin, "New PIN", twice=True)
-        pin_changes.change_pin(store, _uri(token, None), old=old, new=new)
+        try:
+            done = pin_changes.change_pin(store, _uri(token, None), old=old, new=new)
+        except (PinIncorrect, PinLocked):
+            _note_if_locked(_uri(token, None), module)
+            raise
         out.print("changed")
+        _note(done.serial, "pin_changed")
 
 
 @group.command()
@@ -177,8 +182,27 @@ def unlock(
         source = so_pin if puk in {None, "ask"} else puk
         authority = _secret(source, "SO PIN" if puk is None else "PUK")
         new = _secret(new_pin, "New PIN", twice=True)
-        pin_changes.unlock(store, _uri(token, None), authority=authority, new=new, using=using)
+        uri = _uri(token, None)
+        done = pin_changes.unlock(store, uri, authority=authority, new=new, using=using)
         out.print("unlocked")
+        _note(done.serial, "pin_set_anew")
+
+
+def _note_if_locked(uri: KeyURI, module: list[Path] | None) -> None:
+    """Look whether a refused PIN was the last try, or there was none left."""
+    for one in key_tokens.list_tokens(_modules(module)):
+        if one.pin_state == "locked" and one.serial == uri.serial:
+            _note(one.serial, "pin_locked")
+
+
+def _note(serial: str, event: str) -> None:
+    """Write it down where this account has an installation; a PC of its own has no register."""
+    settings = from_environment()
+    if settings.database_url is None and not (settings.home / "keys.json").exists():
+        return
+    from api.commands import token_register  # noqa: PLC0415 -- most commands need no database
+
+    token_register.note(settings, serial, event)
 
 
 def _modules(given: list[Path] | None) -> list[Path]:

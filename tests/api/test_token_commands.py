@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy.orm import Session, sessionmaker
 from typer.testing import CliRunner
 
 from api.cli import application
+from ca import custody, devices
+from ca.devices import DeviceDetails
+from ca.models import DeviceKind
 from hsm.key_uri import KeyURI
 from hsm.providers import KeyStore
 from hsm.softhsm import SoftHSMToken
@@ -108,3 +113,36 @@ def test_a_wrong_pin_says_what_is_left(
     assert "refused the PIN" in done.output
     assert "Check the PIN" in done.output
     assert "99887766" not in done.output
+
+
+def test_the_register_of_devices_learns_what_is_done_to_a_pin(
+    run: Run,
+    softhsm_token: SoftHSMToken,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    database_url: str,
+    sessions: sessionmaker[Session],
+) -> None:
+    new = tmp_path / "new"
+    new.write_text("13572468\n")
+    serial, at = softhsm_token.serial, datetime(2026, 3, 2, tzinfo=UTC)
+    details = DeviceDetails(DeviceKind.USB_TOKEN, serial.upper())
+    with sessions.begin() as session:
+        device = devices.register(session, details=details, at=at, actor="test")
+    pins = ("--pin", f"file:{softhsm_token.pin_file}", "--new-pin", f"file:{new}")
+    monkeypatch.setenv("ANTIN_DATABASE_URL", database_url)
+    changed = run("change-pin", serial, *pins)
+    assert changed.exit_code == 0
+    assert f"device {serial} is in_stock" in changed.stdout
+    again = ("--so-pin", f"file:{softhsm_token.so_pin_file}", "--new-pin", f"file:{new}")
+    assert run("unlock", serial, *again).exit_code == 0
+    with sessions() as session:
+        written = custody.history(session, device.id)
+    assert [one.note for one in written] == ["Đã mở khóa, đặt lại PIN", "Đã đổi PIN"]
+    assert all(one.actor.startswith("operator:") for one in written)
+    assert new.read_text().strip() not in changed.output
+
+    monkeypatch.setenv("ANTIN_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    unrecorded = run("unlock", serial, *again)
+    assert unrecorded.exit_code == 0
+    assert "not in the register of devices" in unrecorded.output
