@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from asn1crypto import algos, cms, core
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from ca import der
 from tests.ca.hierarchy import Entity
@@ -19,8 +19,11 @@ _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha1": hashes.SHA1,
     "sha224": hashes.SHA224,
     "sha256": hashes.SHA256,
+    "sha384": hashes.SHA384,
+    "sha512": hashes.SHA512,
 }
 _SET = 0x31
+SHAKE256 = ("2.16.840.1.101.3.4.2.12", "2.16.840.1.101.3.4.2.18")
 POLICY_ATTRIBUTE = "1.2.840.113549.1.9.16.2.15"
 CONTENT_TIME_STAMP = "1.2.840.113549.1.9.16.2.20"
 
@@ -35,21 +38,21 @@ class Detached:
     digest: str = "sha256"
     at: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
     attributes: dict[str, bytes] = field(default_factory=dict)
+    algorithm: str | None = None
+    """Of the signature; None: the usual one for key and digest."""
     stamp: Callable[[bytes, str], bytes] | None = None
     """Makes the time-stamp over the signature value."""
 
     def encoded(self) -> bytes:
         own = asn1_x509.Certificate.load(self.signer.der)
         attributes = self._signed(own)
-        key = self.signer.key
-        assert isinstance(key, rsa.RSAPrivateKey)
-        value = key.sign(attributes.dump(), padding.PKCS1v15(), _HASHES[self.digest]())
+        value = self._value(attributes.dump())
         identity = {"issuer": own.issuer, "serial_number": own.serial_number}
         info = {
             "version": "v1",
             "sid": cms.SignerIdentifier("issuer_and_serial_number", identity),
             "digest_algorithm": {"algorithm": self.digest},
-            "signature_algorithm": {"algorithm": f"{self.digest}_rsa"},
+            "signature_algorithm": {"algorithm": self._algorithm()},
             "signed_attrs": attributes,
             "signature": value,
         }
@@ -68,6 +71,21 @@ class Detached:
         whole = cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(data)})
         return bytes(whole.dump())
 
+    def _value(self, data: bytes) -> bytes:
+        key = self.signer.key
+        if isinstance(key, rsa.RSAPrivateKey):
+            return key.sign(data, padding.PKCS1v15(), _HASHES[self.digest]())
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            return key.sign(data, ec.ECDSA(_HASHES[self.digest]()))
+        return bytes(key.sign(data))
+
+    def _algorithm(self) -> str:
+        if self.algorithm is not None:
+            return self.algorithm
+        kinds = {rsa.RSAPrivateKey: "rsa", ec.EllipticCurvePrivateKey: "ecdsa"}
+        found = [word for kind, word in kinds.items() if isinstance(self.signer.key, kind)]
+        return f"{self.digest}_{found[0]}"
+
     def _signed(self, own: asn1_x509.Certificate) -> cms.CMSAttributes:
         reference = {"cert_hash": hashlib.sha256(own.dump()).digest()}
         listed: list[dict[str, object]] = [
@@ -75,7 +93,7 @@ class Detached:
             {"type": "signing_time", "values": [cms.Time({"utc_time": self.at})]},
             {
                 "type": "message_digest",
-                "values": [hashlib.new(self.digest, self.content).digest()],
+                "values": [_digest(self.digest, self.content)],
             },
             {"type": "signing_certificate_v2", "values": [{"certs": [reference]}]},
         ]
@@ -84,6 +102,12 @@ class Detached:
             name = core.ObjectIdentifier(identifier).dump()
             made.append(cms.CMSAttribute.load(der.sequence(name, der.tlv(_SET, value))))
         return cms.CMSAttributes(made)
+
+
+def _digest(name: str, data: bytes) -> bytes:
+    if name in SHAKE256:
+        return hashlib.shake_256(data).digest(64)
+    return hashlib.new(name, data).digest()
 
 
 def policy(identifier: str, digest: bytes) -> bytes:
