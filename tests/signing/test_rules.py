@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -156,3 +157,11 @@ def test_the_exception_for_one_anchors_documents_does_not_help_another(
     policy = policy_for(government[0], documents=True)
     found = signature((stranger, stranger, signer), policy, digest="sha1")
     assert found.sub_indication == "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
+
+
+def test_the_example_in_the_documentation_is_a_policy() -> None:
+    page = Path(__file__).parents[2] / "docs/operations/trust.md"
+    example = page.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    rules = rules_of(read_policy(example))
+    assert rules.required == ("signing_certificate", "proven_time")
+    assert set(rules.policies) == {"1.2.3.4"}
