@@ -21,7 +21,8 @@ from api.permissions import Action
 from api.routes import sign, verify
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -36,7 +37,7 @@ class _Entry:
     """One path: what a caller must be allowed, how its body is taken, and what is then done."""
 
     action: Action
-    taking: Callable[[Request], AsyncIterator[Upload]]
+    taking: Callable[[Request], AbstractAsyncContextManager[Upload]]
     handle: Callable[[Request, Call, Upload], Response]
 
 
@@ -45,8 +46,10 @@ def _sign(_: Request, call: Call, upload: Upload) -> Response:
 
 
 ENTRIES: Final = {
-    "/api/v1/sign": _Entry(Action.SIGN, uploaded, _sign),
-    "/api/v1/verify": _Entry(Action.VERIFY, uploaded_to_verify, verify.verify_),
+    "/api/v1/sign": _Entry(Action.SIGN, asynccontextmanager(uploaded), _sign),
+    "/api/v1/verify": _Entry(
+        Action.VERIFY, asynccontextmanager(uploaded_to_verify), verify.verify_
+    ),
 }
 
 
@@ -71,7 +74,7 @@ class DocumentDoor:
         request = Request(scope, receive)
         try:
             call = await authenticated(request, self._wiring, entry.action)
-            async with asynccontextmanager(entry.taking)(request) as upload:
+            async with entry.taking(request) as upload:
                 response = await run_in_threadpool(entry.handle, request, call, upload)
         except Exception as error:  # noqa: BLE001 -- the table of problems has an answer for each
             response = problems.answer(request, error)

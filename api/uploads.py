@@ -9,6 +9,7 @@ size limit is applied while the bytes arrive.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import sys
@@ -70,6 +71,33 @@ class Upload:
             self.content.close()
 
 
+class Held(io.BytesIO):
+    """A received file in memory, which is a file of the operating system once somebody asks.
+
+    Asked is by who hands it to another process; it is not written to any more then.
+    """
+
+    _descriptor: int | None = None
+
+    def fileno(self) -> int:
+        """Give the descriptor of an unnamed file in memory with the same bytes."""
+        if self._descriptor is None:
+            made = os.memfd_create("upload")
+            with self.getbuffer() as whole:
+                written = 0
+                while written < len(whole):
+                    written += os.write(made, whole[written:])
+            self._descriptor = made
+        return self._descriptor
+
+    def close(self) -> None:
+        """Let both go."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        super().close()
+
+
 @dataclass(slots=True)
 class Sink:
     """The temporary file being filled."""
@@ -84,14 +112,14 @@ class Sink:
 
     @property
     def file(self) -> BinaryIO:
-        """The file of the operating system, made when the first bytes are to be written.
+        """The file, made when the first bytes are to be written.
 
         A small one stays in memory: making and removing a file on the disk for each request costs
         the kernel more than all the rest of receiving it.
         """
         if self._file is None:
             if self.size < WRITE_BYTES and sys.platform == "linux":
-                self._file = cast("BinaryIO", os.fdopen(os.memfd_create("upload"), "w+b"))
+                self._file = Held()
             else:
                 made = tempfile.TemporaryFile(dir=self.directory)  # noqa: SIM115 -- Upload.close
                 self._file = cast("BinaryIO", made)

@@ -30,11 +30,14 @@ class Level(StrEnum):
     @property
     def rank(self) -> int:
         """Position in the order of levels; each contains the ones before it."""
-        return list(Level).index(self)
+        return _RANKS[self]
 
     def reaches(self, other: "Level") -> bool:
         """Say whether this level contains the other."""
         return self.rank >= other.rank
+
+
+_RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
 class CertificationLevel(IntEnum):

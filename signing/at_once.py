@@ -100,9 +100,7 @@ class AtOnce:
         `order.request_id` is a new one, `standing` was asked for in this request. Raises as
         `signing.sign.start` and `sign_now` do.
         """
-        documents = self.desk.documents
-        documents.remove(order.request_id)  # of a crash before an intent; no row speaks of it
-        staged = documents.create(order.request_id)
+        staged = self.desk.documents.create_anew(order.request_id)
         try:
             _Walk(self.desk, self.direct, staged, order, standing, at, actor).go(source)
         except BaseException:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, JSONResponse, Response
 from sqlalchemy.orm import Session
 
+from api import permissions
 from api.auth import Call, needs, uploaded
 from api.idempotency import Answer, Attempt
 from api.permissions import Action
@@ -205,8 +206,9 @@ def _standing(call: Call, asked: SignOptionsIn) -> Standing:
         with call.wiring.sessions() as session:
             identifier = _named(session, asked).id
     found = standing(call.wiring.direct, identifier)
-    with call.wiring.sessions() as session:  # connects only where the tree has to be asked
-        call.require(session, Action.SIGN, organization_id=found.organization_id)
+    if None not in permissions.scopes(call.actor, Action.SIGN):  # the tree has to be asked
+        with call.wiring.sessions() as session:
+            call.require(session, Action.SIGN, organization_id=found.organization_id)
     found.require_in_force(at=call.at)
     return found
 
