@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SIGNERS: Final[LiteralString] = """
 SELECT c.sha256_fingerprint, c.id, c.kind, c.status, s.full_name, s.post, o.name, o.code,
-    h.at, h.status, h.reason
+    s.id, o.id, h.at, h.status, h.reason
 FROM certificates c
 JOIN subscribers s ON s.id = c.subscriber_id
 JOIN organizations o ON o.id = c.organization_id
@@ -22,7 +22,7 @@ LEFT JOIN certificate_status_changes h ON h.certificate_id = c.id
 WHERE c.sha256_fingerprint = ANY(%s)
 ORDER BY c.id, h.at, h.id
 """
-_OWN: Final = 8
+_OWN: Final = 10
 """Columns that are of the certificate and not of a change of its status."""
 
 
@@ -46,6 +46,8 @@ class KnownSigner:
     post: str | None
     organization: str
     organization_code: str
+    subscriber_id: uuid.UUID
+    organization_id: uuid.UUID
     history: tuple[StatusChange, ...] = ()
 
 

@@ -5,7 +5,8 @@ registry's knowledge and, when asked, keeps the report.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import BinaryIO, cast
 
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from ca.known_signers import KnownSigner, known_signers
 from ca.models import Organization
+from ca.signers_then import Careers, DelegationThen, careers
 from db import audit
 from db.reads import Reads, SessionReads
 from pdf import verify as pdf_verify
@@ -51,31 +53,28 @@ def verify(
 
 def with_signers(registry: Reads, report: DocumentReport) -> DocumentReport:
     """Add to each signature what the registry knows of its certificate."""
-    signers = {
-        signature.index: signature.signer.sha256_fingerprint
+    asked = {
+        signature.index: _Asked(
+            signature.signer.sha256_fingerprint, signature.time.proven, signature.time.claimed
+        )
         for signature in report.signatures
         if signature.signer is not None
     }
-    known = _known(registry, signers.values())
-    return report.with_registry(
-        {
-            index: known[fingerprint]
-            for index, fingerprint in signers.items()
-            if fingerprint in known
-        }
-    )
+    known = _known(registry, asked.values())
+    return report.with_registry({index: known[one] for index, one in asked.items() if one in known})
 
 
 def add_signers(registry: Reads, report: dict[str, JSON]) -> None:
     """Add to each signature of a report's JSON what the registry knows of its certificate."""
-    found: list[tuple[dict[str, JSON], str]] = []
+    found: list[tuple[dict[str, JSON], _Asked]] = []
     for signature in cast("list[dict[str, JSON]]", report["signatures"]):
-        signer = signature["signer"]
-        if isinstance(signer, dict):
-            found.append((signature, str(signer["sha256_fingerprint"])))
-    known = _known(registry, [fingerprint for _, fingerprint in found])
-    for signature, fingerprint in found:
-        entry = known.get(fingerprint)
+        signer, time = signature["signer"], signature["time"]
+        if isinstance(signer, dict) and isinstance(time, dict):
+            times = (_moment(time["proven"]), _moment(time["claimed"]))
+            found.append((signature, _Asked(str(signer["sha256_fingerprint"]), *times)))
+    known = _known(registry, [one for _, one in found])
+    for signature, one in found:
+        entry = known.get(one)
         signature["registry"] = None if entry is None else dict(entry)
 
 
@@ -95,9 +94,32 @@ def add_sender(session: Session, registry: Reads, report: dict[str, JSON]) -> No
             add_signers(registry, judged)
 
 
-def _known(registry: Reads, fingerprints: Iterable[str]) -> Mapping[str, dict[str, JSON]]:
-    found = known_signers(registry, set(fingerprints))
-    return {fingerprint: _entry(signer) for fingerprint, signer in found.items()}
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whose signature, and when it was made: as proven, or else as claimed."""
+
+    fingerprint: str
+    proven: datetime | None
+    claimed: datetime | None
+
+    @property
+    def at(self) -> datetime | None:
+        return self.proven or self.claimed
+
+
+def _moment(text: JSON) -> datetime | None:
+    return datetime.fromisoformat(text) if isinstance(text, str) else None
+
+
+def _known(registry: Reads, asked: Iterable[_Asked]) -> Mapping[_Asked, dict[str, JSON]]:
+    wanted = set(asked)
+    signers = known_signers(registry, {one.fingerprint for one in wanted})
+    then = careers(registry, signers.values())
+    return {
+        one: _entry(signers[one.fingerprint], one, then)
+        for one in wanted
+        if one.fingerprint in signers
+    }
 
 
 def keep(session: Session, report: DocumentReport, *, actor: str) -> Verification:
@@ -123,8 +145,9 @@ def keep(session: Session, report: DocumentReport, *, actor: str) -> Verificatio
     return kept
 
 
-def _entry(signer: KnownSigner) -> dict[str, JSON]:
-    return {
+def _entry(signer: KnownSigner, asked: _Asked, record: Careers) -> dict[str, JSON]:
+    """Say who signed: post, unit and delegations of the time of signing; without one, of now."""
+    entry: dict[str, JSON] = {
         "certificate_id": str(signer.certificate_id),
         "kind": signer.kind,
         "status": signer.status,
@@ -132,12 +155,34 @@ def _entry(signer: KnownSigner) -> dict[str, JSON]:
         "post": signer.post,
         "organization": signer.organization,
         "organization_code": signer.organization_code,
+        "as_of": None,
+        "as_of_is": None,
+        "status_then": None,
+        "posts": [],
+        "delegations": [],
         "history": [
-            {
-                "at": change.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-                "status": change.status,
-                "reason": change.reason,
-            }
+            {"at": _text(change.at), "status": change.status, "reason": change.reason}
             for change in signer.history
         ],
     }
+    if asked.at is None:
+        return entry
+    then = record.of(signer, at=asked.at)
+    entry |= {
+        "as_of": _text(asked.at),
+        "as_of_is": "proven" if asked.proven is not None else "claimed",
+        "status_then": then.status,
+        "post": then.posts[0].title if then.posts else None,
+        "organization": then.organization,
+        "posts": [asdict(post) for post in then.posts],
+        "delegations": [_delegation(one) for one in then.delegations],
+    }
+    return entry
+
+
+def _delegation(one: DelegationThen) -> dict[str, JSON]:
+    return {**asdict(one), "form": f"{one.form.upper()}."}
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

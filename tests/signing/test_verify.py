@@ -1,13 +1,18 @@
 """Verdicts with the registry's own knowledge: who signed, and what a revocation does to it."""
 
 import io
+import json
 from datetime import datetime, timedelta
 
 import pytest
 
-from ca import revoke, trust
-from ca.models import Certificate, RevocationReason
+from ca import delegations, organizations, posts, revoke, subscribers, trust
+from ca.delegations import DelegationDetails
+from ca.models import Certificate, RevocationReason, SubscriberKind
+from ca.models_people import DelegationForm
+from ca.posts import PostDetails
 from ca.revocation_sources import RegistrySource
+from ca.subscribers import SubscriberDetails
 from ca.validation import PathValidator
 from db.reads import SessionReads
 from pdf.options import Level
@@ -109,3 +114,69 @@ def test_a_report_is_kept_when_asked_for(office: Office) -> None:
     with office.desk.sessions() as session:
         row = session.get_one(Verification, kept.id)
         assert row.report == report.to_dict()
+
+
+def test_the_registry_says_who_somebody_was_when_it_was_signed(office: Office) -> None:
+    certificate = office.server_certificate()
+    content = signed(office, certificate, Level.B_T)
+    with office.desk.sessions.begin() as session:
+        person = subscribers.get(session, certificate.subscriber_id)
+        unit = organizations.get(session, person.organization_id)
+        head = subscribers.create(
+            session,
+            details=SubscriberDetails(
+                kind=SubscriberKind.PERSON,
+                organization_id=unit.id,
+                full_name="Trần Văn Trưởng",
+                post="Chủ tịch",
+            ),
+            at=NOW - timedelta(days=9),
+            actor=CALLER,
+        )
+        given = DelegationDetails(
+            form=DelegationForm.TUQ,
+            organization_id=unit.id,
+            giver_id=head.id,
+            taker_id=person.id,
+            scope="Ký quyết định",
+            began_at=NOW - timedelta(days=1),
+            ended_at=NOW + timedelta(days=1),
+            document_reference="15/UQ",
+        )
+        delegations.give(session, details=given, at=NOW, actor=CALLER)
+        later = given.began_at + timedelta(days=30)
+        organizations.rename(session, unit.id, name="Sở Tư pháp", at=later, actor=CALLER)
+        posts.appoint(
+            session,
+            person.id,
+            details=PostDetails(unit.id, "Phó Chủ tịch", later),
+            at=later,
+            actor=CALLER,
+        )
+        revoke.suspend(
+            session, certificate_id=certificate.id, keys=office.desk.keys, at=later, actor=CALLER
+        )
+    entry = report_on(office, content).signatures[0].registry
+    assert entry is not None
+    assert (entry["as_of"], entry["as_of_is"]) == (NOW.isoformat()[:19] + "Z", "proven")
+    assert (entry["status"], entry["status_then"]) == ("suspended", "active")
+    assert (entry["post"], entry["organization"]) == ("Giám đốc", "Sở Nội vụ")
+    assert entry["posts"] == [
+        {"title": "Giám đốc", "organization": "Sở Nội vụ", "organization_code": unit.code}
+    ]
+    assert entry["delegations"] == [
+        {
+            "form": "TUQ.",
+            "giver": "Trần Văn Trưởng",
+            "organization": "Sở Nội vụ",
+            "organization_code": unit.code,
+            "scope": "Ký quyết định",
+            "document_reference": "15/UQ",
+        }
+    ]
+    assert isinstance(entry["history"], list)
+    assert [step["status"] for step in entry["history"]] == ["active", "suspended"]  # type: ignore[index, call-overload]
+    report = report_on(office, content).to_dict()
+    plain = json.loads(json.dumps(report))
+    verify.add_signers(SessionReads(office.desk.sessions), plain)
+    assert plain["signatures"][0]["registry"] == dict(entry)
