@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from api.commands.output import complain, err, out, told
 from api.commands.output_files import appearing
-from api.commands.verify_pool import Task, Unreadable, verify_all
+from api.commands.verify_pool import Task, Unreadable, inside, verify_all
 from api.commands.verify_text import describe
 from api.commands.verify_trust import anchors_and_terms
 from api.errors import ParameterInvalid
@@ -39,7 +39,7 @@ FORMATS: Final = ("text", "json", "xml", "html")
 
 
 def verify(  # noqa: PLR0913 -- one parameter for each option of the command
-    files: Annotated[list[Path], typer.Argument(help="PDF files.")],
+    files: Annotated[list[Path], typer.Argument(help="Files, or folders of them.")],
     trusted: Annotated[
         list[Path] | None, typer.Option("--trust", help="PEM file or folder; repeatable.")
     ] = None,
@@ -80,6 +80,9 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
     with told(2):
         if report not in FORMATS:
             raise ParameterInvalid("--format", "expected one of " + ", ".join(FORMATS))
+        files = inside(files)
+        if not files:
+            raise ParameterInvalid("FILES", "there is no .pdf, .p7s or .edxml in the folder")
         now = datetime.now(UTC)
         moment = _time(at) or now
         anchors, terms = anchors_and_terms(trusted, lists, list_signer, at=now)

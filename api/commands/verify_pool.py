@@ -71,6 +71,18 @@ def verify_all(
         isolation.close()
 
 
+def inside(named: Sequence[Path]) -> list[Path]:
+    """Give the files, and for a folder what can be verified in it and below, in order of names."""
+    found: list[Path] = []
+    for path in named:
+        if path.is_dir():
+            below = (file for file in path.rglob("*") if file.suffix.lower() in _IN_FOLDERS)
+            found += sorted(file for file in below if file.is_file())
+        else:
+            found.append(path)
+    return found
+
+
 def _judged(
     judging: Judging, task: Task, index: int, pictured: dict[int, tuple[Difference, ...]] | None
 ) -> dict[str, JSON] | Unreadable:
@@ -93,6 +105,7 @@ def _judged(
         return Unreadable(error.strerror or type(error).__name__)
 
 
+_IN_FOLDERS = frozenset({".pdf", ".p7s", ".edxml"})
 _CMS = frozenset({".p7s", ".p7m", ".p7b", ".cms", ".pem", ".sig"})
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -166,6 +167,19 @@ def test_many_files_keep_their_order_and_the_worst_counts(desk: Path) -> None:
     done = antin("verify", *files, "--offline", "--format", "json", cwd=desk)
     assert [report["file"] for report in json.loads(done.stdout)] == files
     assert done.returncode == 2
+
+
+def test_a_folder_is_verified_with_the_folders_in_it(desk: Path) -> None:
+    inner = desk / "incoming" / "monday"
+    inner.mkdir(parents=True)
+    for name in ("incoming/b.pdf", "incoming/monday/c.PDF", "incoming/a.txt"):
+        shutil.copy(desk / "plain.pdf", desk / name)
+    done = antin("verify", "incoming", "--offline", "--format", "json", cwd=desk)
+    assert [report["file"] for report in json.loads(done.stdout)] == ["b.pdf", "c.PDF"]
+    (desk / "empty").mkdir()
+    nothing = antin("verify", "empty", cwd=desk)
+    assert nothing.returncode == 2
+    assert "no .pdf" in nothing.stdout + nothing.stderr
 
 
 @pytest.mark.parametrize(
