@@ -5,84 +5,48 @@ named but did not define, changes signed content when it is replaced. Built once
 the raw bytes with one regular expression, so it may name a few referrers too many, never too few.
 """
 
-import re
 from collections import defaultdict
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pdf.document import Document
 from pdf.errors import LimitExceeded
-from pdf.syntax import REGULAR, WHITESPACE, PdfDict, PdfObject, Ref, Stream
+from pdf.object_heads import ObjectHeads, claimed_end, without_contents
+from pdf.syntax import REFERENCE, PdfDict, PdfObject, Ref, Stream
 from pdf.view import View
 from pdf.xref import PACKED, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SPACE = rb"(?:[" + WHITESPACE + rb"]|%[^\r\n]*[\r\n])+"
-_REFERENCE = re.compile(
-    rb"(?<![0-9.])\+?(\d{1,10})" + _SPACE + rb"\+?\d{1,5}" + _SPACE + rb"R(?!" + REGULAR + rb")"
-)
-_LARGE = 1024
 _TAIL = 64
 
 
 class References:
-    """Referrers of every object, over all definitions in the file."""
+    """Referrers of every object, over all definitions in the file.
+
+    What a glance at the objects tells (`object_heads`) is told by it; the index is made for what
+    it does not.
+    """
 
     def __init__(self, document: Document, views: list[View]) -> None:
         self._document = document
         self._visits_left = document.limits.visits
-        self._plain: dict[int, set[int]] = defaultdict(set)
-        self._packed: dict[int, set[tuple[int, int, int]]] = defaultdict(set)
-        self._leads_to: dict[tuple[int, int], set[int]] = defaultdict(set)
+        self._views = views
         self._reachable: dict[int, set[int]] = {}
-        self._ends: dict[int, tuple[int, Stream | None]] = {}
-        offsets: set[int] = set()
-        for view in views:
-            for section in view.sections:
-                offsets.update(e.first for e in section.merged().values() if e.kind == PLAIN)
-        ordered = sorted(offsets)
-        for offset, following in zip(ordered, [*ordered[1:], document.size], strict=True):
-            self._scan(offset, following)
-        for view in views:
-            self._unpack(view)
 
-    def _scan(self, offset: int, following: int) -> None:
-        region = bytes(self._document.buffer[offset : min(following, offset + 65536)])
-        whole = len(region) == following - offset and region[-_TAIL:].rstrip().endswith(b"endobj")
-        if not whole or b"stream" in region:
-            found = self._document.indirect(offset)
-            if found is None:
-                return
-            stream = found.value if isinstance(found.value, Stream) else None
-            self._ends[offset] = (found.end, stream)
-            region = bytes(self._document.buffer[offset : found.end])
-        if len(region) > _LARGE and b"/ByteRange" in region:
-            region = self._without_contents(offset, region)
-        numbers = set(map(int, _REFERENCE.findall(region)))
-        if numbers:
-            self._leads_to[offset, -1] |= numbers
-        for number in numbers:
-            self._plain[number].add(offset)
+    @cached_property
+    def _heads(self) -> ObjectHeads | None:
+        sections = self._views[0].sections[::-1]
+        known = {id(section) for section in sections}
+        chained = all(id(s) in known for view in self._views for s in view.sections)
+        if not chained or not ObjectHeads.possible(sections):
+            return None
+        return ObjectHeads(self._document, sections)
 
-    def _without_contents(self, offset: int, region: bytes) -> bytes:
-        """Cut the hexadecimal string of a signature out: it is long and refers to nothing."""
-        found = self._document.indirect(offset)
-        span = found.value.contents_span if found and isinstance(found.value, PdfDict) else None
-        if span is None:
-            return region
-        return region[: span[0] - offset] + region[span[1] - offset :]
-
-    def _unpack(self, view: View) -> None:
-        containers = {e.first for e in view.entries.values() if e.kind == PACKED}
-        for container in containers:
-            entry = view.entries.get(container)
-            if entry is None:
-                continue
-            for index, (number, value) in enumerate(self._document.packed(view, container)):
-                for target in targets(value):
-                    self._packed[target].add((entry.first, index, number))
-                    self._leads_to[entry.first, index].add(target)
+    @cached_property
+    def _index(self) -> "_Index":
+        return _Index(self._document, self._views)
 
     def visit(self, steps: int = 1) -> None:
         """Count steps through the graph; raises LimitExceeded when the document is a maze."""
@@ -95,25 +59,26 @@ class References:
 
         What such an object is depends on what is appended later.
         """
-        found: list[int] = []
-        for offset, (value_end, stream) in self._ends.items():
-            if offset >= end:
-                continue
-            length = view.resolve(stream.entries.get("Length")) if stream else None
-            claimed = stream.start + length if stream and isinstance(length, int) else value_end
-            if max(claimed, value_end) > end:
-                found.append(offset)
-        return found
+        if self._heads is not None:
+            return self._heads.overhanging(view, end)
+        return [
+            offset
+            for offset, (value_end, stream) in self._index.ends.items()
+            if offset < end < claimed_end(view, value_end, stream)
+        ]
 
     def parents(self, number: int, view: View) -> set[int]:
         """Numbers of the objects that refer to `number` in this view."""
+        if self._heads is not None and self._heads.mentioned(number, view) is False:
+            self.visit()
+            return set()
         found: set[int] = set()
-        self.visit(len(self._plain.get(number, ())) + 1)
-        for offset in self._plain.get(number, ()):
+        self.visit(len(self._index.plain.get(number, ())) + 1)
+        for offset in self._index.plain.get(number, ()):
             indirect = self._document.indirect(offset)
             if indirect is not None and view.location(indirect.number) == (offset, -1):
                 found.add(indirect.number)
-        for container, index, holder in self._packed.get(number, ()):
+        for container, index, holder in self._index.packed.get(number, ()):
             if view.location(holder) == (container, index):
                 found.add(holder)
         return found
@@ -132,11 +97,59 @@ class References:
             place = view.location(queue.pop())
             if place is None:
                 continue
-            following = self._leads_to.get(place, set()) - seen
+            following = self._index.leads_to.get(place, set()) - seen
             self.visit(len(following) + 1)
             seen |= following
             queue.extend(following)
         return seen
+
+
+class _Index:
+    """Every reference in the file: from each object to others, and back."""
+
+    def __init__(self, document: Document, views: list[View]) -> None:
+        self._document = document
+        self.plain: dict[int, set[int]] = defaultdict(set)
+        self.packed: dict[int, set[tuple[int, int, int]]] = defaultdict(set)
+        self.leads_to: dict[tuple[int, int], set[int]] = defaultdict(set)
+        self.ends: dict[int, tuple[int, Stream | None]] = {}
+        offsets: set[int] = set()
+        for view in views:
+            for section in view.sections:
+                offsets.update(e.first for e in section.merged().values() if e.kind == PLAIN)
+        ordered = sorted(offsets)
+        for offset, following in zip(ordered, [*ordered[1:], document.size], strict=True):
+            self._scan(offset, following)
+        for view in views:
+            self._unpack(view)
+
+    def _scan(self, offset: int, following: int) -> None:
+        region = bytes(self._document.buffer[offset : min(following, offset + 65536)])
+        whole = len(region) == following - offset and region[-_TAIL:].rstrip().endswith(b"endobj")
+        if not whole or b"stream" in region:
+            found = self._document.indirect(offset)
+            if found is None:
+                return
+            stream = found.value if isinstance(found.value, Stream) else None
+            self.ends[offset] = (found.end, stream)
+            region = bytes(self._document.buffer[offset : found.end])
+        region = without_contents(self._document, offset, region)
+        numbers = set(map(int, REFERENCE.findall(region)))
+        if numbers:
+            self.leads_to[offset, -1] |= numbers
+        for number in numbers:
+            self.plain[number].add(offset)
+
+    def _unpack(self, view: View) -> None:
+        containers = {e.first for e in view.entries.values() if e.kind == PACKED}
+        for container in containers:
+            entry = view.entries.get(container)
+            if entry is None:
+                continue
+            for index, (number, value) in enumerate(self._document.packed(view, container)):
+                for target in targets(value):
+                    self.packed[target].add((entry.first, index, number))
+                    self.leads_to[entry.first, index].add(target)
 
 
 def targets(value: PdfObject) -> set[int]:

@@ -90,6 +90,11 @@ _TOKEN = re.compile(
 _REF = rb"(\d{1,10})[" + WHITESPACE + rb"]++(\d{1,5})[" + WHITESPACE + rb"]++R(?!" + REGULAR + rb")"
 _ONE_REF = re.compile(_REF)
 _REF_RUN = re.compile(rb"(?:[" + WHITESPACE + rb"]*+" + _REF + rb"){4,}+")
+_GAP = rb"(?:[" + WHITESPACE + rb"]++|%[^\r\n]*+[\r\n])++"
+REFERENCE = re.compile(
+    rb"(?<![0-9.])\+?(\d{1,10}+)" + _GAP + rb"\+?\d{1,5}+" + _GAP + rb"R(?!" + REGULAR + rb")"
+)
+"""A reference anywhere in raw bytes, with all that readers let stand in between."""
 _NAME_ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
 _NOT_HEX = re.compile(rb"[^0-9A-Fa-f]")
 _STRING_PART = re.compile(rb"[^()\\\r]++|\\(?:[0-7]{1,3}|\r\n|.)|\r\n?|[()]", re.DOTALL)
