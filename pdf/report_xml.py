@@ -5,7 +5,7 @@ follow in elements of our own namespace, which the schema allows at the end of e
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, register_namespace, tostring
 
 from pdf.report import JSON
@@ -23,6 +23,24 @@ _MAIN = {
     "INDETERMINATE": "urn:etsi:019102:mainindication:indeterminate",
     "NO_SIGNATURE": "urn:antin:mainindication:no-signature",
     "NOT_A_PDF": "urn:antin:mainindication:not-a-pdf",
+}
+_OF_OBJECT = {
+    "TOTAL_PASSED": "urn:etsi:019102:mainindication:passed",
+    "TOTAL_FAILED": "urn:etsi:019102:mainindication:failed",
+}
+"""In the report on an object, such as a time-stamp (TS 119 102-2 clause 4.4.8)."""
+_REASONS = {
+    reason: f"urn:etsi:019102:revocationReason:{word}"
+    for reason, word in (
+        ("unspecified", "unspecified"),
+        ("key_compromise", "keyCompromise"),
+        ("ca_compromise", "cACompromise"),
+        ("affiliation_changed", "affiliationChanged"),
+        ("superseded", "superseded"),
+        ("cessation_of_operation", "cessationOfOperation"),
+        ("certificate_hold", "certificateHold"),
+        ("privilege_withdrawn", "privilegeWithdrawn"),
+    )
 }
 _PROCESS = "urn:etsi:019102:validationprocess:"
 _PROCESSES = {"B-T": "LTVM", "B-LT": "LTVM", "B-LTA": "LTA"}
@@ -132,7 +150,7 @@ def _timestamps(signature: Part, number: int, objects: Element) -> Iterator[tupl
         name = f"T-{number}-{index}"
         entry = _object(objects, name, "timestamp", None)
         inner = _child(entry, "ValidationReport")
-        _status(inner, stamp)
+        _status(inner, stamp, main=_MAIN | _OF_OBJECT)
         yield stamp, name
 
 
@@ -175,9 +193,9 @@ def _attributes(entry: Element, signature: Part, stamps: list[tuple[Part, str]])
         entry.append(attributes)
 
 
-def _status(entry: Element, judged: Part) -> Element:
+def _status(entry: Element, judged: Part, *, main: Mapping[str, str] = _MAIN) -> Element:
     status = _child(entry, "SignatureValidationStatus")
-    _child(status, "MainIndication", _MAIN[str(judged["indication"])])
+    _child(status, "MainIndication", main[str(judged["indication"])])
     sub = judged.get("sub_indication")
     if sub:
         _child(status, "SubIndication", f"urn:etsi:019102:subindication:{sub}")
@@ -190,8 +208,10 @@ def _revocation(data: Element, signature: Part, certificate: str) -> None:
         found = _child(data, "RevocationStatusInformation")
         _child(found, "ValidationObjectId", VOReference=certificate)
         _child(found, "RevocationTime", str(revocation["revoked_at"]))
-        if revocation["reason"]:
-            _child(found, "RevocationReason", f"urn:antin:revocation-reason:{revocation['reason']}")
+        reason = str(revocation["reason"] or "")
+        if reason:
+            own = f"urn:antin:revocation-reason:{reason}"
+            _child(found, "RevocationReason", _REASONS.get(reason, own))
 
 
 def _own(entry: Element, report: Report, signature: Part | None) -> None:

@@ -24,6 +24,7 @@ from ca.validation import PathPolicy, PathValidator
 from pdf.detached import DetachedQuestion, verify_detached
 from pdf.options import Level
 from pdf.report import DocumentReport, Indication, SignatureReport
+from pdf.report_xml import xml
 from pdf.sub_indications import FAILED, SubIndication
 from pdf.verify import verify
 from signing.rules import rules_for
@@ -43,6 +44,7 @@ from tests.pdf.cms_kit import (
     policy,
     with_changed_cms,
 )
+from tests.pdf.etsi_schema import problems
 from tests.pdf.signing_kit import blank_pdf
 
 S = SubIndication
@@ -346,6 +348,7 @@ CASES: dict[SubIndication, Callable[[], Judged]] = {
 def judged(case: Judged) -> SignatureReport:
     """The verdict on the signature that the case is about: the last one with a problem."""
     report = case.report()
+    assert problems(xml(report.to_dict())) == []
     signatures = [one for one in report.signatures if one.kind == "signature"]
     bad = [one for one in signatures if one.indication is not Indication.TOTAL_PASSED]
     assert bad, report.to_dict()
