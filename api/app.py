@@ -45,6 +45,7 @@ from api.routes import (
     sign_batches,
     sign_preflight,
     sign_together,
+    stamp_templates,
     subscribers,
     trust_anchors,
     verifications,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
 ROUTERS = (
     sign_batches.router,
     sign_preflight.router,
+    stamp_templates.router,
     sign.router,
     sign_together.router,
     certificate_keys.router,

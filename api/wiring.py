@@ -54,6 +54,7 @@ from signing.isolation import Isolation
 from signing.judging import Judging
 from signing.preparing import IsolatedPrepare
 from signing.reading import IsolatedReading
+from signing.stamp_templates import StampTemplates
 from signing.timestamps import InTurn, OwnTimestamps
 
 if TYPE_CHECKING:
@@ -256,6 +257,11 @@ class Wiring:
         )
         self._collector = (now, built)
         return built
+
+    @property
+    def stamp_templates(self) -> StampTemplates:
+        """The installation's own looks of visible signatures."""
+        return StampTemplates(self.settings.home / "stamp-templates")
 
     def readiness(self) -> dict[str, str]:
         """Return each part with `ok`, or with what keeps it from working."""

@@ -56,6 +56,11 @@ _Choice = TypeVar("_Choice", bound=Enum)
 
 def read_template(data: bytes) -> Preset:
     """Read one template from a JSON or TOML file; raises TemplateInvalid."""
+    return template_from(read_entries(data))
+
+
+def read_entries(data: bytes) -> dict[str, object]:
+    """Read the entries of a JSON or TOML file, their rules unchecked; raises TemplateInvalid."""
     if len(data) > MAX_TEMPLATE_BYTES:
         raise TemplateInvalid("file", f"more than {MAX_TEMPLATE_BYTES} bytes")
     try:
@@ -63,7 +68,9 @@ def read_template(data: bytes) -> Preset:
         parsed = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise TemplateInvalid("file", "neither JSON nor TOML in UTF-8") from error
-    return template_from(parsed)
+    if not isinstance(parsed, dict):
+        raise TemplateInvalid("template", "a table of entries is expected")
+    return parsed
 
 
 def template_from(entries: object) -> Preset:

@@ -10,6 +10,7 @@ SigningError
 ├── NotAskable               the signer cannot be asked for these requests together
 ├── LevelNotOffered          the asked PAdES level cannot be made here
 ├── AlgorithmNotOffered      the certificate's key is of a kind that is not used here
+├── TemplateNotFound         the installation has no stamp template of this name
 ├── OutputRefused            our own verifier does not accept what was signed here
 ├── DocumentGone             the stored document is past its retention, or its storage was lost
 ├── WorkersBusy              every process that reads documents is busy
@@ -121,6 +122,16 @@ class AlgorithmNotOffered(SigningError):
     def diagnostics(self) -> str:
         """Say what the caller can do."""
         return "Sign with a certificate for an RSA or an elliptic-curve key."
+
+
+class TemplateNotFound(SigningError):
+    """The installation has no stamp template of this name."""
+
+    code = "template_not_found"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "List the templates; a name is written with the same capital letters."
 
 
 class OutputRefused(SigningError):

@@ -133,7 +133,7 @@ def _sign(
 ) -> Answer:
     """Sign at once where the key answers now, and leave the file in `signed`; else begin."""
     found = _standing(call, asked)
-    order = asked.order(
+    order = asked.with_templates(call.wiring.stamp_templates).order(
         certificate_id=found.id,
         file_name=upload.name,
         request_id=attempt.object_id,

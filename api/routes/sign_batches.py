@@ -95,12 +95,13 @@ def _created(call: Call, upload: BatchUpload, asked: SignOptionsIn) -> Response:
             else:
                 row = registry.get(session, asked.certificate_id or "")
             call.require(session, Action.SIGN, organization_id=row.organization_id)
+        wish = asked.with_templates(call.wiring.stamp_templates)
         order = BatchOrder(
             certificate_id=row.id,
-            options=asked.signature_options(at=call.at),
-            level=asked.level,
-            when_no_timestamp=asked.when_no_timestamp,
-            template=asked.stamp.template if asked.stamp is not None else None,
+            options=wish.signature_options(at=call.at),
+            level=wish.level,
+            when_no_timestamp=wish.when_no_timestamp,
+            template=wish.stamp.template if wish.stamp is not None else None,
             batch_id=attempt.object_id,
         )
         desk = call.wiring.desk

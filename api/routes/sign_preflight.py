@@ -57,9 +57,10 @@ def preview(call: Signer, upload: Received) -> Response:
 
 
 @router.get("/presets", responses=problems())
-def presets(_: Signer) -> list[PresetOut]:
-    """List the looks of visible signatures, since when they hold, and from where."""
-    return [PresetOut.of(preset) for preset in PRESETS.values()]
+def presets(call: Signer) -> list[PresetOut]:
+    """List the looks of visible signatures, the installation's own at the end."""
+    own = call.wiring.stamp_templates.listed()
+    return [PresetOut.of(preset) for preset in (*PRESETS.values(), *own)]
 
 
 def _order(call: Call, upload: Upload) -> tuple[SignOrder, float]:
@@ -70,7 +71,7 @@ def _order(call: Call, upload: Upload) -> tuple[SignOrder, float]:
         row = _certificate(session, asked)
         call.require(session, Action.SIGN, organization_id=row.organization_id)
         identifier = row.id
-    order = asked.order(
+    order = asked.with_templates(call.wiring.stamp_templates).order(
         certificate_id=identifier, file_name=upload.name, request_id=uuid7(), at=call.at
     )
     return order, dpi

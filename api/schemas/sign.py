@@ -18,10 +18,12 @@ from pdf.appearance import Stamp
 from pdf.options import CertificationLevel, Level, SignatureOptions
 from pdf.placement import POINTS_PER_MM, BoxSpace
 from pdf.prepared import PreparedSignature
+from pdf.presets import PRESETS
 from pdf.spot import MAX_ANCHOR, AnchorSpot, Corner, CornerSpot, IfTaken, Side, Spot
 from pdf.templates import template_from
 from signing.models import SignRequest, SignRequestStatus, UpgradeState, WhenNoTimestamp
 from signing.sign import SignOrder
+from signing.stamp_templates import StampTemplates
 
 MAX_TEXT = 1000
 """Characters of a reason, a place or a line of a stamp."""
@@ -76,7 +78,9 @@ class AnchorIn(Schema):
 class StampIn(Schema):
     """A visible signature; `image` is a PNG or JPEG as base64."""
 
-    preset: str = "standard"
+    preset: str = Field(
+        default="standard", description="A preset, or a template of /stamp-templates, by its name"
+    )
     lines: list[Annotated[str, Field(max_length=MAX_TEXT)]] | None = Field(
         default=None, max_length=MAX_STAMP_LINES
     )
@@ -172,6 +176,16 @@ class SignOptionsIn(Schema):
         if (asked.certificate_id is None) == (asked.key is None):
             raise ParameterInvalid("certificate_id", "either certificate_id or key is expected")
         return asked
+
+    def with_templates(self, templates: StampTemplates) -> Self:
+        """Return it with a named template of the installation in the place of its name."""
+        stamp = self.stamp
+        if stamp is None or stamp.template is not None or stamp.preset in PRESETS:
+            return self
+        entries = templates.entries(stamp.preset)
+        if entries is None:
+            return self
+        return self.model_copy(update={"stamp": stamp.model_copy(update={"template": entries})})
 
     def order(
         self, *, certificate_id: uuid.UUID, file_name: str, request_id: uuid.UUID, at: datetime
