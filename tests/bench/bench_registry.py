@@ -32,7 +32,19 @@ ROUNDS = 60
 FIRST_SERIAL = 100_000
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SURNAMES = ("nguyen", "tran", "le", "pham", "hoang", "phan", "vu", "dang", "bui", "do")
+MIDDLE = (
+    *("van", "thi", "huu", "ngoc", "thanh", "quang", "xuan", "thu", "kim", "quoc", "dinh", "hai"),
+    *("tuan", "phuong", "my", "cong", "the", "trong", "bao", "gia", "nhat", "tien", "viet", "anh"),
+)
 GIVEN = ("an", "binh", "chi", "dung", "duc", "giang", "ha", "hong", "khanh", "lan", "minh", "nam")
+LAST = tuple(
+    a + b
+    for a in ("b", "d", "h", "l", "m", "n", "ph", "qu", "s", "t", "th", "tr", "v")
+    for b in ("a", "ai", "am", "an", "ao", "en", "ich", "ien", "inh", "oan", "ong", "uy")
+)
+"""So that there are hundreds of thousands of names, as among a million people."""
+DER_OCTETS = 900
+"""About the size of a certificate of ours."""
 
 _ROWS = """
 INSERT INTO subscribers
@@ -41,8 +53,9 @@ SELECT gen_random_uuid(), 'person',
     (SELECT array_agg(id) FROM organizations WHERE level = 'commune')[1 + n % 111], name, name,
     lpad(n::text, 12, '0'), now()
 FROM (SELECT n, (CAST(:surnames AS text[]))[1 + (random() * 9)::int] || ' '
+    || (CAST(:middle AS text[]))[1 + (random() * 23)::int] || ' '
     || (CAST(:given AS text[]))[1 + (random() * 11)::int] || ' '
-    || (CAST(:given AS text[]))[1 + (random() * 11)::int] AS name
+    || (CAST(:last AS text[]))[1 + (random() * 155)::int] AS name
     FROM generate_series(1, :count) n) made;
 """
 _CERTIFICATES = """
@@ -53,7 +66,8 @@ SELECT uuidv7(), (SELECT id FROM authorities LIMIT 1), lpad(to_hex(n + 100000), 
     CASE WHEN n % 15 = 0 THEN 'sim' WHEN n % 7 = 0 THEN 'organizational' ELSE 'personal' END,
     CASE WHEN n % 16 = 0 THEN 'revoked' ELSE 'active' END, 'personal@1', id, organization_id,
     'CN=' || full_name, full_name, search_name, md5(n::text), began, began + interval '5 years',
-    '\\x30', began, began, CASE WHEN n % 16 = 0 THEN began + interval '1 year' END,
+    decode(repeat('30', CAST(:octets AS int)), 'hex'), began, began,
+    CASE WHEN n % 16 = 0 THEN began + interval '1 year' END,
     CASE WHEN n % 16 = 0 THEN 'superseded' END
 FROM (SELECT s.*, timestamptz '2021-01-01' + (n % 1900) * interval '1 day' AS began FROM
     (SELECT *, row_number() OVER () AS n FROM subscribers WHERE national_id IS NOT NULL) s) made;
@@ -88,9 +102,10 @@ def rows() -> Iterable[Row]:
 
 def _fill(sessions: sessionmaker[Session]) -> None:
     with sessions.begin() as session:
-        values = {"count": CERTIFICATES, "surnames": list(SURNAMES), "given": list(GIVEN)}
-        session.execute(text(_ROWS), values)
-        session.execute(text(_CERTIFICATES))
+        words = {"surnames": SURNAMES, "middle": MIDDLE, "given": GIVEN, "last": LAST}
+        values = {name: list(those) for name, those in words.items()}
+        session.execute(text(_ROWS), {"count": CERTIFICATES, **values})
+        session.execute(text(_CERTIFICATES), {"octets": DER_OCTETS})
         session.execute(text(_CHANGES))
     with sessions().bind.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:  # type: ignore[union-attr]
         connection.execute(text("VACUUM ANALYZE"))
@@ -120,11 +135,29 @@ def _searches(sessions: sessionmaker[Session], settled: province.Province) -> It
         return lambda session, n: registry.search(session, filters=filters(n), limit=50)
 
     def name(n: int) -> str:
-        return f"{SURNAMES[n % 10]} {GIVEN[n % 12]} {GIVEN[(n * 5) % 12]}"
+        return f"{SURNAMES[n % 10]} {MIDDLE[n % 24]} {GIVEN[(n * 5) % 12]}"
+
+    def whole(n: int) -> str:
+        return f"{name(n)} {LAST[n * 7 % len(LAST)]}"
 
     cases: list[tuple[str, float, Callable[[Session, int], object]]] = [
         ("status-by-serial", 5, serial),
-        ("search.full-name", 50, search(lambda n: SearchFilters(name=name(n)))),
+        ("search.full-name", 50, search(lambda n: SearchFilters(name=whole(n)))),
+        ("search.three-common-words", 50, search(lambda n: SearchFilters(name=name(n)))),
+        (
+            "search.two-common-words",
+            50,
+            search(lambda n: SearchFilters(name=f"{SURNAMES[n % 10]} {GIVEN[n % 12]}")),
+        ),
+        (
+            "search.two-words-ended",
+            50,
+            search(
+                lambda n: SearchFilters(
+                    name=f"{SURNAMES[n % 10]} {GIVEN[n % 12]}", status=CertificateStatus.REVOKED
+                )
+            ),
+        ),
         ("search.common-surname", 50, search(lambda n: SearchFilters(name=SURNAMES[n % 10]))),
         ("search.rare-name", 50, search(lambda n: SearchFilters(name=f"zzz{n}"))),
         (
