@@ -20,7 +20,7 @@ from ca import import_values as values
 from ca import names
 from ca.import_problems import RowProblem, RowRefused
 from ca.models import CertificateKind, CertificateStatus, RevocationReason
-from ca.parsed_certificates import CertificateUnreadable, ParsedCertificate, parse
+from ca.parsed_certificates import UNREADABLE, ParsedCertificate, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -132,13 +132,14 @@ def from_der(der: bytes) -> ListedCertificate:
     """Read a certificate's own bytes; RowRefused when they are none, or those of a CA."""
     try:
         parsed = parse(der)
-    except CertificateUnreadable as e:
+        subject, issuer = parsed.certificate.subject, parsed.certificate.issuer
+    except UNREADABLE as e:
         raise values.refused("certificate_unreadable", "certificate") from e
     constraints = parsed.extension(x509.BasicConstraints)
     if parsed.self_issued or (constraints is not None and constraints.ca):
         raise values.refused("certificate_is_ca", "certificate")
     certificate = parsed.certificate
-    attribute = _attributes(certificate.subject)
+    attribute = _attributes(subject)
     common_name = attribute(NameOID.COMMON_NAME)
     organizations = [
         *attribute.all(NameOID.ORGANIZATIONAL_UNIT_NAME),
@@ -147,7 +148,7 @@ def from_der(der: bytes) -> ListedCertificate:
     begin = certificate.not_valid_before_utc
     return ListedCertificate(
         serial_number=max(parsed.serial_number, 0),
-        subject=names.written(certificate.subject),
+        subject=names.written(subject),
         holder=Holder(
             full_name=common_name or (organizations[0] if organizations else ""),
             kind=_kind_of(common_name, organizations),
@@ -158,7 +159,7 @@ def from_der(der: bytes) -> ListedCertificate:
         not_before=begin,
         not_after=certificate.not_valid_after_utc,
         issued_at=begin,
-        issuer_names=_issuer_names(certificate),
+        issuer_names=_issuer_names(issuer),
         seen=_seen(parsed),
     )
 
@@ -298,9 +299,9 @@ def _national_id(user_id: str) -> str | None:
     return None
 
 
-def _issuer_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    attribute = _attributes(certificate.issuer)
-    found = (certificate.issuer.rfc4514_string(), attribute(NameOID.COMMON_NAME))
+def _issuer_names(issuer: x509.Name) -> tuple[str, ...]:
+    attribute = _attributes(issuer)
+    found = (issuer.rfc4514_string(), attribute(NameOID.COMMON_NAME))
     return tuple(name for name in found if name)
 
 

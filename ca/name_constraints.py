@@ -32,6 +32,10 @@ MAX_COMPARISONS: Final = 20_000
 hierarchies have a few hundred bases, and a certificate a handful of names."""
 
 
+_SUBJECT: Final = x509.DirectoryName(x509.Name([]))
+"""Says of which form a subject is; what it holds is compared in canonical form."""
+
+
 class TooManyComparisons(ValueError):
     """More names and constraints than anybody needs; stays inside this room."""
 
@@ -80,7 +84,7 @@ class NameConstraintState:
         if (len(names) + 1) * bases > MAX_COMPARISONS:
             raise TooManyComparisons
         if link.subject:
-            names.append(_Form(x509.DirectoryName(link.certificate.subject), link.subject))
+            names.append(_Form(_SUBJECT, link.subject))
         return all(self._allows_name(name) for name in names)
 
     def _allows_name(self, name: _Form) -> bool:

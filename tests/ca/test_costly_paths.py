@@ -6,7 +6,11 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from ca import der, listed_certificates
+from ca.import_problems import RowRefused
 from ca.validation import PathPolicy, PathValidator, PathVerdict, RevocationRule
 from tests.ca.limbo.kit import (
     AT,
@@ -146,3 +150,16 @@ def test_a_maze_of_authorities_of_one_name(*, same_key: bool) -> None:
         members.append(ca(members[-1], subject=named("maze"), **shared))
     verdict = judged(leaf(members[-1]).der, root(), members)
     assert not verdict.trusted
+
+
+def test_a_name_that_no_library_reads_gives_a_verdict_and_is_refused_in_an_import() -> None:
+    top = root(name_constraints=limits(directory("elsewhere")))
+    end = leaf(top, subject=named("example.com"))
+    body, algorithm, _ = der.signed_parts(end.der)
+    changed = body.encoded.replace(b"example.com", b"exam\xff\xfe\xff.com")
+    signature = der.bit_string(top.key.sign(changed, ec.ECDSA(hashes.SHA256())))
+    odd = der.sequence(changed, algorithm.encoded, signature)
+    assert judged(odd, top).messages == ("name_not_permitted",)
+    with pytest.raises(RowRefused) as refused:
+        listed_certificates.from_der(odd)
+    assert "certificate_unreadable" in str(refused.value.problems)
