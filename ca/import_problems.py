@@ -59,6 +59,7 @@ VIETNAMESE: Final = {
     "iccid": "ICCID",
     "operator": "nhà mạng",
     "certificate": "chứng thư số",
+    "csr": "yêu cầu chứng thực (CSR)",
 }
 """Our names of the columns as a Vietnamese clerk calls them."""
 
@@ -175,6 +176,34 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "device_elsewhere": (
         "the device {value} is held by another subscriber",
         "thiết bị {value} đang do thuê bao khác giữ",
+    ),
+    "csr_unacceptable": (
+        "the certification request cannot be accepted: {value}",
+        "không chấp nhận được yêu cầu chứng thực (CSR): {value}",
+    ),
+    "key_unacceptable": (
+        "the public key cannot be certified: {value}",
+        "không cấp được chứng thư số cho khóa công khai này: {value}",
+    ),
+    "key_twice": (
+        "the same key stands in row {value}",
+        "trùng khóa với dòng {value}",
+    ),
+    "key_known": (
+        "this key was certified before, or is blocked",
+        "khóa này đã được cấp chứng thư số hoặc đã bị chặn",
+    ),
+    "asked_before": (
+        "this request was put in before and is not done yet",
+        "yêu cầu này đã được nộp và chưa xử lý xong",
+    ),
+    "kind_needs_device": (
+        "a certificate of kind “{value}” names a device; ask for it singly",
+        "chứng thư số loại “{value}” gắn với thiết bị; hãy nộp từng yêu cầu",
+    ),
+    "subscriber_elsewhere": (
+        "the person belongs to another organisation in the registry",
+        "thuê bao thuộc cơ quan khác trong sổ đăng ký",
     ),
     "stored_meanwhile": (
         "somebody stored the same just now: import the file again",

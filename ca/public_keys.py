@@ -8,6 +8,7 @@ transactions that claim the same key at once.
 import hashlib
 import math
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,14 +16,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import select
+from sqlalchemy import Text, Uuid, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from ca.errors import KeyUnacceptable
-from ca.models import Authority, PublicKey
+from ca.models import Authority, CertificateRequest, PublicKey, RequestState
 from ca.profiles import KeyRules
 from db import audit
+from db.bulk import one_of
 
 RSA_EXPONENT_RANGE: Final = (1 << 16, 1 << 256)
 """Exclusive bounds of the public exponent (ETSI TS 119 312 6.2.2.1, FIPS 186-5 5.4)."""
@@ -40,6 +42,14 @@ _SUBGROUPS: Final = tuple(
 )
 """Residues of powers of 65537: a modulus inside all of them was made by the generator known from
 "The Return of Coppersmith's Attack" (Nemec et al., 2017), and can be factored."""
+
+
+_PENDING: Final = frozenset(RequestState) - {
+    RequestState.REJECTED,
+    RequestState.ISSUED,
+    RequestState.DELIVERED,
+    RequestState.ACTIVE,
+}
 
 
 def fingerprint(public_key: CertificatePublicKeyTypes) -> str:
@@ -118,6 +128,26 @@ def check_not_taken(session: Session, *, spki_sha256: str, subscriber_id: uuid.U
     for encoded in session.scalars(select(Authority.certificate)):
         if fingerprint(x509.load_der_x509_certificate(encoded).public_key()) == spki_sha256:
             raise KeyUnacceptable("of_an_authority", "an authority's key certifies nobody else")
+
+
+def known(session: Session, hashes: Sequence[str]) -> frozenset[str]:
+    """Return those of the keys that were certified or blocked before, or are an authority's."""
+    found = select(PublicKey.spki_sha256).where(one_of(PublicKey.spki_sha256, hashes, Text()))
+    own = {
+        fingerprint(x509.load_der_x509_certificate(encoded).public_key())
+        for encoded in session.scalars(select(Authority.certificate))
+    }
+    return frozenset(session.scalars(found)) | own.intersection(hashes)
+
+
+def asked_for(session: Session, subscriber_ids: Sequence[uuid.UUID]) -> frozenset[bytes]:
+    """Return the CSRs of these subscribers' requests that are not done yet."""
+    pending = select(CertificateRequest.csr).where(
+        one_of(CertificateRequest.subscriber_id, subscriber_ids, Uuid()),
+        CertificateRequest.state.in_(_PENDING),
+        CertificateRequest.csr.is_not(None),
+    )
+    return frozenset(bytes(one) for one in session.scalars(pending) if one is not None)
 
 
 def check_owner(

@@ -17,12 +17,12 @@ from ca import organizations, working_days
 from ca.errors import RequestInvalid, RequestNotFound, TransitionNotAllowed
 from ca.models import CertificateRequest, RequestKind, RequestState
 from ca.models_requests import RequestRouting
-from db import audit
+from db import audit, bulk
 from db.audit import AuditFilter
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -85,26 +85,43 @@ _DONE_WHEN_APPROVED: Final = (RequestKind.REVOKE, RequestKind.UNLOCK)
 
 def receive(session: Session, request: CertificateRequest, *, at: datetime) -> None:
     """Route a request that comes before the deciders, also once more; called by `ca.requests`."""
-    term = next(
-        one
-        for one in TERMS
-        if request.kind in one.kinds
-        and (one.effective_from is None or one.effective_from <= at)
-        and (one.effective_to is None or at < one.effective_to)
-    )
-    due = working_days.load(session).due(at, working_days=term.working_days)
-    values = {
-        "received_at": at,
-        "due_at": due.due_at,
-        "working_days": term.working_days,
-        "term_source": term.source,
-    }
+    values = _received(session, request.kind, at)
     session.execute(
         insert(RequestRouting)
         .values(request_id=request.id, decider_id=request.organization_id, **values)
         .on_conflict_do_update(index_elements=[RequestRouting.request_id], set_=values)
     )
     session.get(RequestRouting, request.id, populate_existing=True)
+
+
+def receive_many(
+    session: Session,
+    requests: Sequence[tuple[uuid.UUID, uuid.UUID]],
+    *,
+    kind: RequestKind,
+    at: datetime,
+) -> None:
+    """Route new requests (id, organisation) of one kind that came together."""
+    values = _received(session, kind, at)
+    rows = [{"request_id": one, "decider_id": unit, **values} for one, unit in requests]
+    bulk.insert(session, RequestRouting, rows)
+
+
+def _received(session: Session, kind: RequestKind, at: datetime) -> dict[str, object]:
+    term = next(
+        one
+        for one in TERMS
+        if kind in one.kinds
+        and (one.effective_from is None or one.effective_from <= at)
+        and (one.effective_to is None or at < one.effective_to)
+    )
+    due = working_days.load(session).due(at, working_days=term.working_days)
+    return {
+        "received_at": at,
+        "due_at": due.due_at,
+        "working_days": term.working_days,
+        "term_source": term.source,
+    }
 
 
 def steps(session: Session, request_id: uuid.UUID) -> list[Step]:

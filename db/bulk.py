@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import functools
 from enum import Enum
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import ARRAY, func, literal
 
 from db.errors import StatementFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Table
+    from sqlalchemy import ColumnElement, ColumnExpressionArgument, Table
     from sqlalchemy.orm import Session
+    from sqlalchemy.types import TypeEngine
 
     from db.base import Base
 
@@ -37,6 +39,13 @@ def insert(session: Session, model: type[Base], rows: Sequence[Mapping[str, obje
                 copy.write_row([_plain(row[name]) for name in names])
     except psycopg.Error as error:
         raise StatementFailed(f"{_table(model).name}: {type(error).__name__}") from error
+
+
+def one_of(
+    column: ColumnExpressionArgument[Any], values: Sequence[object], kind: TypeEngine[Any]
+) -> ColumnElement[bool]:
+    """Return the condition that a column has one of these values: one array, however many."""
+    return cast("ColumnElement[bool]", column == func.any(literal(list(values), ARRAY(kind))))
 
 
 def execute(session: Session, statement: str, values: Mapping[str, object]) -> int:
