@@ -37,7 +37,7 @@ _STARTXREF = re.compile(rb"startxref[" + WHITESPACE + rb"]*(\d{1,12})")
 _HEADER_WINDOW = 1024
 _MMAP_FROM = 8 * 1024 * 1024
 _PLACE = re.compile(rb"\d{1,10}")
-_SLACK = 8 * 1024 * 1024
+_SLACK = 2 * 1024 * 1024
 """Bytes of an object stream that may be read twice, since indexes are written by anybody."""
 
 

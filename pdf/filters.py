@@ -36,11 +36,14 @@ def decode(raw: bytes, entries: PdfDict, *, limit: int) -> bytes:
     """
     names = _listed(entries.get("Filter", entries.get("F")))
     parameters = _listed(entries.get("DecodeParms", entries.get("DP")))
+    within(len(names), DEFAULT_LIMITS.filters, "too many filters before one stream")
     data = raw
     for index, name in enumerate(names):
         step = _FILTERS.get(name) if isinstance(name, Name) else None
         if step is None:
             raise Unsupported(f"filter {name!r} is not read here")
+        if step in _SLOW:
+            within(len(data), DEFAULT_LIMITS.slow_filters, "too much data for its filter")
         data = step(data, limit)
         given = parameters[index] if index < len(parameters) else None
         if isinstance(given, PdfDict):
@@ -164,6 +167,7 @@ def _identity(data: bytes, limit: int) -> bytes:
     return data
 
 
+_SLOW = frozenset({_lzw, _run_length})
 _FILTERS: dict[str, Callable[[bytes, int], bytes]] = {
     "FlateDecode": _flate,
     "Fl": _flate,

@@ -58,6 +58,12 @@ class Limits:
     picture_seconds: float = 8.0
     """For all comparisons of pictures in one document."""
 
+    slow_filters: int = 8 * MIB
+    """Data before a filter that is undone octet by octet (LZW, run lengths): two seconds."""
+
+    filters: int = 8
+    """Filters before one stream; honest files have one or two."""
+
     predicted_size: int = 24 * MIB
     """Data whose PNG or TIFF prediction is undone; a million cross-references take 6 MiB."""
 
