@@ -69,10 +69,8 @@ class ObjectHeads:
             head = self._head(offset, following)
             if head:
                 heads[rank_of[offset]].append(head)
-        self._first: dict[int, int] = {}
-        for rank in sorted(heads):
-            for number in _mentioned(_BETWEEN.join(heads[rank])):
-                self._first.setdefault(number, rank)
+        self._texts = [(rank, _BETWEEN.join(heads[rank])) for rank in sorted(heads)]
+        self._numbers: dict[int, set[int]] = {}
 
     @staticmethod
     def possible(sections: Sequence[Section]) -> bool:
@@ -106,10 +104,23 @@ class ObjectHeads:
 
     def mentioned(self, number: int, view: View) -> bool | None:
         """Tell whether any object of a view mentions a number; None when that is not known."""
-        rank = self._ranks.get(id(view.sections[0]))
-        if rank is None:
+        newest = self._ranks.get(id(view.sections[0]))
+        if newest is None:
             return None
-        return self._first.get(number, rank + 1) <= rank
+        digits = b"%d" % number
+        return any(
+            digits in text and number in self._mentioned(rank, text)
+            for rank, text in self._texts
+            if rank <= newest
+        )
+
+    def _mentioned(self, rank: int, text: bytes) -> set[int]:
+        """Give the numbers that any reference in a text names, perhaps some that none does."""
+        if rank not in self._numbers:
+            usual = b"%" not in text and b"+" not in text
+            pattern = _USUAL_REFERENCE if usual else REFERENCE
+            self._numbers[rank] = set(map(int, pattern.findall(text)))
+        return self._numbers[rank]
 
     def overhanging(self, view: View, end: int) -> list[int]:
         """Offsets of objects before `end` that reach or claim to reach beyond it."""
@@ -126,12 +137,6 @@ class ObjectHeads:
             for offset, (value_end, stream) in asked.items()
             if offset < end < claimed_end(view, value_end, stream)
         ]
-
-
-def _mentioned(text: bytes) -> set[int]:
-    """Give the numbers that any reference in a text names, perhaps some that none does."""
-    usual = b"%" not in text and b"+" not in text
-    return set(map(int, set((_USUAL_REFERENCE if usual else REFERENCE).findall(text))))
 
 
 def _plain_length(head: bytes) -> int | None:
