@@ -72,20 +72,27 @@ def test_a_page_speaks_the_callers_language_and_may_style_itself(office: Office)
         assert "style-src 'unsafe-inline'" in answer.headers["content-security-policy"]
 
 
-def test_command_line_and_rest_give_the_same_bytes(office: Office, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["json", "xml"])
+def test_command_line_and_rest_give_the_same_bytes(
+    office: Office, tmp_path: Path, form: str
+) -> None:
     (tmp_path / "root.pem").write_text(anchor())
     at = "2026-06-01T00:00:00Z"
     for name, data in (("a.pdf", sign_pdf(empty_pdf())), ("b.pdf", broken()), ("c.pdf", b"?")):
         (tmp_path / name).write_bytes(data)
         files = {"file": (name, data), "options": (None, json.dumps({"trust": anchor(), "at": at}))}
-        rest = office.call("POST", "/verify", files=files).content
+        accept = {"Accept": f"application/{form}"}
+        rest = office.call("POST", "/verify", files=files, headers=accept).content
         script = Path(sys.executable).with_name("antin")
-        asked = ["verify", name, "--trust", "root.pem", "--at", at, "--offline", "--format", "json"]
+        asked = ["verify", name, "--trust", "root.pem", "--at", at, "--offline", "--format", form]
         done = subprocess.run([script, *asked], cwd=tmp_path, capture_output=True, check=False)
-        assert timeless(done.stdout) == timeless(rest)
+        assert timeless(done.stdout) == timeless(rest) != b""
 
 
 def timeless(report: bytes) -> bytes:
+    """Take out when the question was asked, which the XML does not say."""
+    if report.startswith(b"<"):
+        return report
     checked_at = json.loads(report)["checked_at"].encode()
     return report.replace(checked_at, b"")
 
