@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import tempfile
 import zipfile
@@ -36,6 +37,8 @@ ALL_TOGETHER: Final = 8
 FILES: Final = frozenset({"file", "files", "files[]"})
 ZIP_TYPES: Final = ("application/zip", "application/x-zip-compressed")
 _ZIP_MAGIC: Final = b"PK\x03\x04"
+MAX_OPTIONS: Final = 8 * 1024 * 1024
+"""Thousands of ids, and a stamp with its image."""
 _CHUNK: Final = 1024 * 1024
 _UTF8_NAME: Final = 0x800
 _ENCRYPTED: Final = 0x1
@@ -173,8 +176,12 @@ async def receive_batch(request: Request, *, spool: Path, limit: int) -> BatchUp
     """Read a request's body to its end; `limit` is that of one document."""
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     shape = kind.decode("latin-1")
+    if shape == "application/json":
+        return await _named_uploads(request, spool, limit)
     if shape != "multipart/form-data" and shape not in ZIP_TYPES:
-        raise BodyTypeUnsupported("Content-Type", "multipart/form-data or application/zip expected")
+        raise BodyTypeUnsupported(
+            "Content-Type", "multipart/form-data, application/zip or application/json expected"
+        )
     sink = Sink(spool, limit * ALL_TOGETHER)
     try:
         if shape in ZIP_TYPES:
@@ -186,6 +193,23 @@ async def receive_batch(request: Request, *, spool: Path, limit: int) -> BatchUp
     except BaseException:
         sink.file.close()
         raise
+
+
+async def _named_uploads(request: Request, spool: Path, limit: int) -> BatchUpload:
+    """Read options that name uploads; there are no documents in the body."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_OPTIONS:
+            raise BodyTooLarge(MAX_OPTIONS)
+    try:
+        options = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ParameterInvalid("body", "not JSON") from error
+    if not isinstance(options, dict) or "uploads" not in options:
+        raise BodyMissing("uploads", "the ids of documents that were sent to /uploads are missing")
+    empty = cast("BinaryIO", tempfile.TemporaryFile(dir=spool))  # noqa: SIM115 -- closed by BatchUpload.close
+    return BatchUpload(empty, [], options, limit)
 
 
 async def _archive(request: Request, sink: Sink, limit: int) -> BatchUpload:

@@ -54,6 +54,7 @@ from signing.isolation import Isolation
 from signing.judging import Judging
 from signing.preparing import IsolatedPrepare
 from signing.reading import IsolatedReading
+from signing.staged_uploads import StagedUploads
 from signing.stamp_templates import StampTemplates
 from signing.timestamps import InTurn, OwnTimestamps
 
@@ -257,6 +258,11 @@ class Wiring:
         )
         self._collector = (now, built)
         return built
+
+    @property
+    def uploads(self) -> StagedUploads:
+        """Documents that wait for their batch, beside those that are being signed."""
+        return StagedUploads(self.documents.folder / "uploads")
 
     @property
     def stamp_templates(self) -> StampTemplates:

@@ -30,7 +30,7 @@ class DocumentStore:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._directory = directory
+        self._directory = self.folder = directory
         self.batches = BatchFolders(directory / "batches")
 
     def path(self, request_id: uuid.UUID) -> Path:

@@ -11,6 +11,8 @@ SigningError
 ├── LevelNotOffered          the asked PAdES level cannot be made here
 ├── AlgorithmNotOffered      the certificate's key is of a kind that is not used here
 ├── TemplateNotFound         the installation has no stamp template of this name
+├── UploadNotFound           no document waits under this id
+├── UploadsFull              as many documents wait as may
 ├── OutputRefused            our own verifier does not accept what was signed here
 ├── DocumentGone             the stored document is past its retention, or its storage was lost
 ├── WorkersBusy              every process that reads documents is busy
@@ -132,6 +134,26 @@ class TemplateNotFound(SigningError):
     def diagnostics(self) -> str:
         """Say what the caller can do."""
         return "List the templates; a name is written with the same capital letters."
+
+
+class UploadNotFound(SigningError):
+    """No document waits under this id, or it is somebody else's."""
+
+    code = "upload_not_found"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Send the document again; uploads are kept for a day, and for one batch."
+
+
+class UploadsFull(SigningError):
+    """As many documents of this caller wait as may."""
+
+    code = "uploads_full"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return "Make a batch of the documents that wait, or remove some."
 
 
 class OutputRefused(SigningError):

@@ -9,6 +9,7 @@ from signing.desk import Desk
 from signing.documents import RETENTION
 from signing.models import SignRequest, SignRequestStatus
 from signing.sign import OPEN
+from signing.staged_uploads import KEPT, StagedUploads
 
 SYSTEM = "system:worker"
 
@@ -42,5 +43,6 @@ def expire_requests(desk: Desk, *, at: datetime) -> int:
 
 
 def sweep_documents(desk: Desk, *, at: datetime) -> int:
-    """Remove stored documents past their retention; returns how many."""
-    return desk.documents.sweep(older_than=at - RETENTION)
+    """Remove documents and uploads past their retention; returns how many files."""
+    waiting = StagedUploads(desk.documents.folder / "uploads")
+    return desk.documents.sweep(older_than=at - RETENTION) + waiting.sweep(older_than=at - KEPT)

@@ -20,7 +20,7 @@ from api.schemas.sign import SignOptionsIn
 from api.schemas.sign_batches import BatchOut
 from ca import registry
 from signing import batch_run, batches, sign
-from signing.batches import BatchOrder
+from signing.batches import MOST_FILES, BatchFile, BatchOrder
 from signing.errors import SignRequestNotSigned
 from signing.models_batches import BatchStatus, ItemStatus
 
@@ -50,6 +50,20 @@ _BODY = {
                 }
             },
             "application/zip": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["uploads"],
+                    "properties": {
+                        "uploads": {
+                            "type": "array",
+                            "items": {"type": "string", "format": "uuid"},
+                            "description": "Ids of documents that were sent to /uploads; the "
+                            "options stand beside them",
+                        }
+                    },
+                }
+            },
         },
     }
 }
@@ -77,17 +91,43 @@ async def uploaded_batch(request: Request) -> AsyncIterator[BatchUpload]:
 )
 def create(call: Signer, upload: Annotated[BatchUpload, Depends(uploaded_batch)]) -> Response:
     """Take documents and the consent to sign them; small batches are signed at once."""
-    asked = SignOptionsIn.parse(upload.options)
+    options = dict(upload.options)
+    named = options.pop("uploads", None)
+    asked = SignOptionsIn.parse(options)
+    if named is not None:
+        return _of_uploads(call, upload, _ids(named), asked)
     unpacked = upload.unpacked(call.wiring.settings.spool)
     try:
-        return _created(call, unpacked, asked)
+        return _created(call, unpacked.files(), asked)
     finally:
         unpacked.close()
 
 
-def _created(call: Call, upload: BatchUpload, asked: SignOptionsIn) -> Response:
-    files = upload.files()
+def _of_uploads(
+    call: Call, upload: BatchUpload, ids: list[uuid.UUID], asked: SignOptionsIn
+) -> Response:
+    """Make a batch of documents that were sent before, and let them go."""
+    if upload.segments:
+        raise ParameterInvalid("uploads", "either documents or uploads are expected")
+    uploads = call.wiring.uploads
+    answer = _created(call, uploads.files(ids, actor=call.identity), asked)
+    uploads.spend(ids, actor=call.identity)
+    return answer
 
+
+def _ids(named: object) -> list[uuid.UUID]:
+    if not isinstance(named, list) or not 1 <= len(named) <= MOST_FILES:
+        raise ParameterInvalid("uploads", f"a list of 1 to {MOST_FILES} ids is expected")
+    try:
+        ids = [uuid.UUID(str(each)) for each in named]
+    except ValueError as error:
+        raise ParameterInvalid("uploads", "an id is not one") from error
+    if len(set(ids)) < len(ids):
+        raise ParameterInvalid("uploads", "an upload is named twice")
+    return ids
+
+
+def _created(call: Call, files: list[BatchFile], asked: SignOptionsIn) -> Response:
     def act(attempt: Attempt) -> Answer:
         with call.transaction() as session:
             if asked.key is not None:

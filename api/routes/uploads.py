@@ -1,0 +1,73 @@
+"""`/uploads`: documents sent one by one, to be signed together by their ids (`/sign/batches`)."""
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Self
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel
+
+from api.auth import Call, needs, uploaded
+from api.permissions import Action
+from api.responses import problems
+from api.uploads import Upload
+from signing.staged_uploads import StagedUpload
+
+router = APIRouter(prefix="/uploads", tags=["sign"])
+Signer = Annotated[Call, Depends(needs(Action.SIGN))]
+_PDF = "application/pdf"
+_FILE = {"type": "string", "format": "binary"}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {"type": "object", "required": ["file"], "properties": {"file": _FILE}}
+            },
+            _PDF: {"schema": _FILE},
+        },
+    }
+}
+
+
+class UploadOut(BaseModel):
+    """A document that waits for its batch."""
+
+    id: uuid.UUID
+    file_name: str
+    sha256: str
+    size: int
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, found: StagedUpload) -> Self:
+        """Show one."""
+        return cls(
+            id=found.id,
+            file_name=found.file_name,
+            sha256=found.sha256,
+            size=found.size,
+            expires_at=found.expires_at,
+        )
+
+
+@router.post("", status_code=201, openapi_extra=_BODY, responses=problems(409, 413, 415))
+def add(call: Signer, upload: Annotated[Upload, Depends(uploaded)]) -> UploadOut:
+    """Send a document that is to be signed in a batch; it is kept for a day."""
+    made = call.wiring.uploads.add(
+        upload.file, upload.name, sha256=upload.sha256, at=call.at, actor=call.identity
+    )
+    return UploadOut.of(made)
+
+
+@router.get("/{upload_id}", responses=problems(404))
+def get(call: Signer, upload_id: uuid.UUID) -> UploadOut:
+    """Show an upload of one's own."""
+    return UploadOut.of(call.wiring.uploads.get(upload_id, actor=call.identity))
+
+
+@router.delete("/{upload_id}", status_code=204, responses=problems(404))
+def remove(call: Signer, upload_id: uuid.UUID) -> Response:
+    """Forget an upload of one's own."""
+    call.wiring.uploads.remove(upload_id, actor=call.identity)
+    return Response(status_code=204)
