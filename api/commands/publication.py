@@ -1,5 +1,6 @@
 """The operators' commands on incidents, CRL partitions, our own authorities, and alarms."""
 
+import os
 import sys
 import uuid
 from datetime import datetime
@@ -8,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from api.commands import issue_processes
 from api.commands.installation import installation, operator
 from api.commands.output import FAILED, AsJson, complain, print_json, show
 from api.commands.registry import ca_group, certificates_group
@@ -49,27 +51,19 @@ def issue_together(
     approve: Annotated[
         bool, typer.Option("--approve", help="Approve them on the way, as a second person.")
     ] = False,
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=64, help="For a long list; else one for each core.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Issue the certificates of many requests together; exit code 1 when one of them failed."""
     with installation() as wiring:
         ids = _waiting(wiring) if all_approved else _ids(requests_file)
-        asked = [Asked(request_id=one, actor=operator(), approve=approve) for one in ids]
-        outcomes = issue_batch.issue_batch(
-            wiring.sessions,
-            asked,
-            context=Context(wiring.keys, wiring.clock(), wiring.make_key),
-            parallel=AT_ONCE,
-        )
-    rows = [
-        {
-            "request_id": str(outcome.request_id),
-            "certificate_id": None if outcome.error else str(outcome.certificate.id),
-            "serial_number": None if outcome.error else outcome.certificate.serial_number,
-            "problem": str(outcome.error) if outcome.error else None,
-        }
-        for outcome in outcomes
-    ]
+        several = processes or (os.cpu_count() or 1)
+        if several > 1 and len(ids) >= issue_processes.FROM:
+            rows = issue_processes.issued_by(several, ids, approve=approve)
+        else:
+            rows = _issued_here(wiring, ids, approve=approve)
     failed = [row for row in rows if row["problem"]]
     if as_json:
         print_json(rows)
@@ -79,6 +73,28 @@ def issue_together(
         typer.echo(f"issued {len(rows) - len(failed)} of {len(rows)}")
     if failed:
         raise typer.Exit(FAILED)
+
+
+def _issued_here(
+    wiring: Wiring, ids: list[uuid.UUID], *, approve: bool
+) -> list[issue_processes.Row]:
+    """Issue in this process."""
+    asked = [Asked(request_id=one, actor=operator(), approve=approve) for one in ids]
+    outcomes = issue_batch.issue_batch(
+        wiring.sessions,
+        asked,
+        context=Context(wiring.keys, wiring.clock(), wiring.make_key),
+        parallel=AT_ONCE,
+    )
+    return [
+        {
+            "request_id": str(outcome.request_id),
+            "certificate_id": None if outcome.error else str(outcome.certificate.id),
+            "serial_number": None if outcome.error else outcome.certificate.serial_number,
+            "problem": str(outcome.error) if outcome.error else None,
+        }
+        for outcome in outcomes
+    ]
 
 
 @certificates_group.command("revoke-many")
