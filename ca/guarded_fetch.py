@@ -8,22 +8,28 @@ redirects are limited. No proxy, no cookies, no credentials.
 from __future__ import annotations
 
 import http.client
+import io
 import ipaddress
 import socket
 import ssl
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from typing_extensions import Buffer
 
 _MAX_URL: Final = 2048
 _CHUNK: Final = 64 * 1024
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SUCCESSES: Final = frozenset({200, 201, 202, 204})
 _MIN_SECONDS: Final = 0.01
+_TRANSLATED: Final = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
+"""NAT64, and addresses of the form ::10.0.0.1: what is reached is the IPv4 address inside."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -90,18 +96,15 @@ class Fetcher:
                 return location
             if response.status not in _SUCCESSES:
                 raise FetchRefused(f"status {response.status}")
-            return self._read(response, connection, deadline)
+            return self._read(response)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise FetchRefused(type(error).__name__) from error
         finally:
             connection.close()
 
-    def _read(
-        self, response: http.client.HTTPResponse, connection: _Connection, deadline: float
-    ) -> bytes:
+    def _read(self, response: http.client.HTTPResponse) -> bytes:
         body = bytearray()
         while True:
-            connection.limit(deadline)
             chunk = response.read1(_CHUNK)
             if not chunk:
                 return bytes(body)
@@ -136,6 +139,7 @@ class _Connection(http.client.HTTPConnection):
         self._https = parts.scheme == "https"
         self._address = address
         self._deadline = deadline
+        self.response_class = partial(_TimedResponse, deadline)  # type: ignore[assignment]  # called as a class is
 
     def connect(self) -> None:
         """Open the socket; TLS is checked against the name in the URL."""
@@ -143,13 +147,39 @@ class _Connection(http.client.HTTPConnection):
         if self._https:
             context = ssl.create_default_context()
             self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
-        self.limit(self._deadline)
+        self.sock.settimeout(_left(self._deadline))
 
-    def limit(self, deadline: float) -> None:
-        """Let the next socket call take no longer than until the deadline."""
-        seconds = _left(deadline)
-        if self.sock is not None:
-            self.sock.settimeout(seconds)
+
+class _TimedResponse(http.client.HTTPResponse):
+    """An answer that is read, headers included, until a deadline."""
+
+    def __init__(self, deadline: float, sock: socket.socket, *rest: Any, **named: Any) -> None:  # noqa: ANN401 -- handed on
+        super().__init__(sock, *rest, **named)
+        self.fp = io.BufferedReader(_UntilDeadline(sock, self.fp, deadline))
+
+
+class _UntilDeadline(io.RawIOBase):
+    """Reads from a socket; a server that sends an octet now and then gains no time by it.
+
+    `kept` is what holds the socket open for the answer.
+    """
+
+    def __init__(self, sock: socket.socket, kept: IO[bytes], deadline: float) -> None:
+        super().__init__()
+        self._sock = sock
+        self._kept = kept
+        self._deadline = deadline
+
+    def close(self) -> None:
+        self._kept.close()
+        super().close()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Buffer) -> int:
+        self._sock.settimeout(_left(self._deadline))
+        return self._sock.recv_into(memoryview(into).cast("B"))
 
 
 def _addresses_of(host: str, port: int) -> list[str]:
@@ -191,9 +221,21 @@ def _target(parts: SplitResult) -> str:
 
 
 def _may_reach(address: _Address, allowed: Sequence[Network]) -> bool:
-    mapped = getattr(address, "ipv4_mapped", None)
-    if mapped is not None:
-        address = mapped
-    if any(address.version == network.version and address in network for network in allowed):
+    inside = _inside(address)
+    if any(
+        one.version == network.version and one in network
+        for network in allowed
+        for one in (address, inside)
+    ):
         return True
-    return address.is_global and not address.is_multicast
+    site_local = isinstance(inside, ipaddress.IPv6Address) and inside.is_site_local
+    return inside.is_global and not inside.is_multicast and not site_local
+
+
+def _inside(address: _Address) -> _Address:
+    """Give the IPv4 address that an IPv6 address stands for (RFC 4291, RFC 6052), or itself."""
+    if not isinstance(address, ipaddress.IPv6Address):
+        return address
+    if any(address in network for network in _TRANSLATED):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
