@@ -19,6 +19,7 @@ WITHDRAWN = frozenset({"REVOKED", "SUSPENDED"})
 _OUT_OF_TIME = frozenset(
     {SubIndication.OUT_OF_BOUNDS_NO_POE, SubIndication.OUT_OF_BOUNDS_NOT_REVOKED}
 )
+_STATUS_OPEN = frozenset({SubIndication.TRY_LATER, SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE})
 _REVOKED = "REVOKED"
 
 
@@ -90,7 +91,7 @@ def _earlier(
     assert now.path is not None  # noqa: S101 -- the caller has a verdict in hand
     assert facts.signer is not None  # noqa: S101 -- as above
     proven = times.proven
-    if now.sub_indication is SubIndication.TRY_LATER and purpose == "timestamping":
+    if now.sub_indication in _STATUS_OPEN and purpose == "timestamping":
         # A time-stamp's authority is judged by the evidence that came with the time-stamp, when
         # nothing later is known of it: that is what an archive has (EN 319 142-1 clause 5.4).
         proven = proven or facts.token_time

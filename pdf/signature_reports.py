@@ -190,7 +190,8 @@ def _criteria(item: Examined, conclusion: Conclusion, at: datetime) -> dict[str,
         at_signing = passed
     elif status_known is failed or in_time is failed:
         at_signing = failed
-    weak = conclusion.weak or "ALGORITHMS_DISAGREE" in item.facts.problems
+    too_weak = (conclusion.sub_indication or "").startswith("CRYPTO_CONSTRAINTS_FAILURE")
+    weak = conclusion.weak or too_weak or "ALGORITHMS_DISAGREE" in item.facts.problems
     return {
         "C1.1": in_time,
         "C1.2": status_known,

@@ -408,6 +408,13 @@ def test_an_expired_certificate_passes_when_the_time_and_the_status_are_proven()
     assert passed(case)
 
 
+def test_a_status_whose_teller_has_expired_since_counts_for_a_signature_proven_before() -> None:
+    case = revocation_out_of_bounds_no_poe()
+    (told,) = case.sources
+    case.data = told.province.sign(level=Level.B_T)
+    assert passed(case)
+
+
 def test_a_time_stamp_within_the_signature_and_one_over_it_in_order_pass() -> None:
     stamps = province().stamps(AT - HOUR)
     signed = detached(attributes=content_stamp(AT - DAY), stamp=stamps.timestamp)
@@ -453,3 +460,42 @@ def test_sha1_proven_to_be_used_after_its_end_is_a_failure_of_its_own() -> None:
     signed = detached(digest="sha1", attributes=content_stamp(AT - DAY))
     found = judged(pdf(signed, policy=PathPolicy(algorithms=policy)))
     assert found.sub_indication is S.CRYPTO_CONSTRAINTS_FAILURE
+
+
+# --- what the clerk reads -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("case", "reason", "criterion"),
+    [
+        (revoked, "SIGNED_OUT_OF_TIME", "C1.2"),
+        (expired, "SIGNED_OUT_OF_TIME", "C1.1"),
+        (not_yet_valid, "SIGNED_OUT_OF_TIME", "C1.1"),
+        (revoked_no_poe, "CERTIFICATE_REVOKED", "C1.2"),
+        (out_of_bounds_no_poe, "NOT_CONFIRMED", "C2.3"),
+        (no_certificate_chain_found_no_poe, "CERTIFICATE_NOT_TRUSTED", ""),
+        (crypto_constraints_failure, "NOT_CONFIRMED", "C1.3"),
+        (chain_constraints_failure, "NOT_CONFIRMED", "C1.4"),
+        (hash_failure, "SIGNATURE_FAILED", "C2.4"),
+        (sig_crypto_failure, "SIGNATURE_FAILED", "C2.2"),
+    ],
+)
+def test_the_decision_says_why_and_the_criterion_that_failed(
+    case: Callable[[], Judged], reason: str, criterion: str
+) -> None:
+    made = case()
+    report = made.report()
+    assert not report.accept
+    assert reason in report.reasons
+    failed = {code for code, state in judged(made).criteria.items() if state == "failed"}
+    assert criterion in failed or not criterion, failed
+
+
+def test_a_chain_that_is_too_weak_fails_the_criterion_of_algorithms() -> None:
+    house = other_signer()
+    old = root("Gốc cũ", key=key(), validity=(AT - YEAR, AT + YEAR))
+    house.issuing = old
+    house.signer = old.issue("A", key=key(), sha1=True, validity=(AT - YEAR, AT + YEAR))
+    found = judged(Judged(data=house.sign(), anchors=(old.der,)))
+    assert found.sub_indication is S.CRYPTO_CONSTRAINTS_FAILURE_NO_POE
+    assert found.criteria["C1.3"] == "failed"
