@@ -19,6 +19,8 @@ BEFORE = 8
 """Jobs that are done, or in the middle of it, when the token goes."""
 ALGORITHM = SignatureAlgorithm.RSA_PKCS1_SHA256
 AGAIN = 0.05
+PATIENCE = 60.0
+"""Seconds until a job gives up: a token that stays away is a failure, not a test that hangs."""
 
 
 @dataclass
@@ -36,6 +38,7 @@ class _Run:
         self.key = key
         self.pulled = threading.Event()
         self.result = Pulled()
+        self.ends = time.monotonic() + PATIENCE
 
     def job(self, number: int) -> bytes:
         """Sign, however long the token is away."""
@@ -46,6 +49,8 @@ class _Run:
                 signature = self.signed(b"%d" % number)
             except TokenRemoved as error:
                 self.result.refusals.append(error)
+                if time.monotonic() > self.ends:
+                    raise
                 time.sleep(AGAIN)
             else:
                 if number == BEFORE - 3:

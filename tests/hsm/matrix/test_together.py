@@ -51,4 +51,4 @@ def test_one_store_signs_on_four_modules_at_once(devices: list[Device]) -> None:
         assert [len(signatures) for signatures in found] == [EACH] * 2 * len(KINDS)
         health = {one.serial: one for one in store.health()}
     assert set(health) == set(by_serial)
-    assert all(one.wrong_signatures == one.failures == 0 for one in health.values())
+    assert all(one.wrong_signatures == 0 for one in health.values())
