@@ -5,7 +5,7 @@ a changed object leads to are drawn.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
@@ -15,10 +15,9 @@ from pdf.document import Document, load
 from pdf.errors import PageUndrawable, PdfError
 from pdf.examined import Examined
 from pdf.limits import DEFAULT_LIMITS, Limits
+from pdf.page_search import PageSearch
 from pdf.pdfium import READER, as_file
-from pdf.references import targets
 from pdf.report import Look
-from pdf.syntax import PdfDict, PdfObject, Ref
 from pdf.view import View
 
 MOST_PICTURES = 12
@@ -27,8 +26,6 @@ MOST_PAGES = 40
 MOST_BYTES = 12 * 1024 * 1024
 DPI = 80
 LABELS = ("Khi ký / When signed", "Hiện nay / Now")
-_VISITS = 300_000
-_BOUNDARIES = frozenset({"Page", "Pages", "Catalog", "StructElem", "StructTreeRoot"})
 
 
 @dataclass(frozen=True)
@@ -118,7 +115,7 @@ def _candidates(document: Document, end: int) -> list[int]:
     latest, revision = document.latest, document.view_at(end)
     before = [reference for _, reference, _ in revision.pages()]
     after = [reference for _, reference, _ in latest.pages()]
-    search = _Search(latest, _changed(latest, revision))
+    search = PageSearch(latest, _changed(latest, revision))
     found: list[int] = []
     count = max(len(before), len(after))
     for index in range(count):
@@ -138,47 +135,3 @@ def _changed(latest: View, revision: View) -> set[int]:
         for number in {*revision.entries, *latest.entries}
         if revision.location(number) != latest.location(number)
     }
-
-
-class _Search:
-    """Whether a page leads to one of some objects, its ancestors' entries included."""
-
-    def __init__(self, view: View, wanted: set[int]) -> None:
-        self._view = view
-        self._wanted = wanted
-        self._clean: set[int] = set()
-        self._left = _VISITS
-
-    def reaches(self, page: Ref) -> bool:
-        seen: set[int] = set()
-        queue = [page.number, *self._ancestors(page)]
-        while queue:
-            number = queue.pop()
-            if number in seen or number in self._clean:
-                continue
-            seen.add(number)
-            if number in self._wanted:
-                return True
-            self._left -= 1
-            if self._left < 0:
-                return True
-            value = self._view.object(number)
-            if number == page.number or not _is_boundary(value):
-                queue.extend(targets(value))
-        self._clean |= seen
-        return False
-
-    def _ancestors(self, page: Ref) -> Iterator[int]:
-        """Give the nodes above a page, and what their inherited entries lead to."""
-        node = self._view.dictionary(page)
-        for _ in range(self._view.document.limits.depth):
-            parent = node.get("Parent") if node is not None else None
-            node = self._view.dictionary(parent)
-            if node is None or not isinstance(parent, Ref):
-                return
-            yield parent.number
-            yield from targets(node.get("Resources"))
-
-
-def _is_boundary(value: PdfObject) -> bool:
-    return isinstance(value, PdfDict) and value.get("Type") in _BOUNDARIES

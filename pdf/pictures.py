@@ -19,6 +19,7 @@ from pdf.change_places import PageFinder, box_of
 from pdf.document import Document
 from pdf.errors import PageUndrawable, PdfError
 from pdf.examined import Examined
+from pdf.page_search import PageNames
 from pdf.pdfium import READER, as_file
 from pdf.view import View
 
@@ -192,12 +193,12 @@ class _Pictures:
 
 def name_pages(document: Document, examined: Sequence[Examined]) -> None:
     """Say for each change which pages it is seen on."""
-    finder = PageFinder(document.latest)
+    names = PageNames(document.latest)
     # Several signatures share a change; the old one is kept, so that its id stays its own.
     named: dict[int, tuple[Change, Change]] = {}
     for item in examined:
         for change in item.changes:
             if id(change) not in named:
-                pages = change.pages or finder.of_change(change)
+                pages = change.pages or names.of(change, item.byte_range.revision)
                 named[id(change)] = (change, replace(change, pages=pages) if pages else change)
         item.changes = tuple(named[id(change)][1] for change in item.changes)

@@ -368,6 +368,23 @@ def test_pages_that_were_added_or_taken_away_are_shown_beside_nothing() -> None:
     assert [one.page for one in draw(io.BytesIO(forged), report.looks)] == [2]
 
 
+def test_each_change_names_its_page_its_object_and_the_rule() -> None:
+    data = sign(letter())
+    new = free_number(data)
+    pages = source(data, 2).replace(b"[4 0 R]/Count 1", f"[4 0 R {new} 0 R]/Count 2".encode())
+    added = told(check(append(data, {2: pages, new: source(data, PAGE)})))
+    assert [one["where"] for one in added] == ["page 2, object 2"]
+    replaced = told(check(append(data, {CONTENT: stream(EVIL)})))
+    assert [one["where"] for one in replaced] == ["page 1, object 3"]
+    assert "not permitted: no permission covers it" in str(replaced[0]["en"])
+    font = told(check(append(data, {FONT: "<</Type/Font/Subtype/Type1/BaseFont/Courier>>"})))
+    assert [one["where"] for one in font] == ["page 1, object 5"]
+    closed = sign(letter(), certify=CertificationLevel.NO_CHANGES)
+    refused = told(check(commented(closed, "Highlight", OVER_TEXT, WIPED)))
+    assert "chứng nhận không cho phép thay đổi nào" in str(refused[0]["vi"])
+    assert refused[0]["permitted_by"] is None
+
+
 def test_nothing_is_drawn_where_nothing_that_shows_was_changed() -> None:
     data = sign(sign(letter()))
     report = check(data)
