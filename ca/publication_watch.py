@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from ca import crl
 from ca.models import Authority, AuthorityRole, Certificate, CertificateStatus, OcspAnswer
 from ca.models_publication import Alarm
+from ca.models_trust import TrustedListRow
 from db import audit
 from db.base import uuid7
 
@@ -30,6 +31,8 @@ OCSP_MARGIN: Final = timedelta(hours=2)
 """Answers live twelve hours and are renewed six before their end."""
 CERTIFICATE_MARGIN: Final = timedelta(days=14)
 """Services are renewed thirty days before their end (`ca.renewal`)."""
+TRUSTED_LIST_MARGIN: Final = timedelta(days=7)
+"""Somebody has to fetch and import the next one; past its end a list says nothing of today."""
 
 _LISTING: Final = frozenset({AuthorityRole.ROOT, AuthorityRole.ISSUING})
 _SERVICES: Final = frozenset({AuthorityRole.OCSP, AuthorityRole.TSA})
@@ -46,7 +49,8 @@ def watch(session: Session, *, at: datetime, actor: str = "system") -> list[Alar
     """Raise and clear alarms by what is stored now; the ones that are open afterwards.
 
     Kinds: `crl_missing`, `crl_near_end`, `crl_past_end`, `ocsp_near_end`, `ocsp_past_end`,
-    `certificate_near_end`, `certificate_past_end`.
+    `certificate_near_end`, `certificate_past_end`, `trusted_list_near_end`,
+    `trusted_list_past_end`.
     """
     causes = {(cause.kind, cause.subject): cause for cause in _causes(session, at)}
     raised = {(alarm.kind, alarm.subject): alarm for alarm in open_alarms(session, locked=True)}
@@ -84,6 +88,9 @@ def _causes(session: Session, at: datetime) -> Iterator[_Cause]:
             yield from _of_lists(session, authority, at)
     yield from _of_answers(session, at)
     yield from _of_certificates(session, at)
+    for row in session.scalars(select(TrustedListRow)):
+        subject, margin = f"{row.territory} {row.operator}", TRUSTED_LIST_MARGIN
+        yield from _near("trusted_list", subject, row.next_update, at=at, margin=margin)
 
 
 def _of_lists(session: Session, authority: Authority, at: datetime) -> Iterator[_Cause]:

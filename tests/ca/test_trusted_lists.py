@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from lxml import etree
 from sqlalchemy import select
 
-from ca import trust, trusted_list, trusted_lists
+from ca import publication_watch, trust, trusted_list, trusted_lists
 from ca.errors_trust import (
     TrustedListNotFound,
     TrustedListOutdated,
@@ -375,6 +375,25 @@ def test_importing_and_removing_lists_is_audited(house: House, listed: Entity) -
     assert sorted(actions) == ["trusted_list.import", "trusted_list.remove"]
     with house.sessions() as session, pytest.raises(TrustedListNotFound):
         trusted_lists.remove_list(session, made, at=NOW, actor=CHIEF)
+
+
+def test_a_list_that_runs_out_raises_an_alarm_until_a_newer_one_is_there(
+    house: House, listed: Entity
+) -> None:
+    def alarms(at: datetime) -> list[str]:
+        with house.sessions.begin() as session:
+            found = publication_watch.watch(session, at=at)
+            return [one.kind for one in found if one.subject == "VN Operator"]
+
+    keep(house, of(listed))
+    end = NOW + 30 * DAY
+    assert alarms(end - 8 * DAY) == []
+    assert alarms(end - DAY) == ["trusted_list_near_end"]
+    assert alarms(end + DAY) == ["trusted_list_past_end"]
+    newer = of(listed)
+    newer.sequence, newer.update = 2, end + 90 * DAY
+    keep(house, newer)
+    assert alarms(end + DAY) == []
 
 
 def test_a_verdict_under_a_list_is_repeated_from_its_recording(listed: Entity) -> None:
