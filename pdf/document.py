@@ -212,11 +212,11 @@ class Document:
 
     def decode(self, raw: bytes, entries: PdfDict) -> bytes:
         """Undo a stream's filters within the document's budget."""
-        left = self.limits.decoded_total - self._decoded
+        limits = self.limits
+        total = min(limits.decoded_total, max(limits.stream_size, limits.ratio * self.size))
+        left = total - self._decoded
         if left <= 0:
-            raise LimitExceeded(
-                "the document's streams unpack too far", limit=self.limits.decoded_total
-            )
+            raise LimitExceeded("the document's streams unpack too far", limit=total)
         data = filters.decode(raw, entries, limit=min(left, self.limits.stream_size))
         self._decoded += len(data)
         return data

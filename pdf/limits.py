@@ -37,6 +37,9 @@ class Limits:
     decoded_total: int = 256 * MIB
     """All decoded streams of one document together: many small bombs are one large bomb."""
 
+    ratio: int = 100
+    """Decoded bytes for each byte of the file, where that is more than one stream may have."""
+
     cms_size: int = 16 * MIB
     """One /Contents value; a CMS with every CRL of a large PKI inside stays below 5 MiB."""
 

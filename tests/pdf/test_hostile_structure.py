@@ -207,6 +207,10 @@ def test_many_small_bombs_are_one_large_bomb() -> None:
     damaged = base[: base.rindex(b"xref\n0")] + b"trailer\n<</Root 1 0 R>>\n"
     assert judged(damaged).reasons == ("NO_SIGNATURE",)
     assert judged(damaged, Limits(decoded_total=8 * MIB)).reasons == ("LIMIT_EXCEEDED",)
+    # by size alone they may be, but not out of so small a file
+    small_streams = Limits(stream_size=4 * MIB)
+    assert judged(damaged, small_streams).reasons == ("LIMIT_EXCEEDED",)
+    assert judged(damaged + b"%" * MIB, small_streams).reasons == ("NO_SIGNATURE",)
 
 
 def test_an_index_that_names_one_large_object_a_hundred_thousand_times_is_read_once_or_twice() -> (
@@ -284,7 +288,7 @@ def test_no_limit_is_without_a_test() -> None:
     tested = {
         "file_size", "revisions", "signatures", "objects", "traces", "cms_size", "changed_objects",
         "visits", "certificates", "depth", "stream_size", "decoded_total", "predicted_size",
-        "slow_filters", "filters",
+        "slow_filters", "filters", "ratio",
     }  # fmt: skip
     tested |= {"drawings", "picture_seconds"}  # where pages are compared
     assert {field.name for field in fields(Limits)} == tested
