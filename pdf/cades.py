@@ -22,6 +22,7 @@ from pdf.options import Level
 from pdf.signature_math import Digest
 from pdf.signer import SignerChain
 from pdf.staging import chunks
+from pdf.statement import NOTHING_STATED, Statement
 from pdf.timestamps import TimestampSource
 
 
@@ -48,11 +49,14 @@ def prepare_detached(
     algorithm: SignatureAlgorithm,
     signing_time: datetime,
     level: Level = Level.B_B,
+    statement: Statement = NOTHING_STATED,
 ) -> PreparedDetached:
     """Hash a file and give what is to be signed; raises CertificateUnsuitable."""
     template = template_for(signer, algorithm)
     digest = _digest(source, algorithm.hash_algorithm)
-    to_be_signed = template.signed_attributes(digest, signing_time=signing_time)
+    to_be_signed = template.signed_attributes(
+        digest, signing_time=signing_time, stated=statement.attributes
+    )
     return PreparedDetached(to_be_signed, digest, algorithm, level, signing_time)
 
 
@@ -71,10 +75,9 @@ def finish_detached(
     TimestampUnavailable, EvidenceUnavailable, LevelNotPossible.
     """
     template = template_for(signer, prepared.algorithm)
-    expected = template.signed_attributes(
-        prepared.document_digest, signing_time=prepared.signing_time
-    )
-    if expected != prepared.to_be_signed:
+    if not template.has_signed(
+        prepared.to_be_signed, prepared.document_digest, signing_time=prepared.signing_time
+    ):
         raise SignatureRejected("the file was prepared for another certificate")
     check_signature(
         signer.public_key, prepared.algorithm, signature=signature, signed=prepared.to_be_signed

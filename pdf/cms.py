@@ -20,7 +20,9 @@ from pdf.algorithms import (
     require_key_fits,
     signature_identifier,
 )
+from pdf.errors import CertificateUnsuitable
 from pdf.signer import SignerChain
+from pdf.statement import STATEMENTS
 
 __all__ = ["CmsTemplate", "SignatureAlgorithm", "template_for"]
 
@@ -31,6 +33,9 @@ _MESSAGE_DIGEST = der.oid("1.2.840.113549.1.9.4")
 _SIGNING_TIME = der.oid("1.2.840.113549.1.9.5")
 _SIGNING_CERTIFICATE_V2 = der.oid("1.2.840.113549.1.9.16.2.47")
 _SIGNATURE_TIME_STAMP = der.oid("1.2.840.113549.1.9.16.2.14")
+
+# Six elements hold the attributes; the length of each grows by at most two bytes.
+_LENGTHS = 12
 
 # context tags of SignedData and SignerInfo, RFC 5652 sections 5.1 and 5.3
 _CERTIFICATES = 0xA0
@@ -65,16 +70,38 @@ class CmsTemplate:
         self._hash_size = hashlib.new(algorithm.hash_algorithm).digest_size
 
     def signed_attributes(
-        self, document_digest: bytes, *, signing_time: datetime | None = None
+        self,
+        document_digest: bytes,
+        *,
+        signing_time: datetime | None = None,
+        stated: Sequence[bytes] = (),
     ) -> bytes:
         """Encode the attributes as the SET that is hashed and signed (RFC 5652 section 5.4).
 
-        `signing_time` is for CAdES, which has no dictionary to hold it (EN 319 122-1 5.2.1).
+        `signing_time` is for CAdES, which has no dictionary to hold it (EN 319 122-1 5.2.1);
+        `stated` are the attributes of a `Statement`.
         """
-        attributes = [_attribute(_MESSAGE_DIGEST, der.octets(document_digest))]
+        attributes = [*stated, _attribute(_MESSAGE_DIGEST, der.octets(document_digest))]
         if signing_time is not None:
             attributes.append(_attribute(_SIGNING_TIME, der.time(signing_time)))
         return der.set_of((*self._constant_attributes, *attributes))
+
+    def has_signed(
+        self, to_be_signed: bytes, document_digest: bytes, *, signing_time: datetime | None = None
+    ) -> bool:
+        """Say whether these are the attributes of this signer over this document.
+
+        What is stated beside them is the signer's own choice, and taken as it stands.
+        """
+        if to_be_signed == self.signed_attributes(document_digest, signing_time=signing_time):
+            return True
+        try:
+            members = der.children(to_be_signed)
+            stated = [each for each in members if der.children(each)[0] in STATEMENTS]
+        except (CertificateUnsuitable, IndexError):
+            return False
+        again = self.signed_attributes(document_digest, signing_time=signing_time, stated=stated)
+        return to_be_signed == again
 
     def container(
         self, signed_attributes: bytes, signature: bytes, *, tokens: Sequence[bytes] = ()
@@ -108,8 +135,12 @@ class CmsTemplate:
         )
         return der.sequence(_SIGNED_DATA, der.tlv(0xA0, signed_data))
 
-    def room_needed(self, *, timestamp_size: int = 0) -> int:
+    def room_needed(self, *, timestamp_size: int = 0, stated: Sequence[bytes] = ()) -> int:
         """Say how many bytes the container takes at most, with a token of that many bytes."""
+        # outer lengths may take some bytes more when there is more inside
+        return self._room(timestamp_size) + (sum(map(len, stated)) + _LENGTHS if stated else 0)
+
+    def _room(self, timestamp_size: int) -> int:
         if timestamp_size not in self._rooms:
             tokens = (bytes(timestamp_size),) if timestamp_size else ()
             attributes = self.signed_attributes(bytes(self._hash_size))

@@ -69,7 +69,7 @@ def embed(
     """
     prefix = _require_waiting(staged, prepared)
     template = template_for(signer, prepared.algorithm)
-    if template.signed_attributes(prepared.document_digest) != prepared.to_be_signed:
+    if not template.has_signed(prepared.to_be_signed, prepared.document_digest):
         raise SignatureRejected("the document was prepared for another certificate")
     check_signature(
         signer.public_key, prepared.algorithm, signature=signature, signed=prepared.to_be_signed

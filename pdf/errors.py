@@ -16,6 +16,7 @@
     ├── StampUnreadable         the stamp image or its template cannot be used
     │   ├── TemplateInvalid     an own stamp template breaks a rule for templates
     │   └── GlyphMissing        a letter that the bundled font cannot draw
+    ├── StatementInvalid        a commitment or signature policy cannot be stated so
     ├── CertificateUnsuitable   certificate and algorithm do not belong together
     ├── ContainerTooSmall       the signature does not fit the room reserved for it
     ├── PreparedStateInvalid    the stored half of an interrupted signature is not usable
@@ -222,6 +223,19 @@ class GlyphMissing(StampUnreadable):
     def diagnostics(self) -> str:
         """Say what to do."""
         return "Write the stamp's text with Latin, Vietnamese, Greek or Cyrillic letters."
+
+
+class StatementInvalid(PdfError):
+    """What is to be stated beside the signature cannot be stated so."""
+
+    code = "statement_invalid"
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return (
+            "Give the policy's identifier and the hash of its text; give a reason in words or a "
+            "commitment, not both."
+        )
 
 
 class CertificateUnsuitable(PdfError):

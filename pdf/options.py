@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from pdf.appearance import Stamp
-from pdf.errors import PlacementInvalid
+from pdf.errors import PlacementInvalid, StatementInvalid
 from pdf.placement import BoxSpace
 from pdf.spot import IfTaken, Spot
+from pdf.statement import NOTHING_STATED, Statement
 
 # Room kept for one time-stamp token: a token with a chain of four RSA-4096 certificates is about
 # 9 kB. A server known to answer with more is given its own figure in the options.
@@ -64,7 +65,7 @@ class SignatureOptions:
     happens when an earlier signature stands there. Without a stamp the signature is invisible.
     `certify` makes it the author's certification; nothing is ever certified otherwise.
     `agency_copy` says that the document is a copy which the agency made itself, so that its seal
-    need not follow a person's signature.
+    need not follow a person's signature. `statement` says what the signature means, by which rules.
     """
 
     signing_time: datetime
@@ -83,6 +84,7 @@ class SignatureOptions:
     certify: CertificationLevel | None = None
     agency_copy: bool = False
     password: str | None = dataclasses.field(default=None, repr=False)
+    statement: Statement = NOTHING_STATED
     sub_filter: SubFilter = SubFilter.PADES
     timestamp_size: int = DEFAULT_TIMESTAMP_SIZE
 
@@ -90,5 +92,8 @@ class SignatureOptions:
         """Refuse a time without its zone, which names two moments, and two places for one stamp."""
         if self.signing_time.tzinfo is None:
             raise ValueError("signing_time needs a time zone")
+        if self.reason is not None and self.statement.commitment is not None:
+            # EN 319 142-1 section 6.3, on the entry with the key Reason
+            raise StatementInvalid("a commitment takes the place of a reason in words")
         if self.box is not None and self.spot is not None:
             raise PlacementInvalid("either a box or a spot is given, not both")

@@ -118,7 +118,10 @@ class _Wish:
         """Say how much room the signature needs."""
         template = template_for(self.signer, self.algorithm)
         has_stamp = self.options.level.reaches(Level.B_T)
-        room = template.room_needed(timestamp_size=self.options.timestamp_size * has_stamp)
+        room = template.room_needed(
+            timestamp_size=self.options.timestamp_size * has_stamp,
+            stated=self.options.statement.attributes,
+        )
         return Wanted(self.options, self.signer, self.algorithm.hash_algorithm, room)
 
     def staged(self, source: BinaryIO, staged: BinaryIO, revision: Revision) -> PreparedSignature:
@@ -130,7 +133,9 @@ class _Wish:
         document_digest = prefix.own_digest
         template = template_for(self.signer, self.algorithm)
         return PreparedSignature(
-            to_be_signed=template.signed_attributes(document_digest),
+            to_be_signed=template.signed_attributes(
+                document_digest, stated=self.options.statement.attributes
+            ),
             document_digest=document_digest,
             algorithm=self.algorithm,
             level=self.options.level,

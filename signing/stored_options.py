@@ -14,6 +14,7 @@ from pdf.appearance import Stamp
 from pdf.options import CertificationLevel, Level, SignatureOptions
 from pdf.placement import BoxSpace
 from pdf.spot import AnchorSpot, Corner, CornerSpot, IfTaken, Side
+from pdf.statement import NOTHING_STATED, Commitment, SignaturePolicy, Statement
 from pdf.templates import template_from
 from signing.errors import BatchRefused
 
@@ -36,6 +37,7 @@ def options_to_json(options: SignatureOptions, *, template: dict[str, object] | 
         "certify": int(options.certify) if options.certify is not None else None,
         "agency_copy": options.agency_copy,
         "stamp": _stamp_to_json(options.stamp, template),
+        "statement": _statement_to_json(options.statement),
     }
     return json.dumps(told, ensure_ascii=False)
 
@@ -55,6 +57,8 @@ def options_from_json(text: str) -> SignatureOptions:
             certify=None if told["certify"] is None else CertificationLevel(told["certify"]),
             agency_copy=bool(told["agency_copy"]),
             stamp=_stamp(told["stamp"]),
+            # batches of earlier versions state nothing
+            statement=_statement(told.get("statement")),
             **{key: told[key] for key in _TEXTS},
         )
     except (KeyError, ValueError, TypeError) as error:
@@ -100,3 +104,23 @@ def _spot(told: dict[str, Any] | None) -> CornerSpot | AnchorSpot | None:
         aside, away = told["margin"]
         return CornerSpot(corner=Corner(told["corner"]), margin=(aside, away))
     return AnchorSpot(**{**told, "side": Side(told["side"])})
+
+
+def _statement_to_json(statement: Statement) -> dict[str, Any] | None:
+    if statement == NOTHING_STATED:
+        return None
+    policy = None
+    if statement.policy is not None:
+        policy = {**dataclasses.asdict(statement.policy), "digest": statement.policy.digest.hex()}
+    return {"commitment": statement.commitment, "policy": policy}
+
+
+def _statement(told: Any) -> Statement:  # noqa: ANN401 -- JSON
+    if told is None:
+        return NOTHING_STATED
+    commitment, policy = told["commitment"], told["policy"]
+    if policy is not None:
+        policy = SignaturePolicy(**{**policy, "digest": bytes.fromhex(policy["digest"])})
+    return Statement(
+        commitment=None if commitment is None else Commitment(commitment), policy=policy
+    )

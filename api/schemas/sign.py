@@ -20,6 +20,7 @@ from pdf.placement import POINTS_PER_MM, BoxSpace
 from pdf.prepared import PreparedSignature
 from pdf.presets import PRESETS
 from pdf.spot import MAX_ANCHOR, AnchorSpot, Corner, CornerSpot, IfTaken, Side, Spot
+from pdf.statement import Commitment, SignaturePolicy, Statement
 from pdf.templates import template_from
 from signing.models import SignRequest, SignRequestStatus, UpgradeState, WhenNoTimestamp
 from signing.sign import SignOrder
@@ -117,6 +118,28 @@ class StampIn(Schema):
         )
 
 
+class PolicyIn(Schema):
+    """The signature policy that a signature is made by."""
+
+    identifier: str = Field(max_length=200, description="Object identifier, dotted")
+    digest: str = Field(max_length=200, description="Hash of the policy's text, hexadecimal")
+    hash_algorithm: str = Field(default="sha256", max_length=20)
+    uri: Text = None
+
+    def policy(self) -> SignaturePolicy:
+        """Return it as the PDF room takes it; raises StatementInvalid."""
+        try:
+            digest = bytes.fromhex(self.digest)
+        except ValueError as error:
+            raise ParameterInvalid("policy.digest", "hexadecimal is expected") from error
+        return SignaturePolicy(
+            identifier=self.identifier,
+            digest=digest,
+            hash_algorithm=self.hash_algorithm,
+            uri=self.uri,
+        )
+
+
 class SignOptionsIn(Schema):
     """The options of one signature."""
 
@@ -148,6 +171,10 @@ class SignOptionsIn(Schema):
     location: Text = None
     name: Text = None
     contact: Text = None
+    commitment: Commitment | None = Field(
+        default=None, description="What the signature means, instead of a reason in words"
+    )
+    policy: Annotated[PolicyIn | None, BeforeValidator(_from_text)] = None
     certify: int | None = Field(default=None, ge=1, le=3, description="DocMDP permissions, 1 to 3")
     agency_copy: bool = Field(
         default=False, description="The document is a copy that the agency made itself"
@@ -220,6 +247,10 @@ class SignOptionsIn(Schema):
             certify=CertificationLevel(self.certify) if self.certify is not None else None,
             agency_copy=self.agency_copy,
             password=self.password,
+            statement=Statement(
+                commitment=self.commitment,
+                policy=self.policy.policy() if self.policy is not None else None,
+            ),
         )
 
     def _spot(self) -> Spot | None:

@@ -320,3 +320,23 @@ def test_on_request_the_full_verifier_looks_before_the_document_is_handed_out(
         path.write_bytes(path.read_bytes().replace(b"/MediaBox[0 0 595", b"/MediaBox[0 0 596", 1))
         refused = office.sign(empty_pdf(), key=f"k-{level}", **options)
         assert (refused.status_code, refused.json()["code"]) == (500, "output_refused")
+
+
+def test_a_commitment_and_a_policy_are_stated_over_rest(office: Office) -> None:
+    certificate = office.certificate()["id"]
+    policy = {"identifier": "1.3.6.1.4.1.99999.1", "digest": "ab" * 32, "uri": "urn:quy-che"}
+    wanted = {"certificate_id": certificate, "level": "B-B", "commitment": "proof-of-approval"}
+    signed = office.sign(empty_pdf(), policy=json.dumps(policy), **wanted)
+    assert signed.status_code == 200, signed.text
+    held = bytes.fromhex("060b2a864886f70d0109100210").hex()  # commitment-type-indication
+    assert held.encode() in signed.content
+    assert b"urn:quy-che".hex().encode() in signed.content
+    assert office.verify(signed.content)["signatures"][0]["integrity"]["signature_match"]
+    for wrong, code in (
+        ({"reason": "Phê duyệt"}, "statement_invalid"),
+        ({"policy": json.dumps({**policy, "digest": "ab"})}, "statement_invalid"),
+        ({"policy": json.dumps({**policy, "digest": "không"})}, "parameter_invalid"),
+        ({"commitment": "promise"}, "parameter_invalid"),
+    ):
+        refused = office.sign(empty_pdf(), **{**wanted, **wrong})
+        assert (refused.status_code, refused.json()["code"]) == (422, code), refused.text

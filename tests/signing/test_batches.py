@@ -22,6 +22,7 @@ from pdf.options import Level, SignatureOptions
 from pdf.placement import BoxSpace
 from pdf.prepared import PreparedSignature
 from pdf.spot import AnchorSpot, Corner, CornerSpot, IfTaken
+from pdf.statement import Commitment, SignaturePolicy, Statement
 from pdf.templates import template_from
 from signing import batch_run, batches, sign
 from signing.batches import BatchFile, BatchOrder, Progress
@@ -229,8 +230,14 @@ def test_a_batch_belongs_to_its_caller_and_has_bounds(office: Office) -> None:
             "stamp": Stamp(lines=("Ký: {name}",), font_size=9.0, number="12/QĐ"),
             "reason": "Phê duyệt",
         },
+        {
+            "statement": Statement(
+                commitment=Commitment.APPROVAL,
+                policy=SignaturePolicy(identifier="1.2.3", digest=bytes(32), uri="urn:x"),
+            ),
+        },
     ],
-    ids=["plain", "box", "corner", "words"],
+    ids=["plain", "box", "corner", "words", "statement"],
 )
 def test_stored_options_come_back_as_they_were(options: dict[str, object]) -> None:
     asked = SignatureOptions(signing_time=NOW, **options)  # type: ignore[arg-type]
