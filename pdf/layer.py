@@ -11,6 +11,8 @@ are made by `cms`; nothing here knows about them.
 import errno
 import io
 import os
+import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -46,6 +48,8 @@ _PARSER_TRIPS = (
     RecursionError,
     TypeError,
     ValueError,
+    struct.error,
+    zlib.error,
 )
 
 
