@@ -13,10 +13,9 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Select,
-    String,
+    Uuid,
     and_,
     func,
-    literal,
     literal_column,
     or_,
     select,
@@ -56,9 +55,8 @@ _STANDING: Final = select(
 NAMED_UNITS: Final = 1_000
 """Units of a subtree that are named in a query; of a larger one the query itself is."""
 
-FEW_NAMES: Final = 200
-"""Names that match, so few that the newest certificates of each are sooner read than judged."""
-MANY_NAMES: Final = 2_000
+MANY_NAMES: Final = 10_000
+"""More names that match are not looked up one by one."""
 NEWEST: Final = 4_000
 """Rows among which a common name is looked for first; of a very common one, ten times as many."""
 
@@ -225,44 +223,46 @@ def _units(session: Session, under: uuid.UUID) -> list[uuid.UUID] | Select[tuple
 def _by_name(
     session: Session, filters: SearchFilters, wanted: int, before: uuid.UUID | None
 ) -> list[Certificate] | None:
-    """Find the page by the names that match, or among the newest rows; None: neither will do.
+    """Find the page among the newest rows, or by the names that match; None: neither will do.
 
-    The more names match, the sooner the newest rows fill a page.
+    Common names fill a page from few rows; where they do not, few enough names match.
     """
     if filters.name is None or _of_one_holder(filters):
         return None
-    names = session.scalars(_names(filters.name).limit(MANY_NAMES + 1)).all()
-    if len(names) <= FEW_NAMES:
-        return _newest_of(session, names, filters, wanted, before)
-    if _few_without_the_name(filters):
-        return None
-    found = _among_the_newest(session, filters, wanted, before, NEWEST)
+    few = _few_without_the_name(filters)
+    found = None if few else _among_the_newest(session, filters, wanted, before, NEWEST)
     if found is not None:
         return found
-    if len(names) <= MANY_NAMES:
-        return _newest_of(session, names, filters, wanted, before)
+    found = _newest_of_names(session, filters, wanted, before)
+    if found is not None or few:
+        return found
     return _among_the_newest(session, filters, wanted, before, 10 * NEWEST)
 
 
-def _newest_of(
-    session: Session,
-    names: Sequence[str],
-    filters: SearchFilters,
-    wanted: int,
-    before: uuid.UUID | None,
-) -> list[Certificate]:
-    """Merge the newest certificates of each name, which an index has beside each other."""
-    if not names:
-        return []
-    listed = literal(sorted(set(names)), ARRAY(String))
-    each = func.unnest(listed).table_valued("name", name="each").render_derived()
+def _newest_of_names(
+    session: Session, filters: SearchFilters, wanted: int, before: uuid.UUID | None
+) -> list[Certificate] | None:
+    """Merge the newest certificates of each name that matches, which an index has side by side.
+
+    None when there are too many such names. The names stay in the database.
+    """
+    matching = _names(filters.name or "").distinct().limit(MANY_NAMES + 1)
+    each = matching.cte("each").prefix_with("MATERIALIZED")
+    how_many = select(func.count()).select_from(each).scalar_subquery()
+    conditions = _conditions(session, replace(filters, name=None))
     of_one = reports.joined(select(Certificate.id), filters.group)
-    of_one = of_one.where(
-        Certificate.search_name == each.c.name, *_conditions(session, replace(filters, name=None))
-    )
+    of_one = of_one.where(Certificate.search_name == each.c.name, *conditions)
     newest = _page(of_one, wanted, before).correlate(each).lateral("newest")
-    query = select(newest.c.id).select_from(each).join(newest, true())
-    return _rows(session, session.scalars(query.order_by(newest.c.id.desc()).limit(wanted)).all())
+    merged = (
+        select(newest.c.id)
+        .select_from(each.join(newest, true()))
+        .where(how_many <= MANY_NAMES)
+        .order_by(newest.c.id.desc())
+        .limit(wanted)
+    )
+    ids = func.array(merged.scalar_subquery(), type_=ARRAY(Uuid))
+    count, found = session.execute(select(how_many, ids)).one()
+    return _rows(session, found) if count <= MANY_NAMES else None
 
 
 def _among_the_newest(
