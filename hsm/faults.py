@@ -55,7 +55,7 @@ _STALE: Final = (
     p11.UserNotLoggedIn,
 )
 _LOST: Final = (p11.DeviceError, p11.HostMemory)
-_NOT_INITIALIZED: Final = "0x190"
+_NOT_INITIALIZED: Final = "(not initialized)"
 """CKR_CRYPTOKI_NOT_INITIALIZED, for which the binding has a text and no class."""
 _TOO_SMALL: Final = "Buffer was too small"
 """CKR_BUFFER_TOO_SMALL, for which the binding has a text and no class."""

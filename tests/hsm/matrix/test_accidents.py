@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from hsm.algorithms import KeyAlgorithm
+from hsm.algorithms import KeyAlgorithm, sign, verify
+from hsm.login import serial_text
 from hsm.providers import KeyStore
-from tests.hsm.pulled import JOBS, pulled_and_put_back
+from tests.hsm.pulled import ALGORITHM, JOBS, pulled_and_put_back
 from tests.tokens.devices import Device, Keys
 
 pytestmark = pytest.mark.token
@@ -30,6 +31,20 @@ def test_a_token_pulled_out_and_put_back_signs_again_and_no_job_is_lost(
     assert pulled.said_while_away is not device.goes_on_alone
     assert store.health()[0].wrong_signatures == 0
     assert store.health()[0].present
+
+
+def test_a_module_that_was_left_finalised_is_started_again(
+    device: Device, store: KeyStore, keys: Keys
+) -> None:
+    key = store.open(keys[KeyAlgorithm.RSA_2048])
+    module = device.loaded
+    finalise = module.native.finalize if module.shares_state else module._library.finalize
+    module.call(lambda call: call(), finalise)
+
+    verify(key.public_key(), ALGORITHM, sign(key, ALGORITHM, b"data"), b"data")
+    module.call(lambda call: call(), finalise)
+
+    assert device.serial in {serial_text(token) for token in module.tokens()}
 
 
 def test_a_forked_child_is_refused_and_the_parent_signs_on(
