@@ -56,6 +56,7 @@ class Settings:
     algorithm_policy: Path | None = None
     """TOML of `ca.algorithm_policy_file`: which anchors may still have SHA-1 below them."""
     tsa_urls: tuple[str, ...] = ()
+    tsa_policies: tuple[str, ...] = ()
     """Time-stamp servers asked, in this order, when our own authority cannot answer."""
     log_level: str = "info"
     job_concurrency: int = 2
@@ -98,6 +99,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         ),
         status_networks=_networks(env, "ANTIN_STATUS_NETWORKS"),
         tsa_urls=_addresses(env, "ANTIN_TSA_URLS"),
+        tsa_policies=_identifiers(env, "ANTIN_TSA_POLICIES"),
         log_level=_log_level(env),
         job_concurrency=_number(env, "ANTIN_JOB_CONCURRENCY", default=2, low=1, high=64),
         smtp_url=_smtp_url(env),
@@ -128,6 +130,16 @@ def _addresses(env: Mapping[str, str], name: str) -> tuple[str, ...]:
         parts = urlsplit(address)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise SettingsInvalid(name, "addresses http(s)://… with blanks between are expected")
+    return found
+
+
+def _identifiers(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    found = tuple(env.get(name, "").split())
+    for identifier in found:
+        first, _, rest = identifier.partition(".")
+        arcs = rest.split(".")
+        if first not in {"0", "1", "2"} or not all(arc.isascii() and arc.isdigit() for arc in arcs):
+            raise SettingsInvalid(name, "object identifiers with blanks between are expected")
     return found
 
 

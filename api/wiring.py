@@ -36,7 +36,7 @@ from ca.own_evidence import OwnEvidence
 from ca.recording import Recording
 from ca.revocation_sources import CacheSource, HttpSource, RegistrySource
 from ca.trusted_lists import Trusted
-from ca.tsa import TimeStampAuthority
+from ca.tsa import DEFAULT_POLICY, TimeStampAuthority
 from ca.tsa_messages import refused
 from ca.validation import PathPolicy, PathValidator, RevocationRule
 from db import revision
@@ -192,7 +192,8 @@ class Wiring:
                 opened = signer(authority, keys=self.keys)
                 others = certificate_chain(session, authority)
             guard = ClockGuard(self.monotonic, at=at, reference=database_clock(self.sessions))
-            made = TimeStampAuthority(opened, others=others, guard=guard)
+            policies = self.settings.tsa_policies or (DEFAULT_POLICY,)
+            made = TimeStampAuthority(opened, policies=policies, others=others, guard=guard)
             self._tsa = (at, authority.id, made)
             return made
 

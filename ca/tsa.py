@@ -38,27 +38,28 @@ _VERSION_3: Final = der.integer(3)
 
 
 class TimeStampAuthority:
-    """Signs time-stamps with one key under one policy; threads may share it."""
+    """Signs time-stamps with one key; threads may share it."""
 
     def __init__(
         self,
         signer: AuthoritySigner,
         *,
-        policy: str = DEFAULT_POLICY,
+        policies: Sequence[str] = (DEFAULT_POLICY,),
         accuracy_seconds: int = 1,
         others: Sequence[bytes] = (),
         guard: ClockGuard | None = None,
     ) -> None:
         """Take the opened TSA key.
 
+        `policies` are those that a request may name; the first is used where it names none.
         `accuracy_seconds` is how far the clock may be off. `others` are the DER certificates above
         the TSA's, put into tokens beside it so that they can be verified for years.
         `guard` stops the authority when its clock was moved.
         """
         self._guard = guard
         self._signer = signer
-        self._policy = policy
-        self._tst_head = _VERSION_1 + der.object_identifier(policy)
+        self._policy = policies[0]
+        self._tst_heads = {each: _VERSION_1 + der.object_identifier(each) for each in policies}
         self._accuracy = der.sequence(der.integer(accuracy_seconds))
         self._digest = digest_identifier(signer.digest)
         self._certificates = der.tlv(0xA0, b"".join(sorted({signer.certificate_der, *others})))
@@ -72,8 +73,9 @@ class TimeStampAuthority:
         """Answer a TimeStampReq with a TimeStampResp, whatever the bytes; never raises for them."""
         try:
             asked = messages.parse_request(request)
-            if asked.policy not in {None, self._policy}:
-                return messages.refused("unacceptedPolicy", f"the policy here is {self._policy}")
+            if asked.policy is not None and asked.policy not in self._tst_heads:
+                offered = ", ".join(self._tst_heads)
+                return messages.refused("unacceptedPolicy", f"the policies here are {offered}")
             return messages.granted(self._token(asked, at))
         except TimestampRequestInvalid as error:
             return messages.refused(error.failure, str(error))
@@ -103,7 +105,7 @@ class TimeStampAuthority:
         if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
             raise AuthorityUnavailable("the time-stamp certificate is not valid at this time")
         info = der.sequence(
-            self._tst_head,
+            self._tst_heads[asked.policy or self._policy],
             asked.imprint,
             der.integer(secrets.randbits(8 * _SERIAL_OCTETS - 1) | 1 << 8 * _SERIAL_OCTETS - 2),
             der.generalized_time(at),

@@ -154,6 +154,16 @@ def test_rejects_a_policy_of_somebody_else(time_stamper: TimeStampAuthority) -> 
     assert tsp.TimeStampResp.load(granted)["status"]["status"].native == "granted"
 
 
+def test_of_several_policies_the_first_is_used_unless_another_is_named(house: House) -> None:
+    with house.sessions() as session:
+        opened = authorities.signer(authorities.time_stamping(session), keys=house.keys)
+    offering = TimeStampAuthority(opened, policies=("1.2.3.4", DEFAULT_POLICY))
+    for asked, used in ((None, "1.2.3.4"), ("1.2.3.4",) * 2, (DEFAULT_POLICY,) * 2):
+        granted = offering.reply(request(policy=asked), at=AT)
+        assert info(granted)["policy"].native == used
+    assert failure(offering.reply(request(policy="1.2.3.5"), at=AT)) == {"unaccepted_policy"}
+
+
 def test_rejects_extensions(time_stamper: TimeStampAuthority) -> None:
     asked = tsp.TimeStampReq.load(request())
     asked["extensions"] = [{"extn_id": "1.2.3", "critical": False, "extn_value": b"\x05\x00"}]
