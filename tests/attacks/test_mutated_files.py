@@ -5,6 +5,8 @@ The long run is `python -m tests.attacks.mutated_files 100000`; this is the same
 
 import pytest
 
+from pdf.byte_range import Coverage
+from pdf.errors import PdfError
 from pdf.pdfium import READER
 from pdf.report import Indication
 from tests.attacks.arguing import Honest
@@ -18,9 +20,10 @@ from tests.attacks.mutated_files import (
 )
 from tests.attacks.mutating import Source, mutant
 from tests.pdf.signing_kit import sign
-from tests.pdf.verifying_kit import letter
+from tests.pdf.verifying_kit import check, letter
 
 FILES = 2000
+SIGNED_FILES = 400
 
 
 def test_thousands_of_damaged_files_are_judged_without_exception_hang_or_false_valid() -> None:
@@ -31,6 +34,24 @@ def test_thousands_of_damaged_files_are_judged_without_exception_hang_or_false_v
     # the run is worth something only where valid files, too, came out of it
     assert tallies[-1].grounds.total() > FILES // 100
     READER.close()
+
+
+def test_a_damaged_file_is_refused_for_signing_or_signed_so_that_it_holds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("CRITICAL")
+    sources = weighted([*fresh_sources(), *corpus_sources()])
+    signed = 0
+    for number in range(SIGNED_FILES):
+        made = mutant(number, seed=7, sources=sources)
+        try:
+            done = sign(made.data)
+        except PdfError:
+            continue
+        signed += 1
+        held = [one.integrity for one in check(done).signatures if one.integrity.intact]
+        assert any(one.coverage is Coverage.WHOLE_FILE for one in held), number
+    assert signed > SIGNED_FILES // 20
 
 
 def test_a_valid_file_that_nobody_honest_signed_is_not_argued_for() -> None:
