@@ -67,6 +67,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "What was added later covers content that was visible at signing",
         "Phần thêm sau che mất nội dung hiển thị khi ký",
     ),
+    "content_covered": (
+        "A field that was filled in covers content of its page",
+        "Trường được điền che nội dung của trang",
+    ),
     "picture_changed": (
         "The page shows something else where nothing may have changed",
         "Trang hiển thị khác đi ở chỗ không được phép thay đổi",

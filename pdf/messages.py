@@ -296,6 +296,11 @@ _CATALOGUE: dict[str, tuple[Level, str, str]] = {
         "Pages that were supplemented after signing could not be compared with what was signed.",
         "Không so sánh được các trang được bổ sung sau khi ký với nội dung đã ký.",
     ),
+    "FIELD_COVERS_CONTENT": (
+        "warning",
+        "A field that was there at signing now covers content that was visible; compare the pages.",
+        "Trường có sẵn khi ký nay che nội dung đã hiển thị; cần so sánh các trang.",
+    ),
     "FIELD_SHOWS_OTHER_VALUE": (
         "warning",
         "A form field shows something else than its value; programs read what people do not see.",

@@ -67,7 +67,8 @@ def differ(opened: Opened, asked: Mapping[str, Any]) -> dict[str, object]:
     asked: page, pages, dpi, revisions [{end, free, over, notes, says}]. In rectangles that are
     `free` anything may change; what is `over` may cover other annotations, not content; `notes`
     may cover nothing. `says` are [rectangle, text].
-    Gives for each revision rectangles in points: differing, outside, hidden, unread.
+    Gives for each revision rectangles in points: differing, outside, hidden, unread, and covered
+    for what is hidden by fields that are free.
     """
     number, dpi = int(asked["page"]), float(asked["dpi"])
     revisions: list[Mapping[str, Any]] = asked["revisions"]
@@ -153,7 +154,7 @@ def _compared(
     with ExitStack() as stack:
         page = _page(opened(int(one["end"])), number, stack)
         if page is None:
-            return {"differing": [], "outside": [], "hidden": [], "missing": True}
+            return {"differing": [], "outside": [], "hidden": [], "covered": []}
         before = _drawn(page, after.scale)
         was, now = before.picture, after.picture
         differing, outside = compare(was, now, allowed=[*free, *over, *notes])
@@ -161,12 +162,17 @@ def _compared(
         if over and differing:
             content = _drawn(page, after.scale, annotations=False).picture
             gone += hidden(content, was, now, free=free, over=over)
+        covered: tuple[Pixels, ...] = ()
+        if free and differing:
+            content = _drawn(page, after.scale, annotations=False).picture
+            covered = hidden(content, was, now, free=[], over=free)
         if notes and differing:
             gone += hidden(was, was, now, free=[*free, *over], over=notes)
     return {
         "differing": after.points(differing),
         "outside": after.points(outside),
         "hidden": after.points(gone),
+        "covered": after.points(covered),
     }
 
 

@@ -39,6 +39,8 @@ class _Asked:
     over: set[Box] = field(default_factory=set)
     notes: set[Box] = field(default_factory=set)
     says: dict[Box, str] = field(default_factory=dict)
+    rule: str | None = None
+    """What permits the fields to be filled."""
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -108,6 +110,7 @@ class _Pictures:
                         one = of_item.setdefault(page, _Asked(item))
                         note = change.level is ChangeLevel.ANNOTATIONS
                         self._allow(one, place, revision, note=note)
+                        one.rule = change.permitted_by
             for page, one in of_item.items():
                 asked[page].append(one)
         return asked
@@ -160,35 +163,54 @@ class _Pictures:
             self._note(one, page, answer)
 
     def _note(self, asked: _Asked, page: int, answer: dict[str, list[list[float]]]) -> None:
-        kinds = (
-            ("picture_changed", "outside"),
-            ("content_hidden", "hidden"),
-            ("appearance_swapped", "unread"),
-        )
-        for what, key in kinds:
+        found = self._found[id(asked.item)]
+        for what, key in _FORBIDDEN:
             for sides in answer[key]:
-                box = (float(sides[0]), float(sides[1]), float(sides[2]), float(sides[3]))
-                words = " ".join(f"{side:.0f}" for side in box)
-                change = Change(
-                    what=what,
-                    where=f"box {words}",
-                    level=ChangeLevel.OTHER,
-                    forbidden_by="signed content",
-                    pages=(page,),
-                    seen=Seen(None, (Place(box),)),
-                )
-                self._found[id(asked.item)].append(change)
+                found.append(_seen(what, page, sides, forbidden_by="signed content"))
+        for sides in answer["covered"]:
+            found.append(_seen("content_covered", page, sides, permitted_by=asked.rule))
 
     def conclude(self, item: Examined) -> None:
         """Add what was found to a signature; structure's own verdict stays."""
         found = self._found[id(item)]
-        if found:
-            item.changes = (*item.changes, *found)
+        item.changes = (*item.changes, *found)
+        if any(change.what == "content_covered" for change in found):
+            item.problems.append("FIELD_COVERS_CONTENT")
+        if any(change.permitted_by is None for change in found):
             item.level = ChangeLevel.OTHER
             item.problems = [code for code in item.problems if code != "CHANGES_PERMITTED"]
             item.problems.append("CHANGES_FORBIDDEN")
         elif id(item) in self.missing:
             item.problems.append("CHANGES_NOT_COMPARED")
+
+
+_FORBIDDEN = (
+    ("picture_changed", "outside"),
+    ("content_hidden", "hidden"),
+    ("appearance_swapped", "unread"),
+)
+"""What a comparison finds, and under which name the worker tells it."""
+
+
+def _seen(
+    what: str,
+    page: int,
+    sides: Sequence[float],
+    *,
+    permitted_by: str | None = None,
+    forbidden_by: str | None = None,
+) -> Change:
+    box = (float(sides[0]), float(sides[1]), float(sides[2]), float(sides[3]))
+    words = " ".join(f"{side:.0f}" for side in box)
+    return Change(
+        what=what,
+        where=f"box {words}",
+        level=ChangeLevel.OTHER if permitted_by is None else ChangeLevel.FORM_FILLING,
+        permitted_by=permitted_by,
+        forbidden_by=forbidden_by,
+        pages=(page,),
+        seen=Seen(None, (Place(box),)),
+    )
 
 
 def name_pages(document: Document, examined: Sequence[Examined]) -> None:

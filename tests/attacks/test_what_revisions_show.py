@@ -259,6 +259,21 @@ def test_form_overlay_of_a_value_without_its_drawing_is_warned_of() -> None:
     assert "FIELD_SHOWS_OTHER_VALUE" in {one.code for one in report.signatures[0].messages}
 
 
+def test_a_field_prepared_over_text_and_signed_opaquely_is_warned_of() -> None:
+    """To fill in a field that was there is permitted; what it covers is said."""
+    empty = "<</Type/Annot/Subtype/Widget/FT/Sig/T(Two)/Rect[72 692 240 726]/F 4/P 4 0 R>>"
+    base = letter(
+        catalog="/AcroForm<</Fields[6 0 R]/SigFlags 3>>", page="/Annots[6 0 R]", more=[empty]
+    )
+    data = sign(base, field="One")
+    report = check(sign(data, field="Two", stamp=stamp(ground=WHITE)))
+    assert report.indication is Indication.TOTAL_PASSED
+    first = report.signatures[0]
+    assert "content_covered" in whats(first)
+    assert "FIELD_COVERS_CONTENT" in {one.code for one in first.messages}
+    assert first.integrity.changes_permitted
+
+
 def test_pages_that_cannot_be_compared_are_left_to_people() -> None:
     data = countersigned(sign(letter()), TEXT_BOX, ground=WHITE)
     report = verify(
