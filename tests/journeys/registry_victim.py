@@ -228,6 +228,8 @@ def prepare(settings: Settings, url: str, journal: Path) -> None:
     victim = at_work(wiring, journal, lambda _: None, seed=0)
     for _ in range(SEEDED):
         victim.issue()
+    for _ in range(3):
+        victim.revoke()
     wiring.close()
 
 
