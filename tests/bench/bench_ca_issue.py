@@ -1,23 +1,29 @@
 """What issuing many certificates costs: group commit, beside the raw signatures of the same token.
 
 Requests are put in before; measured is approving and issuing, with the linter, durable commits,
-audit entries and OCSP answers. All authorities lie on the token (SoftHSM). The raw rate is one
-session that does nothing else; its rounds alternate with ours.
+audit entries and OCSP answers, by two processes, as `antin certificates issue-batch` does it with a
+long list on two cores; and by one process with two threads. All authorities lie on the token
+(SoftHSM). The raw rate is one session that does nothing else; its rounds alternate with ours.
 """
 
+import base64
+import io
+import itertools
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from ca import issue_batch, requests
+from ca import issue_batch, request_tables
 from ca.issue_intents import Asked, Context
-from ca.models import RequestKind
-from ca.requests import RequestDetails
+from ca.request_tables import TableRow
 from db import schema
 from db.embedded import EmbeddedPostgres
 from db.session import create_engine, session_factory
@@ -30,66 +36,106 @@ from tests.ca.house import AT, CHIEF, CLERK, House, csr_for, ec_key
 from tests.tokens import new_token, store_for
 
 ROUNDS = 3
-COUNT = 512
+COUNT = 1024
 """Certificates a round."""
-PUT_IN = 128
-PARALLEL = 2
+PARALLEL = PROCESSES = 2
 GOAL_PER_SECOND = 2000
+COLUMNS = ("organization_code", "full_name", "national_id", "post", "csr")
+ROOT = Path(__file__).parents[2]
+_NUMBERS = itertools.count(1)
 
 
 def rows() -> Iterable[Row]:
     """Measure batches under a P-256 and an RSA-2048 authority."""
     for algorithm, goal in ((KeyAlgorithm.P_256, None), (KeyAlgorithm.RSA_2048, 0.7)):
-        with _house(algorithm) as (house, raw):
-            pairs = [(_issued_per_second(house), raw()) for _ in range(ROUNDS)]
-        ours = statistics.median(one for one, _ in pairs)
+        with _house(algorithm) as (house, raw), _processes(house) as issue:
+            found = [
+                (_per_second(house, issue), _per_second(house, partial(_here, house)), raw())
+                for _ in range(ROUNDS)
+            ]
+        ours, alone, limit = (statistics.median(side) for side in zip(*found, strict=True))
         name = f"ca.issue.batch.{algorithm.value}-token"
-        yield Row(
-            name=name,
-            value=ours,
-            unit="per_s",
-            reference_name=f"raw {algorithm.value} signatures, one session of the token",
-            reference_value=statistics.median(two for _, two in pairs),
-            goal=goal,
-        )
+        reference = f"raw {algorithm.value} signatures, one session of the token"
+        for called, value, least in ((name, ours, goal), (f"{name}.one-process", alone, None)):
+            yield _row(called, value, (reference, limit), least)
         if algorithm is KeyAlgorithm.P_256:
-            yield Row(
-                name=f"{name}.rate",
-                value=ours,
-                unit="per_s",
-                reference_name="the goal",
-                reference_value=GOAL_PER_SECOND,
-                goal=1.0,
-            )
+            yield _row(f"{name}.rate", ours, ("the goal", GOAL_PER_SECOND), 1.0)
 
 
-def _issued_per_second(house: House) -> float:
-    ids = _put_in(house)
+def _row(name: str, value: float, beside: tuple[str, float], goal: float | None) -> Row:
+    return Row(
+        name=name,
+        value=value,
+        unit="per_s",
+        reference_name=beside[0],
+        reference_value=beside[1],
+        goal=goal,
+    )
+
+
+def _per_second(house: House, issue: Callable[[list[uuid.UUID]], None]) -> float:
+    ids = put_in(house)
+    began = time.perf_counter()
+    issue(ids)
+    return len(ids) / (time.perf_counter() - began)
+
+
+def _here(house: House, ids: list[uuid.UUID]) -> None:
     asked = [Asked(request_id=one, actor=CHIEF, approve=True) for one in ids]
     context = Context(house.keys, AT)
-    began = time.perf_counter()
     outcomes = issue_batch.issue_batch(house.sessions, asked, context=context, parallel=PARALLEL)
-    spent = time.perf_counter() - began
     for outcome in outcomes:
         if outcome.error is not None:
             raise outcome.error
-    return len(outcomes) / spent
 
 
-def _put_in(house: House) -> list[uuid.UUID]:
-    person = house.person()
-    found: list[uuid.UUID] = []
-    for _ in range(0, COUNT, PUT_IN):
-        with house.sessions.begin() as session:
-            for _ in range(PUT_IN):
-                details = RequestDetails(
-                    kind=RequestKind.NEW,
-                    subscriber_id=person.id,
-                    profile="personal",
-                    csr=csr_for(ec_key()),
+def put_in(house: House, count: int = COUNT) -> list[uuid.UUID]:
+    """Put in a request for each of so many new persons."""
+    unit = house.organization().code
+    rows = [
+        TableRow(number, dict(zip(COLUMNS, (unit, *cells), strict=True)))
+        for number, cells in enumerate(holders(count), start=1)
+    ]
+    with house.sessions.begin() as session:
+        outcomes = request_tables.submit(session, rows, at=AT, actor=CLERK)
+    return [outcome.request_id for outcome in outcomes if outcome.request_id is not None]
+
+
+def holders(count: int) -> Iterator[tuple[str, str, str, str]]:
+    """Give name, national id, post and CSR of so many persons."""
+    for _ in range(count):
+        number = next(_NUMBERS)
+        encoded = base64.b64encode(csr_for(ec_key())).decode()
+        yield f"Nguyễn Văn Đức {number}", f"{number:012d}", "Chuyên viên", encoded
+
+
+@contextmanager
+def _processes(house: "TokenHouse") -> Iterator[Callable[[list[uuid.UUID]], None]]:
+    """Run processes that issue what they are given, a share each."""
+    url = house.sessions.kw["bind"].url.render_as_string(hide_password=False)
+    command = [sys.executable, "-m", "tests.bench.issue_process", url, str(house.module)]
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(
+                subprocess.Popen(
+                    command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
                 )
-                found.append(requests.submit(session, details=details, at=AT, actor=CLERK).id)
-    return found
+            )
+            for _ in range(PROCESSES)
+        ]
+
+        def issue(ids: list[uuid.UUID]) -> None:
+            for number, process in enumerate(running):
+                share = ids[number::PROCESSES]
+                print(*share, file=process.stdin, flush=True)
+            done = sum(int((process.stdout or io.StringIO()).readline()) for process in running)
+            if done != len(ids):
+                raise RuntimeError(f"{done} of {len(ids)} were issued")
+
+        issue(put_in(house, 64))  # the first certificate of a profile is linted in full
+        yield issue
+        for process in running:
+            process.communicate()
 
 
 @dataclass(repr=False)
@@ -97,6 +143,7 @@ class TokenHouse(House):
     """A house whose authorities lie on a token; the issuing one has the algorithm asked for."""
 
     token: KeyURI | None = None
+    module: Path = Path()
     algorithm: KeyAlgorithm = KeyAlgorithm.P_256
 
     def make_key(self, label: str, algorithm: KeyAlgorithm) -> KeyURI:
@@ -107,7 +154,7 @@ class TokenHouse(House):
 
 
 @contextmanager
-def _house(algorithm: KeyAlgorithm) -> Iterator[tuple[House, Callable[[], float]]]:
+def _house(algorithm: KeyAlgorithm) -> Iterator[tuple["TokenHouse", Callable[[], float]]]:
     token = new_token("bench")
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -117,7 +164,7 @@ def _house(algorithm: KeyAlgorithm) -> Iterator[tuple[House, Callable[[], float]
         schema.upgrade(server.url)
         engine = create_engine(server.url)
         house = TokenHouse(session_factory(engine), keys, Path(directory))
-        house.token, house.algorithm = token.uri, algorithm
+        house.token, house.module, house.algorithm = token.uri, token.module, algorithm
         house.establish()
         subject = Subject(keys, token.uri, algorithm)
         sign = subject.raw()
@@ -128,7 +175,7 @@ def _house(algorithm: KeyAlgorithm) -> Iterator[tuple[House, Callable[[], float]
                 sign(b"data")
             return subject.count / (time.perf_counter() - began)
 
-        _issued_per_second(house)  # the first certificate of a profile is linted in full
+        _here(house, put_in(house, 64))  # the first certificate of a profile is linted in full
         try:
             yield house, raw
         finally:

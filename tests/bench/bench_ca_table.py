@@ -4,7 +4,6 @@ Both goals of batches are in it: every CSR is verified, every row looked up, eve
 in the audit log, the certificates linted and signed by a P-256 key on a token (SoftHSM).
 """
 
-import base64
 import csv
 import io
 import time
@@ -13,9 +12,9 @@ from collections.abc import Iterable
 from ca import issue_batch, request_tables
 from ca.issue_intents import Asked, Context
 from hsm.algorithms import KeyAlgorithm
-from tests.bench.bench_ca_issue import PARALLEL, _house
+from tests.bench.bench_ca_issue import PARALLEL, _house, holders
 from tests.bench.row import Row
-from tests.ca.house import AT, CHIEF, CLERK, House, csr_for, ec_key
+from tests.ca.house import AT, CHIEF, CLERK, House
 from tests.ca.province import ISSUED
 
 UNITS = 111
@@ -57,9 +56,6 @@ def _table(house: House) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["Mã đơn vị", "Họ và tên", "Số CCCD", "Chức vụ", "CSR"])
-    for n in range(ISSUED):
-        encoded = base64.b64encode(csr_for(ec_key())).decode()
-        writer.writerow(
-            [codes[n % UNITS], f"Nguyễn Văn Đức {n}", f"{n:012d}", "Chuyên viên", encoded]
-        )
+    for number, cells in enumerate(holders(ISSUED)):
+        writer.writerow([codes[number % UNITS], *cells])
     return text.getvalue().encode()
