@@ -306,6 +306,26 @@ def test_a_dead_device_restarts_the_module_and_the_operation_is_tried_once_more(
     sign_and_check(key_store.open(key_uri), b"data")
 
 
+@pytest.mark.parametrize(
+    "error", [pkcs11.FunctionFailed, pkcs11.exceptions.DeviceMemory, pkcs11.GeneralError]
+)
+def test_what_a_device_says_when_its_line_broke_is_tried_once_more(
+    key_store: KeyStore, key_uri: KeyURI, error: type[pkcs11.PKCS11Error]
+) -> None:
+    key_store.open(key_uri)
+    sessions = key_store.token(key_uri)
+    tried: list[int] = []
+
+    def breaks_once(_: sessions_module.PooledSession) -> str:
+        tried.append(1)
+        if len(tried) == 1:
+            raise error
+        return "done"
+
+    assert sessions.run(breaks_once) == "done"
+    assert sessions.figures.reopened == 1
+
+
 def test_a_pin_refused_in_the_middle_is_not_sent_again(
     key_store: KeyStore, key_uri: KeyURI
 ) -> None:
