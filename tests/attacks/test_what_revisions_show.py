@@ -5,6 +5,8 @@ Each file holds for its bytes, and a tool that judges by bytes and kinds alone c
 
 import io
 import re
+import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -287,6 +289,27 @@ def test_pages_that_cannot_be_compared_are_left_to_people() -> None:
     assert report.indication is Indication.TOTAL_PASSED
     assert report.reasons == ("CHANGES_NOT_COMPARED",)
     assert not report.accept
+
+
+def test_a_page_that_takes_too_long_costs_its_time_and_is_left_to_people() -> None:
+    lines = b"".join(
+        b"%d %d m 595 842 0 842 %d 0 c S\n" % (n % 595, n * 7 % 842, n * 13 % 595)
+        for n in range(250_000)
+    )
+    page = stream(zlib.compress(lines), "/Filter/FlateDecode")
+    slow = rebuilt(letter().replace(source(letter(), CONTENT), page))
+    started = time.monotonic()
+    report = verify(
+        io.BytesIO(countersigned(sign(slow), BLANK_BOX, ground=WHITE)),
+        name="x.pdf",
+        at=NOW,
+        checked_at=NOW,
+        validator=TRUST_ALL,
+        limits=Limits(picture_seconds=0.6),
+    )
+    assert time.monotonic() - started < 10
+    assert report.reasons == ("CHANGES_NOT_COMPARED",)
+    assert check(countersigned(sign(letter()), BLANK_BOX, ground=WHITE)).accept
 
 
 def test_a_page_tree_that_miscounts_does_not_lead_to_another_page() -> None:
