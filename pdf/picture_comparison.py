@@ -17,6 +17,7 @@ LEAST_LOST = 10
 """Points of ink that have to be gone: less than the digit 1 in small print."""
 MARGIN = 2
 """Points around a rectangle that its edges may touch."""
+_RULE_HEIGHT, _RULE_LENGTH, _RULE_ROOM = 3, 24, 6
 _TILE = 8
 _MOST_BOXES = 50
 
@@ -70,7 +71,20 @@ def hidden(
     pen = ImageDraw.Draw(gone)
     for left, top, right, bottom in free:
         pen.rectangle((left, top, right, bottom), fill=0)
-    return tuple(box for box in boxes(gone) if _count(gone, box) >= LEAST_LOST)
+    return tuple(
+        box for box in boxes(gone) if _count(gone, box) >= LEAST_LOST and not _is_rule(content, box)
+    )
+
+
+def _is_rule(content: Image.Image, box: Pixels) -> bool:
+    """Tell whether what is gone was a line to sign on: long, thin, with nothing above or below."""
+    left, top, right, bottom = box
+    if bottom - top > _RULE_HEIGHT or right - left < _RULE_LENGTH:
+        return False
+    around = (left, max(0, top - _RULE_ROOM), right, min(content.height, bottom + _RULE_ROOM))
+    ink = _mask(_darkness(content.crop(around)), INK_STEP)
+    line = (0, top - around[1], right - left, bottom - around[1])
+    return _count(ink, (0, 0, *ink.size)) - _count(ink, line) < LEAST_LOST
 
 
 def _within(box: Pixels, size: tuple[int, int]) -> Pixels | None:

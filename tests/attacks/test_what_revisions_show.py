@@ -83,6 +83,13 @@ def certified() -> bytes:
     return sign(letter(), certify=CertificationLevel.ANNOTATIONS)
 
 
+def lined(line: str) -> bytes:
+    """A letter with a thin line at the place of the stamp."""
+    old = source(letter(), CONTENT)
+    drawing = f"BT /F1 12 Tf 72 700 Td (cap 100 trieu) Tj ET 0.7 w {line} l S"
+    return rebuilt(letter().replace(old, stream(drawing.encode())))
+
+
 WHITE = (255, 255, 255, 255)
 CLEAR = (255, 255, 255, 0)
 SEAL = (220, 0, 0, 110)
@@ -91,6 +98,11 @@ TEXT_BOX, BLANK_BOX = (72.0, 692.0, 240.0, 726.0), (72.0, 592.0, 240.0, 626.0)
 COVERING: dict[str, Callable[[], bytes]] = {
     "sneaky signature: a later signer's opaque stamp lies over the amount": (
         lambda: countersigned(sign(letter()), TEXT_BOX, ground=WHITE)
+    ),
+    "evil annotation: the line that strikes the amount out is covered": (
+        lambda: commented(
+            sign(lined("72 704 m 160 704")), "Text", "72 703 120 705", ap=patch(48, 2)
+        )
     ),
     "sneaky signature: a dark stamp over light writing on a dark ground": (
         lambda: countersigned(sign(reversed_letter()), TEXT_BOX, ground=(20, 20, 60, 255))
@@ -191,6 +203,9 @@ PERMITTED: dict[str, Callable[[], bytes]] = {
     ),
     "a seal that lets the text through": (
         lambda: countersigned(sign(letter()), TEXT_BOX, ground=SEAL)
+    ),
+    "an opaque stamp over the line to sign on": (
+        lambda: countersigned(sign(lined("80 610 m 230 610")), BLANK_BOX, ground=WHITE)
     ),
     "a highlight that the text is read through": (
         lambda: commented(certified(), "Highlight", OVER_TEXT, WIPED + "/C[1 1 0]")
