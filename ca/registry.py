@@ -60,6 +60,19 @@ MANY_NAMES: Final = 10_000
 NEWEST: Final = 4_000
 """Rows among which a common name is looked for first; of a very common one, ten times as many."""
 
+_LOOKED_AT: Final = (
+    Certificate.id,
+    Certificate.search_name,
+    Certificate.kind,
+    Certificate.status,
+    Certificate.subscriber_id,
+    Certificate.device_id,
+    Certificate.organization_id,
+    Certificate.not_after,
+    Certificate.issued_at,
+)
+"""What conditions beside a name may be about."""
+
 _SERIAL_PREFIX: Final = "serial:"
 _SERIAL: Final = re.compile(r"[0-9a-f]{1,40}")
 _MAX_QUERY: Final = 200
@@ -274,7 +287,7 @@ def _among_the_newest(
     """
     if filters.standing is not None or filters.group or filters.name is None:
         return None
-    window = _page(select(Certificate), rows, before).subquery("newest")
+    window = _page(select(*_LOOKED_AT), rows, before).subquery("newest")
     adapt = ClauseAdapter(window).traverse
     wanted_here = [
         adapt(condition)
