@@ -236,7 +236,14 @@ def _conclusions(report: Mapping[str, object]) -> str:
     plain = {key: value for key, value in report.items() if key != "checked_at"}
     signatures = cast("list[dict[str, object]]", plain.get("signatures", []))
     plain["signatures"] = [{**one, "registry": None} for one in signatures]
-    return json.dumps(plain, sort_keys=True)
+    return json.dumps(_wordless(plain), sort_keys=True)
+
+
+def _wordless(value: object) -> object:
+    """Leave out sentences for people: a later version may put the same conclusion otherwise."""
+    if isinstance(value, dict):
+        return {key: _wordless(item) for key, item in value.items() if key not in {"en", "vi"}}
+    return [_wordless(item) for item in value] if isinstance(value, list) else value
 
 
 def _record(

@@ -396,8 +396,10 @@ def activated() -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("name", SHADOWS)
-def test_a_shadow_attack_is_shown_as_a_difference_of_its_page(name: str) -> None:
+def test_a_shadow_attack_is_shown_as_a_difference_of_its_page(name: str, tmp_path: Path) -> None:
     signed, forged = SHADOWS[name]()
+    (tmp_path / "attack.pdf").write_bytes(forged)
+    assert pdfsig(tmp_path / "attack.pdf").valid == 1
     report = check(forged)
     assert not report.accept
     assert report.signatures[0].integrity.changes_after is ChangeLevel.OTHER
