@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from api.errors import BodyTooLarge, ParameterInvalid
-from api.problems import MEDIA_TYPE, TEXTS, RoomError, language_of, problem
+from api.problem_words import MEDIA_TYPE, TEXTS, RoomError, language_of, problem
 from db.base import uuid7
 
 if TYPE_CHECKING:

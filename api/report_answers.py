@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi.responses import Response
 
-from api.problems import language_of
+from api.problem_words import language_of
 from pdf.report_words import Language
 from signing.errors import FormNotOffered
 from signing.report_forms import Form, render

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from api.problems import MEDIA_TYPE
+from api.problem_words import MEDIA_TYPE
 
 _MEANING: Final = {
     400: "The request cannot be understood",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 
 from ca import der
-from ca.models import RevocationReason
+from ca.revocation_reasons import RevocationReason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

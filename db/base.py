@@ -14,7 +14,7 @@ from sqlalchemy import DateTime, Dialect, Enum, MetaData
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from db.errors import NaiveDatetime
+from db.errors_time import NaiveDatetime
 
 NAMING_CONVENTION = {
     "pk": "%(table_name)s_pkey",

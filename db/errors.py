@@ -3,7 +3,7 @@
 ::
 
     DbError
-    ├── NaiveDatetime            a time without a zone
+    ├── NaiveDatetime            a time without a zone (in db.errors_time)
     ├── ValueUnsuitable          a value that cannot be written down faithfully as JSON
     ├── JobRejected              a job that cannot be put on the queue
     ├── JobFailure               raised by a handler: this job must not be tried again
@@ -22,8 +22,6 @@
 
 from typing import ClassVar
 
-from sqlalchemy.exc import DontWrapMixin
-
 
 class DbError(Exception):
     """Root of this room's errors."""
@@ -34,13 +32,6 @@ class DbError(Exception):
     def diagnostics(self) -> str:
         """Say what to do about it, in one or two sentences."""
         return self.remedy
-
-
-class NaiveDatetime(DbError, DontWrapMixin):
-    """A time without a zone was offered where only moments are stored."""
-
-    code = "naive_datetime"
-    remedy = "Give the time with its zone, for example datetime.now(UTC)."
 
 
 class ValueUnsuitable(DbError):

@@ -5,6 +5,8 @@ is not trusted. No proxy or credentials from the surroundings, no redirects, no 
 deadline for the whole exchange, a limit on what is read; plain http only where it was allowed.
 """
 
+from __future__ import annotations
+
 import ipaddress
 import json
 import ssl
@@ -12,14 +14,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
-
-import httpx
 
 from hsm.refusals import ProviderSettingsInvalid, ProviderUnreachable, Refusal, refused
 from hsm.secret import Secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
 
 MAX_ANSWER: Final = 512 * 1024
 """Bytes; the largest honest answer is a certificate chain of some 20 kB."""
@@ -123,6 +127,8 @@ class ProviderHttp:
         headers: Mapping[str, str] | None,
         wait: float,
     ) -> HttpAnswer:
+        import httpx  # noqa: PLC0415 -- most installations have no provider, and it is large
+
         seconds = self._reach.seconds + wait
         deadline = time.monotonic() + seconds
         timeout = httpx.Timeout(seconds, connect=min(_CONNECT_SECONDS, seconds))
@@ -145,6 +151,8 @@ class ProviderHttp:
     def _opened(self) -> httpx.Client:
         with self._lock:
             if self._client is None:
+                import httpx  # noqa: PLC0415 -- as above
+
                 self._client = httpx.Client(
                     verify=self._trust(),
                     trust_env=False,

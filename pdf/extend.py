@@ -24,8 +24,6 @@ from pdf.errors import ContainerTooSmall, NothingToExtend, TimestampRejected, Ti
 from pdf.evidence import EvidenceSource
 from pdf.evidence_gathering import Gathering
 from pdf.kept_signatures import KeptSignature, check, check_stamp, locate, proven_since
-from pdf.layer import require_pdf
-from pdf.layered_extension import write_layered_extension
 from pdf.limits import DEFAULT_LIMITS
 from pdf.options import DEFAULT_TIMESTAMP_SIZE, Level
 from pdf.plain_document import opened, plain_document
@@ -34,6 +32,7 @@ from pdf.security_store import read_security_store
 from pdf.signature_math import Digest
 from pdf.staging import chunks, size_of
 from pdf.timestamps import TimestampSource
+from pdf.whole_file import require_pdf
 
 __all__ = ["Extended", "ExtensionOptions", "extend", "extend_in_place", "stamp_end"]
 
@@ -197,6 +196,10 @@ class _Work:
             extension = document and write_extension(document, addition)
             if extension:
                 return extension
+        from pdf.layered_extension import (  # noqa: PLC0415 -- most documents need no layer
+            write_layered_extension,
+        )
+
         return write_layered_extension(self.file, addition, password=self.options.password)
 
     def _append(self, tail: bytes | bytearray) -> None:

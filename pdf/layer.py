@@ -10,7 +10,6 @@ are made by `cms`; nothing here knows about them.
 
 import errno
 import io
-import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -27,11 +26,11 @@ from pyhanko.pdf_utils.xref import XRefSectionData
 from pdf.errors import (
     DamagedPdf,
     EncryptedPdf,
-    NotAPdf,
     PasswordIncorrect,
     SigningNotPermitted,
 )
 from pdf.objects import Name, Raw, Ref, Stream, Value, serialise
+from pdf.whole_file import require_pdf
 
 if TYPE_CHECKING:
     from pyhanko.pdf_utils.crypt import SecurityHandler
@@ -254,25 +253,3 @@ def _require_sound_trailer(reader: PdfFileReader) -> None:
 
 def _numbers(section: XRefSectionData) -> tuple[Mapping[int, object], ...]:
     return section.standard_xrefs, section.xrefs_in_objstm
-
-
-# How far from the start and the end readers look for the header and the last trailer.
-_EDGE = 1024
-
-
-def require_pdf(source: BinaryIO) -> int:
-    """Return the size of the file; raise NotAPdf or DamagedPdf unless it looks like a whole PDF."""
-    size = source.seek(0, os.SEEK_END)
-    if not size:
-        raise NotAPdf("the file is empty")
-    source.seek(0)
-    head = source.read(_EDGE)
-    if b"%PDF-" not in head:
-        raise NotAPdf("the file does not start like a PDF")
-    if not head.startswith(b"%PDF-"):
-        raise DamagedPdf("there are foreign bytes before the PDF header")
-    source.seek(max(0, size - _EDGE))
-    end = source.read(_EDGE)
-    if b"startxref" not in end or b"%%EOF" not in end:
-        raise DamagedPdf("the end of the file is missing")
-    return size

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,6 @@ from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from pdf.errors import PageUndrawable
-from pdf.pdfium_worker import LENGTH
 
 SECONDS = 15.0
 """For one page to be drawn, or one document to be looked through."""
@@ -29,6 +29,8 @@ WAIT_SECONDS = 30.0
 MOST_JOBS = 500
 """A worker is replaced now and then, so that nothing gathers in it."""
 _GRACE_SECONDS = 2.0
+LENGTH = struct.Struct(">II")
+"""In front of each message between the two: bytes of its JSON, and of the data behind it."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import socket
-import struct
 import sys
 import time
 from contextlib import closing
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pypdfium2
 
+from pdf.pdfium import LENGTH
 from pdf.text_folding import occurrences
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ MOST_PIXELS = 4_000_000
 """About an A4 page at 200 dots per inch."""
 MOST_LETTERS = 200_000
 """Letters of one page that are looked through; a dense page has some ten thousand."""
-LENGTH = struct.Struct(">II")
 _CPU_MARGIN_SECONDS = 2
 
 

@@ -13,8 +13,6 @@ from pdf.bounded_document import MOST_BYTES, BeyondBounds, BoundedDocument
 from pdf.cms import SignatureAlgorithm, template_for
 from pdf.direct_revision import plain_wish, write_direct
 from pdf.errors import PdfError
-from pdf.layer import require_pdf
-from pdf.layered_revision import write_layered
 from pdf.options import (
     CertificationLevel,
     Level,
@@ -30,6 +28,7 @@ from pdf.signature_objects import stamp_words
 from pdf.signer import SignerChain
 from pdf.spot import AnchorSpot
 from pdf.staging import copy, size_of
+from pdf.whole_file import require_pdf
 from pdf.words import find_words
 
 __all__ = [
@@ -159,6 +158,8 @@ def write_revision(source: BinaryIO, wanted: Wanted) -> Revision:
             revision = write_direct(document, wanted) if document is not None else None
             if revision is not None:
                 return revision
+    from pdf.layered_revision import write_layered  # noqa: PLC0415 -- most documents need no layer
+
     return write_layered(source, wanted)
 
 

@@ -5,9 +5,8 @@ question, not asked here.
 """
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Protocol
-
-import httpx
 
 from pdf.errors import TimestampRejected, TimestampUnavailable
 from pdf.tokens import new_nonce, request_for, token_from
@@ -30,6 +29,8 @@ class HttpTimestampSource:
     def __init__(self, urls: Sequence[str], *, timeout: float = DEFAULT_TIMEOUT) -> None:
         if not urls:
             raise ValueError("at least one time-stamp server is needed")
+        import httpx  # noqa: PLC0415 -- most signatures on a PC ask no server
+
         self._urls = tuple(urls)
         # One client, so that a batch keeps its connections. Redirects and proxies of the
         # environment are not followed: the token comes from the server that was configured.
@@ -40,6 +41,8 @@ class HttpTimestampSource:
 
         A single server that answered with a wrong token raises TimestampRejected.
         """
+        import httpx  # noqa: PLC0415 -- loaded by now
+
         nonce = new_nonce()
         request = request_for(digest, hash_algorithm, nonce=nonce)
         failures: list[TimestampUnavailable] = []
@@ -62,7 +65,7 @@ class HttpTimestampSource:
             "Accept": "application/timestamp-reply",
         }
         with self._client.stream("POST", url, content=request, headers=headers) as response:
-            if response.status_code != httpx.codes.OK:
+            if response.status_code != HTTPStatus.OK:
                 raise TimestampUnavailable(f"HTTP status {response.status_code}")
             answer = bytearray()
             for chunk in response.iter_bytes():

@@ -275,7 +275,7 @@ def _own_validator(
     from ca.algorithm_policy_file import read_policy  # noqa: PLC0415 -- as above
     from ca.anchor_terms import AnchorTerms  # noqa: PLC0415 -- as above
     from ca.guarded_fetch import Fetcher, FetchLimits  # noqa: PLC0415 -- as above
-    from ca.revocation_sources import HttpSource  # noqa: PLC0415 -- as above
+    from ca.http_source import HttpSource  # noqa: PLC0415 -- as above
     from ca.validation import PathPolicy, PathValidator  # noqa: PLC0415 -- as above
 
     # The addresses asked are those in certificates below an anchor that the user trusts.

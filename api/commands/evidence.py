@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 
-from ca import trust
+from ca import anchor_files
 from ca.evidence import EvidenceCollector
 from ca.guarded_fetch import Fetcher, FetchLimits
-from ca.revocation_sources import HttpSource
+from ca.http_source import HttpSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ _EVERYWHERE: Final = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network(":
 
 def collector(trusted: Sequence[Path] | None, chain: Iterable[bytes] = ()) -> EvidenceCollector:
     """Make the collector for the trusted files and the roots of one's own chain (DER)."""
-    anchors = trust.load_pem_anchors(trusted) if trusted else []
+    anchors = anchor_files.load_pem_anchors(trusted) if trusted else []
     anchors += [der for der in chain if _is_root(der)]
     source = HttpSource(Fetcher(FetchLimits(allowed=_EVERYWHERE)))
     return EvidenceCollector(anchors, lambda _: (source,), intermediates=chain)

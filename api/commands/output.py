@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import SQLAlchemyError
 
 from api.errors import ApiError
 from ca.errors import CaError
@@ -26,7 +26,7 @@ from signing.errors import SigningError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from api.problems import RoomError
+    from api.problem_words import RoomError
 
 ROOM_ERRORS: Final = (ApiError, CaError, DbError, HsmError, PdfError, SigningError)
 FAILED: Final = 1
@@ -45,7 +45,7 @@ def complain(message: str, what_to_do: str) -> None:
 
 def complain_about(error: RoomError, name: str = "") -> None:
     """Print what a room refused, and what to do about it in English and in Vietnamese."""
-    from api.problems import problem  # noqa: PLC0415 -- what most runs of a command never need
+    from api.problem_words import problem  # noqa: PLC0415 -- what most runs of a command never need
 
     message = str(error) or type(error).__name__
     complain(f"{name}: {message}" if name else message, error.diagnostics())
@@ -61,7 +61,9 @@ def told(code: int = FAILED) -> Iterator[None]:
     except ROOM_ERRORS as error:
         complain_about(error)
         raise typer.Exit(code) from error
-    except (SQLAlchemyError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, (OSError, *_database_errors())):
+            raise
         log.debug("failed", exc_info=error)
         reason = error.strerror if isinstance(error, OSError) else "the database does not answer"
         name = f" {error.filename}" if isinstance(error, OSError) and error.filename else ""
@@ -88,3 +90,9 @@ def show(rows: Sequence[Mapping[str, object]], *, as_json: bool, title: str = ""
 def print_json(value: object) -> None:
     """Print JSON on standard output, and nothing else there."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Give what the database raises, where anything of it was loaded: most commands need none."""
+    loaded = sys.modules.get("sqlalchemy.exc")
+    return () if loaded is None else (loaded.SQLAlchemyError,)

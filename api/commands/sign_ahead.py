@@ -9,7 +9,7 @@ import typer
 from cryptography import x509
 
 from api.commands.output import out, print_json
-from api.problems import problem
+from api.problem_words import problem
 from pdf.errors import CertificateUnsuitable
 from pdf.preflight import preflight
 from pdf.preview import preview
@@ -17,7 +17,7 @@ from pdf.preview import preview
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from api.problems import RoomError
+    from api.problem_words import RoomError
     from pdf.options import SignatureOptions
     from pdf.prepare import SignatureAlgorithm
     from pdf.signer import SignerChain

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from api.errors import ParameterInvalid
-from ca import trust, trusted_lists
+from ca import anchor_files
 from ca.trusted_list import MAX_LIST_BYTES
 
 if TYPE_CHECKING:
@@ -23,9 +23,11 @@ def anchors_and_terms(
     at: datetime,
 ) -> tuple[tuple[bytes, ...], str | None]:
     """Return anchors as DER and, as JSON by fingerprint, the terms of those from lists."""
-    own = trust.load_pem_anchors(trusted) if trusted else []
+    own = anchor_files.load_pem_anchors(trusted) if trusted else []
     if not lists:
         return tuple(own), None
+    from ca import trusted_lists  # noqa: PLC0415 -- the database's tables come along, and most need no list
+
     if signer is None:
         raise ParameterInvalid("--list-signer", "the certificate of the lists' signer is needed")
     certificate = _read(signer)

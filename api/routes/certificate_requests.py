@@ -11,7 +11,7 @@ from api.auth import Call, needs
 from api.errors import Unexpected
 from api.idempotency import Answer, Attempt
 from api.permissions import Action, list_scope, scopes
-from api.problems import ROOTS, Language, language_of, problem
+from api.problem_words import ROOTS, Language, language_of, problem
 from api.responses import problems
 from api.schemas.certificates import (
     ApprovedOut,

@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from api.errors import ParameterInvalid
-from api.problems import TEXTS
+from api.problem_words import TEXTS
 from api.schemas.lists import Schema
 from hsm.ets102204_profile import MAX_TOGETHER
 from pdf.appearance import Stamp

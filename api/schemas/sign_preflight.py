@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from api.problems import RoomError, problem
+from api.problem_words import RoomError, problem
 from pdf.presets import Preset
 from pdf.report import JSON
 from signing.preflight import SignPreflight

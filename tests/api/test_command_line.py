@@ -21,9 +21,11 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 from cryptography.x509.oid import NameOID
+from typer.core import TyperGroup
+from typer.main import get_command
 from typer.testing import CliRunner
 
-from api.cli import application
+from api.cli import application, overview
 from api.commands.verify import exit_code
 from api.commands.verify_pool import Task, verify_all
 from signing.judging import OwnAnchors
@@ -294,3 +296,50 @@ def test_a_process_of_its_own_gives_the_same_verdict_and_no_traceback(desk: Path
     assert blocked.returncode == 1
     assert blocked.stderr.startswith("antin: ")
     assert "Traceback" not in blocked.stderr
+
+
+HEAVY = (
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "sqlalchemy",
+    "psycopg",
+    "pyhanko",
+    "httpx",
+    "pypdfium2",
+)
+RUN = f"""
+import sys
+from api.cli import main
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+print(*[name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def test_signing_and_verifying_on_a_pc_load_nothing_of_a_server(desk: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.pdf"
+    for arguments in (
+        ["sign", desk / "plain.pdf", out, *key_of(desk), "--stamp", "standard"],
+        ["verify", out, "--trust", desk / "root.pem", "--offline"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, *map(str, arguments)],
+            capture_output=True, text=True, cwd=ROOT, check=False,
+        )  # fmt: skip
+        assert done.returncode in {0, 1}, done.stderr
+        assert done.stderr.splitlines()[-1] == "", done.stderr
+    assert out.exists()
+
+
+def test_the_overview_says_of_each_command_what_the_command_says() -> None:
+    short, whole = (get_command(made) for made in (overview(), application()))
+    assert isinstance(short, TyperGroup)
+    assert isinstance(whole, TyperGroup)
+    said = {name: command.help for name, command in short.commands.items()}
+    assert said == {
+        name: (command.help or "").partition("\n")[0] for name, command in whole.commands.items()
+    }

@@ -6,7 +6,7 @@ import pytest
 
 from api import app, problems
 from api.errors import BodyTooLarge, ParameterInvalid
-from api.problems import ROOTS, TEXTS, language_of, problem
+from api.problem_words import ROOTS, TEXTS, language_of, problem
 from ca.errors import CertificateNotUsable, TransitionNotAllowed
 
 assert app  # importing it brings every room's errors in

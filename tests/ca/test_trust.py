@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from sqlalchemy import select
 
-from ca import authorities, trust
+from ca import anchor_files, authorities, trust
 from ca.errors import AnchorUnreadable, TrustAnchorNotFound, TrustAnchorTaken
 from db.models import AuditEntry
 from tests.ca.hierarchy import Entity, root
@@ -81,17 +81,17 @@ def test_anchors_are_read_from_pem_der_p7b_and_folders(tmp_path: Path, three: li
     expected = [one.der for one in three]
     bundle = tmp_path / "bundle.pem"
     bundle.write_bytes(b"".join(one.cert.public_bytes(Encoding.PEM) for one in three))
-    assert trust.load_pem_anchors([bundle]) == expected
+    assert anchor_files.load_pem_anchors([bundle]) == expected
     single = tmp_path / "one.der"
     single.write_bytes(three[0].der)
-    assert trust.load_pem_anchors([single]) == expected[:1]
+    assert anchor_files.load_pem_anchors([single]) == expected[:1]
     collection = tmp_path / "all.p7b"
     for encoding in (Encoding.DER, Encoding.PEM):
         made = pkcs7.serialize_certificates([one.cert for one in three], encoding)
         collection.write_bytes(made)
-        assert sorted(trust.load_pem_anchors([collection])) == sorted(expected)
+        assert sorted(anchor_files.load_pem_anchors([collection])) == sorted(expected)
     (tmp_path / "README.txt").write_text("not a certificate")
-    assert sorted(trust.load_pem_anchors([tmp_path])) == sorted(expected)
+    assert sorted(anchor_files.load_pem_anchors([tmp_path])) == sorted(expected)
 
 
 def test_comments_around_pem_do_not_matter(tmp_path: Path, three: list[Entity]) -> None:
@@ -99,7 +99,7 @@ def test_comments_around_pem_do_not_matter(tmp_path: Path, three: list[Entity]) 
     file.write_bytes(
         "# Ban Cơ yếu\n".encode() + three[0].cert.public_bytes(Encoding.PEM) + b"\n#\n"
     )
-    assert trust.load_pem_anchors([file]) == [three[0].der]
+    assert anchor_files.load_pem_anchors([file]) == [three[0].der]
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
@@ -107,15 +107,15 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     broken.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     for path in (broken, tmp_path / "absent.pem"):
         with pytest.raises(AnchorUnreadable, match=path.name):
-            trust.load_pem_anchors([path])
+            anchor_files.load_pem_anchors([path])
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(AnchorUnreadable, match="empty"):
-        trust.load_pem_anchors([empty])
+        anchor_files.load_pem_anchors([empty])
 
 
 def test_anchors_come_back_as_they_were_written(tmp_path: Path, three: list[Entity]) -> None:
     file = tmp_path / "root.pem"
     file.write_bytes(three[0].cert.public_bytes(Encoding.PEM))
-    (found,) = trust.load_pem_anchors([file, file])
+    (found,) = anchor_files.load_pem_anchors([file, file])
     assert x509.load_der_x509_certificate(found) == three[0].cert

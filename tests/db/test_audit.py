@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from db import audit
 from db.audit_chain import CHAINS, EntryContent
 from db.canonical import canonical_json
-from db.errors import NaiveDatetime, ValueUnsuitable
+from db.errors import ValueUnsuitable
+from db.errors_time import NaiveDatetime
 from db.models import AuditEntry
 
 AT = datetime(2026, 3, 1, 8, 0, 0, 250, tzinfo=UTC)

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from db import jobs
 from db.canonical import Json
-from db.errors import JobFailure, JobRejected, NaiveDatetime
+from db.errors import JobFailure, JobRejected
+from db.errors_time import NaiveDatetime
 
 Sessions = sessionmaker[Session]
 QUICK = jobs.WorkerOptions(first_wait_s=0.05, poll_interval_s=0.05, max_attempts=3)

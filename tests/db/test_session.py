@@ -8,7 +8,8 @@ from sqlalchemy import Engine, literal, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from db.base import Base, UtcDateTime, uuid7
-from db.errors import DbError, NaiveDatetime
+from db.errors import DbError
+from db.errors_time import NaiveDatetime
 from db.session import create_engine, libpq_url
 
 
