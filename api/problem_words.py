@@ -1,7 +1,8 @@
 """What a problem says: the table from a room's error code to a status and Vietnamese words.
 
-The rooms know nothing of HTTP; `problem_texts.toml` is the one table. A test walks every error class
-of every room through it. The command line uses these words too, so nothing of a server is loaded.
+The rooms know nothing of HTTP; `problem_texts.toml` is the one table. A test walks every error
+class of every room through it. The command line uses these words too, so nothing of a server is
+loaded.
 """
 
 from __future__ import annotations

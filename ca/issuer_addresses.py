@@ -1,4 +1,4 @@
-"""Where a certificate says that its status can be learned, and the names for what is stored of it."""
+"""Where a certificate says that its status can be learned, and names for what is stored of it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class Addresses:
 
     @classmethod
     def of(cls, query: RevocationQuery) -> Addresses:
+        """Read the addresses of the certificate that is asked about."""
         certificate = query.certificate
         identifier = ocsp_messages.certificate_id(
             query.issuer.certificate, certificate.serial_number
