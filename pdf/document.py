@@ -17,6 +17,7 @@ from pdf import filters
 from pdf.errors import DamagedPdf, LimitExceeded, NotAPdf, PdfError
 from pdf.limits import DEFAULT_LIMITS, Limits, within
 from pdf.repair import repaired_section, scan_definitions
+from pdf.stream_ends import StreamEnds
 from pdf.syntax import WHITESPACE, Buffer, PdfDict, PdfObject, Stream, read_object
 from pdf.view import Decryptor, View
 from pdf.xref import (
@@ -50,9 +51,11 @@ class Document:
         self.limits = limits
         self.decryptor: Decryptor | None = None
         self._indirect: dict[int, Indirect | None] = {}
+        self._owners: dict[int, Indirect] = {}
         self._packed: dict[int, list[tuple[int, PdfObject]]] = {}
         self._definitions: list[tuple[int, int, int]] | None = None
         self._decoded = 0
+        self._ends = StreamEnds(buffer)
         self._sections: dict[int, Section] = {}
         self._views: dict[tuple[int, int], View] = {}
         self._entry_total = 0
@@ -141,14 +144,18 @@ class Document:
             return known
         shift = 0
         try:
-            section = read_section(self.buffer, offset, end, decode=self.decode)
+            section = read_section(
+                self.buffer, offset, end, decode=self.decode, stream_end=self.stream_end
+            )
         except LimitExceeded:
             raise
         except DamagedPdf:
             if not self.header_offset:
                 raise
             shift = self.header_offset
-            section = read_section(self.buffer, offset + shift, end, decode=self.decode)
+            section = read_section(
+                self.buffer, offset + shift, end, decode=self.decode, stream_end=self.stream_end
+            )
         if section.hybrid_offset is not None:
             section.hybrid = self.section(section.hybrid_offset, end)
         self._check(section, shift, end)
@@ -192,23 +199,23 @@ class Document:
         """Read the indirect object at a file offset; None where none can be read."""
         if offset not in self._indirect:
             try:
-                self._indirect[offset] = read_indirect(self.buffer, offset, self.size)
+                found = read_indirect(self.buffer, offset, self.size)
             except LimitExceeded:
                 raise
             except PdfError:
-                self._indirect[offset] = None
+                found = None
+            self._indirect[offset] = found
+            if found is not None and isinstance(found.value, Stream):
+                self._owners.setdefault(found.value.start, found)
         return self._indirect[offset]
 
     def owner(self, stream: Stream) -> Indirect | None:
         """Give the indirect object, among those read so far, that a stream belongs to."""
-        for found in self._indirect.values():
-            if (
-                found is not None
-                and isinstance(found.value, Stream)
-                and found.value.start == stream.start
-            ):
-                return found
-        return None
+        return self._owners.get(stream.start)
+
+    def stream_end(self, start: int, length: PdfObject, end: int) -> int:
+        """Say where a stream's data ends, before `end`."""
+        return self._ends.stream_end(start, length, end)
 
     def decode(self, raw: bytes, entries: PdfDict) -> bytes:
         """Undo a stream's filters within the document's budget."""

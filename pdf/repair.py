@@ -11,7 +11,7 @@ from pdf.errors import DamagedPdf, LimitExceeded, PdfError
 from pdf.limits import Limits, within
 from pdf.syntax import WHITESPACE, Buffer, PdfDict, PdfObject, Ref, Stream, read_object
 from pdf.view import Decryptor
-from pdf.xref import PACKED, PLAIN, Entry, Indirect, Section, stream_end
+from pdf.xref import PACKED, PLAIN, Entry, Indirect, Section
 
 _OBJ = re.compile(rb"(?<![A-Za-z])obj(?![A-Za-z])")
 _OBJ_BEFORE = re.compile(
@@ -35,6 +35,9 @@ class Damaged(Protocol):
 
     def unpack(self, raw: bytes, entries: PdfDict) -> list[tuple[int, PdfObject]]:
         """Read an object stream."""
+
+    def stream_end(self, start: int, length: PdfObject, end: int) -> int:
+        """Say where a stream's data ends."""
 
 
 def scan_definitions(buffer: Buffer, *, limits: Limits) -> list[tuple[int, int, int]]:
@@ -79,7 +82,7 @@ def _take_stream(
     if not isinstance(stream, Stream):
         return found.end
     try:
-        stop = stream_end(document.buffer, stream.start, stream.entries.get("Length"), end)
+        stop = document.stream_end(stream.start, stream.entries.get("Length"), end)
     except DamagedPdf:
         return stream.start
     kind = stream.entries.get("Type")

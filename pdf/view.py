@@ -10,7 +10,7 @@ from typing import Protocol
 from pdf.errors import DamagedPdf
 from pdf.limits import Limits, within
 from pdf.syntax import Buffer, Name, PdfDict, PdfObject, Ref, Stream
-from pdf.xref import FREE, PACKED, PLAIN, Entry, Indirect, Section, object_end, stream_end
+from pdf.xref import FREE, PACKED, PLAIN, Entry, Indirect, Section, object_end
 
 _LINK_LIMIT = 16
 
@@ -42,6 +42,9 @@ class Store(Protocol):
 
     def packed(self, view: "View", container: int) -> list[tuple[int, PdfObject]]:
         """Give the objects of an object stream: (number, object)."""
+
+    def stream_end(self, start: int, length: PdfObject, end: int) -> int:
+        """Say where a stream's data ends."""
 
     def decode(self, raw: bytes, entries: PdfDict) -> bytes:
         """Undo a stream's filters within the document's budget."""
@@ -148,7 +151,7 @@ class View:
     def data_end(self, stream: Stream) -> int:
         """Where a stream's data ends in the file, by this view's idea of its /Length."""
         length = self.resolve(stream.entries.get("Length"))
-        return stream_end(self.document.buffer, stream.start, length, self.document.size)
+        return self.document.stream_end(stream.start, length, self.document.size)
 
     def decoded(self, stream: Stream) -> bytes:
         """Give a stream's data with all filters undone; raises PdfError where that fails."""

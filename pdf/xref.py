@@ -28,7 +28,7 @@ OBJECT_HEAD = re.compile(
     SKIP + rb"(\d{1,10})[" + WHITESPACE + rb"]++(\d{1,5})[" + WHITESPACE + rb"]*+obj"
 )
 _STREAM_HEAD = re.compile(SKIP + rb"stream(?:\r\n|\n|\r)?")
-_ENDSTREAM = re.compile(rb"[" + WHITESPACE + rb"]*+endstream")
+ENDSTREAM = re.compile(rb"[" + WHITESPACE + rb"]*+endstream")
 _END_OBJECT = re.compile(SKIP + rb"endobj")
 _TABLE = re.compile(SKIP + rb"xref")
 _SUBSECTION = re.compile(SKIP + rb"(\d{1,10})[ \t]++(\d{1,10})[" + WHITESPACE + rb"]*+")
@@ -62,6 +62,7 @@ class Indirect(NamedTuple):
 
 
 Decoder: TypeAlias = Callable[[bytes, PdfDict], bytes]
+StreamEnd: TypeAlias = Callable[[int, PdfObject, int], int]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -132,40 +133,28 @@ def read_indirect(buffer: Buffer, offset: int, end: int) -> Indirect:
     return Indirect(number, generation, value, after)
 
 
-def stream_end(buffer: Buffer, start: int, length: PdfObject, end: int) -> int:
-    """Where a stream's data ends: after /Length bytes, or at the next endstream if that lies."""
-    if isinstance(length, int) and 0 <= length <= end - start:
-        stop = start + length
-        if _ENDSTREAM.match(buffer, stop, end):
-            return stop
-    found = buffer.find(b"endstream", start, end)
-    if found < 0:
-        raise DamagedPdf(f"a stream at byte {start} does not end")
-    stop = found
-    if stop > start and buffer[stop - 1 : stop] == b"\n":
-        stop -= 1
-    if stop > start and buffer[stop - 1 : stop] == b"\r":
-        stop -= 1
-    return stop
-
-
 def object_end(buffer: Buffer, found: Indirect, data_end: int | None, end: int) -> int:
     """After the object's endobj (and endstream); tolerant of a missing one."""
     position = found.end
     if data_end is not None:
-        closing = _ENDSTREAM.match(buffer, data_end, end)
+        closing = ENDSTREAM.match(buffer, data_end, end)
         position = closing.end() if closing else data_end
     closing = _END_OBJECT.match(buffer, position, end)
     return closing.end() if closing else position
 
 
-def read_section(buffer: Buffer, offset: int, end: int, *, decode: Decoder) -> Section:
-    """Read the section at `offset`; `decode` undoes the filters of a cross-reference stream."""
+def read_section(
+    buffer: Buffer, offset: int, end: int, *, decode: Decoder, stream_end: StreamEnd
+) -> Section:
+    """Read the section at `offset`.
+
+    `decode` undoes the filters of a cross-reference stream, `stream_end` says where its data ends.
+    """
     if not 0 <= offset < end:
         raise DamagedPdf(f"a cross-reference section lies outside the file, byte {offset}")
     head = _TABLE.match(buffer, offset, end)
     section = (
-        _read_stream(buffer, offset, end, decode)
+        _read_stream(buffer, offset, end, decode, stream_end)
         if head is None
         else _read_table(buffer, offset, head.end(), end)
     )
@@ -255,13 +244,15 @@ def _offset(value: PdfObject) -> int | None:
     return value if isinstance(value, int) and value >= 0 else None
 
 
-def _read_stream(buffer: Buffer, offset: int, end: int, decode: Decoder) -> Section:
+def _read_stream(
+    buffer: Buffer, offset: int, end: int, decode: Decoder, stream_end: StreamEnd
+) -> Section:
     found = read_indirect(buffer, offset, end)
     stream = found.value
     if not isinstance(stream, Stream) or stream.entries.get("Type") != "XRef":
         raise DamagedPdf(f"no cross-reference section at byte {offset}")
     trailer = stream.entries
-    stop = stream_end(buffer, stream.start, trailer.get("Length"), end)
+    stop = stream_end(stream.start, trailer.get("Length"), end)
     data = decode(bytes(buffer[stream.start : stop]), trailer)
     entries, ambiguous = _stream_entries(data, trailer)
     return Section(

@@ -9,12 +9,15 @@ from dataclasses import fields
 from io import BytesIO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pdf import filters
 from pdf.document import Document, load
 from pdf.errors import DamagedPdf, LimitExceeded, PdfError
 from pdf.limits import DEFAULT_LIMITS, Limits
 from pdf.report import DocumentReport, Indication
+from pdf.stream_ends import StreamEnds
 from pdf.syntax import Name, PdfDict, read_object
 from pdf.verify import verify
 from tests.pdf.signing_kit import NOW, sign
@@ -217,12 +220,49 @@ def test_an_index_that_names_one_large_object_a_hundred_thousand_times_is_read_o
     None
 ):
     large = b"[" + b"1 " * 100_000 + b"]"
-    index = b"".join(b"%d 0 " % (100 + number) for number in range(100_000))
+    index = b"".join(b"%d 0 " % (100 + number) for number in range(20_000))
     body = zlib.compress(index + large)
-    bomb = stream(body, f"/Type/ObjStm/N 100000/First {len(index)}/Filter/FlateDecode")
+    bomb = stream(body, f"/Type/ObjStm/N 20000/First {len(index)}/Filter/FlateDecode")
     base = letter(more=[bomb])
     damaged = base[: base.rindex(b"xref\n0")] + b"trailer\n<</Root 1 0 R>>\n"
     assert judged(damaged).indication is Indication.NO_SIGNATURE
+
+
+def test_streams_without_an_end_of_their_own_are_searched_for_once() -> None:
+    heads = b"1 0 obj<</Length 5>>stream\n" * 40_000
+    assert judged(b"%PDF-1.7\n" + heads).indication is Indication.NO_SIGNATURE
+    assert judged(b"%PDF-1.7\n" + heads + b"endstream").indication is Indication.NO_SIGNATURE
+
+
+def test_changed_streams_that_all_end_at_one_place_are_searched_for_once() -> None:
+    signed = sign(letter())
+    out, offsets = bytearray(signed), []
+    for number in range(30_000):
+        offsets.append(len(out))
+        out += b"%d 0 obj<</Length 5>>stream\n" % (100 + number)
+    out += b"endstream\nendobj\n"
+    start = len(out)
+    out += b"xref\n100 30000\n" + b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    previous = Document(signed).latest.sections[0].offset
+    out += b"trailer\n<</Size 30100/Root 1 0 R/Prev %d>>\n" % previous
+    out += b"startxref\n%d\n%%%%EOF\n" % start
+    assert judged(bytes(out)).signatures[0].integrity.digest_match
+
+
+@given(st.binary(max_size=60), st.lists(st.integers(0, 80), max_size=20))
+def test_the_end_of_a_stream_is_where_a_plain_search_finds_it(
+    noise: bytes, asked: list[int]
+) -> None:
+    data = (noise + b"endstream" + noise[:9] + b"endstream" + noise)[:80]
+    ends = StreamEnds(data)
+    for start in asked:
+        plain = data.find(b"endstream", start)
+        try:
+            found = ends.stream_end(start, None, len(data))
+        except DamagedPdf:
+            assert plain < 0
+        else:
+            assert plain - 2 <= found <= plain
 
 
 # Nesting ------------------------------------------------------------------------------------------
