@@ -28,7 +28,7 @@ AT_ONCE = 200
     "/incidents", status_code=201, responses=problems(404, 409, 503), response_model=IncidentOut
 )
 def decide(call: Revoker, body: IncidentIn) -> JSONResponse:
-    """Revoke the certificates of a unit, a person, a device or a list, now or on a later day.
+    """Revoke the certificates of a unit, person, post, device or list, now or on a later day.
 
     With `dry_run` the answer (status 200) only counts. Up to 200 certificates are revoked before
     the answer; more, and those of a later day, by the worker.
