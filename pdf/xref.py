@@ -320,6 +320,9 @@ def check_entries(
         usual = b"%d 0 obj" % number
         if buffer[offset : offset + len(usual)] == usual:
             continue
+        if offset >= size:
+            wrong.append(number)
+            continue
         head = OBJECT_HEAD.match(buffer, offset, min(size, offset + 64))
         if head is None or int(head[1]) != number:
             wrong.append(number)

@@ -9,7 +9,7 @@ from pdf.errors import PdfError
 from pdf.object_heads import ObjectHeads
 from pdf.references import References
 from tests.pdf.signing_kit import CORPUS, sign
-from tests.pdf.verifying_kit import append, free_number, letter, stream
+from tests.pdf.verifying_kit import append, check, free_number, letter, stream
 
 
 def made() -> dict[str, bytes]:
@@ -83,3 +83,15 @@ def test_made_files(name: str) -> None:
 def test_every_signed_file_of_the_corpus() -> None:
     compared = [agree(file.read_bytes()) for file in corpus()]
     assert sum(compared) > 10
+
+
+@pytest.mark.parametrize("place", [2**31, 2**63 - 1, 2**63, 2**64 - 1])
+def test_a_place_beyond_all_files_is_no_object(place: int) -> None:
+    data = letter()
+    new, start = free_number(data), len(data)
+    rows = bytes((1,)) + place.to_bytes(8) + b"\x00"
+    previous = Document(data).latest.sections[0].offset
+    entries = f"/Type/XRef/W[1 8 1]/Index[{new} 1]/Size {new + 1}/Root 1 0 R/Prev {previous}"
+    table = f"{new + 1} 0 obj\n".encode() + stream(rows, entries) + b"\nendobj\n"
+    report = check(data + table + f"startxref\n{start}\n%%EOF\n".encode())
+    assert report.reasons == ("NO_SIGNATURE",)
