@@ -16,8 +16,6 @@ import typer
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from api.commands.sign_later import KeyElsewhere
-from api.providers import open_providers
 from api.settings import from_environment, secret_from_environment
 from hsm import algorithms
 from hsm.errors import PinRequired
@@ -103,6 +101,9 @@ def opened(address: str, module: Path | None, certificates: list[bytes]) -> Iter
 @contextmanager
 def _elsewhere(uri: KeyURI, certificates: list[bytes]) -> Iterator[Opened]:
     """Open a key at a provider; the certificate it has is fetched where none is given."""
+    from api.commands.sign_later import KeyElsewhere  # noqa: PLC0415 -- most keys are at hand
+    from api.providers import open_providers  # noqa: PLC0415 -- as above
+
     if uri.scheme is KeyScheme.CSC and uri.pin_source is None and sys.stdin.isatty():
         uri = replace(uri, pin_source=f"{ASKED}:{uri.location}")
     asking = {ASKED: _entered}

@@ -55,7 +55,11 @@ def rows() -> Iterable[Row]:
 
 
 def service_rows(bare_small: float) -> Iterable[Row]:
-    """Measure the service itself, with one web process and then with two."""
+    """Measure the service itself, with one web process and then with two.
+
+    Two workers give nearly twice as much only where there is room for them: database and client
+    need a core too. So what a signature costs is shown beside how many there are in a second.
+    """
     with service() as running:
         stored = post("/ocsp", running.ocsp_request, content_type="application/ocsp-request")
         yield Row(
@@ -67,8 +71,16 @@ def service_rows(bare_small: float) -> Iterable[Row]:
             goal=0.8,
         )
         yield from document_rows(running)
-        alone = throughput(running)
+        alone, alone_ms = throughput(running), signature_cost(running)
     with service(workers=2) as running:
+        yield Row(
+            name="http.sign.b-b.50kB.2-workers.cpu",
+            value=signature_cost(running),
+            unit="ms_cpu",
+            reference_name="one worker, for each signature",
+            reference_value=alone_ms,
+            goal=0.9,
+        )
         yield Row(
             name="http.sign.b-b.50kB.2-workers",
             value=throughput(running),
@@ -111,8 +123,9 @@ def document_rows(running: Service) -> Iterable[Row]:
         name="http.verify.50kB",
         value=cost_ms(running.server, asked, count=SIGNATURES),
         unit="ms_cpu",
-        reference_name="the same request's signature made",
-        reference_value=sign_ms,
+        reference_name="three milliseconds, worker processes included",
+        reference_value=3.0,
+        goal=1.0,
     )
     health, ready = (
         cost_ms(running.server, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode(), count=count)
@@ -126,6 +139,13 @@ def document_rows(running: Service) -> Iterable[Row]:
         reference_value=health,
         goal=0.1,
     )
+
+
+def signature_cost(running: Service) -> float:
+    """Measure the CPU of the web processes for one signature of a letter."""
+    path = f"/api/v1/sign?certificate_id={running.certificate_id}&level=B-B"
+    letter = post(path, document(50_000), content_type="application/pdf", token=running.token)
+    return cost_ms(running.server, letter, count=SIGNATURES)
 
 
 def throughput(running: Service, *, seconds: float = 5.0) -> float:
