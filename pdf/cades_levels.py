@@ -19,7 +19,7 @@ from pdf.der import BadDer, Node
 from pdf.detached import DetachedContent, unwrapped
 from pdf.errors import LevelNotPossible, NothingToExtend, SignatureBroken, TimestampUnavailable
 from pdf.evidence_gathering import Gathering
-from pdf.extend import ExtensionOptions
+from pdf.extend import Extended, ExtensionOptions
 from pdf.kept_signatures import KeptSignature, check_stamp
 from pdf.limits import DEFAULT_LIMITS
 from pdf.options import Level
@@ -27,6 +27,8 @@ from pdf.security_store import SecurityStore
 from pdf.signature_math import digest_of
 from pdf.signed_data import SignedData
 
+# Certificates and revocation lists of several signers; a container is no place for documents.
+MAX_CMS_BYTES = 64 * 1024 * 1024
 _STAMP_HASH = "sha256"
 _TIME_STAMP = writer.oid(signed_data.SIGNATURE_TIME_STAMP)
 _OCSP_RESPONSE = writer.oid(signed_data.OCSP_RESPONSE_FORMAT)
@@ -47,6 +49,23 @@ def extend_detached(signature: bytes, content: BinaryIO, options: ExtensionOptio
     SignatureBroken, LevelNotPossible, TimestampUnavailable, EvidenceUnavailable.
     """
     return raised(signature, DetachedContent(content).access(), options)
+
+
+def extend_beside(
+    source: BinaryIO, target: BinaryIO, options: ExtensionOptions, content: BinaryIO
+) -> Extended:
+    """Write the container in `source`, raised, to `target`; as `pdf.extend.extend` does for a PDF.
+
+    Raises what `extend_detached` raises.
+    """
+    source.seek(0)
+    signature = source.read(MAX_CMS_BYTES)
+    made = extend_detached(signature, content, options)
+    target.seek(0)
+    target.truncate()
+    target.write(made)
+    target.flush()
+    return Extended(options.level, len(made), made != signature, None)
 
 
 def raised(signature: bytes, covered: Covered, options: ExtensionOptions) -> bytes:

@@ -8,12 +8,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from hsm.later_keys import LaterKeys, no_providers
 from hsm.providers import KeyStore
 from pdf.evidence import EvidenceSource
-from pdf.extend import extend
 from pdf.prepare import prepare
 from pdf.timestamps import TimestampSource
 from signing.batch_folder import BatchFolders
 from signing.documents import DocumentStore
-from signing.extending import Extend
+from signing.extending import Extend, extend_here
 from signing.judging import Judging
 from signing.policy import SigningPolicy
 from signing.preparing import Prepare
@@ -32,7 +31,7 @@ class Desk:
     policy: SigningPolicy = field(default_factory=SigningPolicy)
     remote: LaterKeys = field(default_factory=no_providers)
     prepare: Prepare = prepare
-    extend: Extend = extend
+    extend: Extend = extend_here
     judging: Callable[[], Judging] | None = None
     """The full verifier, for looking at our own output."""
     reading: Reading = field(default_factory=DirectReading)

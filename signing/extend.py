@@ -1,5 +1,6 @@
 """Raising documents from outside, with our time-stamps and evidence, and the record of it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
@@ -11,21 +12,30 @@ from signing.documents import sha256_of
 from signing.proofs import Version, of_document, record_proof
 
 
+@dataclass(frozen=True)
+class Documents:
+    """What is extended, and where to; with `content`, the source is a signature beside it."""
+
+    source: BinaryIO
+    target: BinaryIO
+    content: BinaryIO | None = None
+
+
 def extend(
     desk: Desk,
-    documents: tuple[BinaryIO, BinaryIO],
+    documents: Documents,
     *,
     level: Level,
     at: datetime,
     actor: str,
     password: str | None = None,
 ) -> Extended:
-    """Write the first document to the second with its signatures raised to a level.
+    """Write the source to the target with its signatures raised to a level.
 
     A document that was signed here is recognised by its hash, and the proof of the new version is
     recorded in its place. Raises the errors of `pdf.extend`, WorkersBusy.
     """
-    source, target = documents
+    source, target = documents.source, documents.target
     options = ExtensionOptions(
         level=level,
         at=at,
@@ -33,7 +43,7 @@ def extend(
         evidence=desk.evidence,
         password=password,
     )
-    extended = desk.extend(source, target, options)
+    extended = desk.extend(source, target, options, content=documents.content)
     before, _ = sha256_of(source)
     after, size = sha256_of(target)
     with desk.sessions.begin() as session:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
+from pdf.cades_levels import extend_beside
 from pdf.errors import LimitExceeded, PdfError, TimestampUnavailable
 from pdf.evidence import Carried
-from pdf.extend import Extended, ExtensionOptions
+from pdf.extend import Extended, ExtensionOptions, extend
 from pdf.options import Level
 from signing.frames import Frame
 from signing.isolation import Ask, Isolation, Job, JobLost
@@ -28,8 +29,31 @@ MOST_TIMESTAMPS: Final = 4
 class Extend(Protocol):
     """Raises the signatures of a document, wherever that is done."""
 
-    def __call__(self, source: BinaryIO, target: BinaryIO, options: ExtensionOptions) -> Extended:
-        """Write the document to `target` at `options.level`; raises PdfError."""
+    def __call__(
+        self,
+        source: BinaryIO,
+        target: BinaryIO,
+        options: ExtensionOptions,
+        *,
+        content: BinaryIO | None = None,
+    ) -> Extended:
+        """Write the document to `target` at `options.level`; raises PdfError.
+
+        With `content`, `source` is a detached signature over it.
+        """
+
+
+def extend_here(
+    source: BinaryIO,
+    target: BinaryIO,
+    options: ExtensionOptions,
+    *,
+    content: BinaryIO | None = None,
+) -> Extended:
+    """Extend in this process."""
+    if content is None:
+        return extend(source, target, options)
+    return extend_beside(source, target, options, content)
 
 
 class IsolatedExtend:
@@ -39,7 +63,14 @@ class IsolatedExtend:
         self._isolation = isolation
         self._seconds = seconds
 
-    def __call__(self, source: BinaryIO, target: BinaryIO, options: ExtensionOptions) -> Extended:
+    def __call__(
+        self,
+        source: BinaryIO,
+        target: BinaryIO,
+        options: ExtensionOptions,
+        *,
+        content: BinaryIO | None = None,
+    ) -> Extended:
         """Write the document to `target` at `options.level`; raises PdfError."""
         head: dict[str, object] = {
             "level": options.level,
@@ -49,9 +80,10 @@ class IsolatedExtend:
             "timestamps": options.timestamps is not None,
             "evidence": options.evidence is not None,
         }
-        source.flush()
-        target.flush()
-        job = Job(kind="extend", head=head, files=(source, target))
+        files = [source, target] if content is None else [source, target, content]
+        for file in files:
+            file.flush()
+        job = Job(kind="extend", head=head, files=files)
         try:
             answer = self._isolation.run(job, seconds=self._seconds, ask=helping(options)).head
         except JobLost as error:

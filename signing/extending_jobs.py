@@ -8,10 +8,11 @@ from typing import BinaryIO, cast
 
 from pdf.errors import PdfError
 from pdf.evidence import Carried
-from pdf.extend import ExtensionOptions, extend
+from pdf.extend import ExtensionOptions
 from pdf.options import Level
 from pdf.validator import Purpose
 from signing import frames
+from signing.extending import extend_here
 from signing.frames import Frame
 from signing.told_errors import refusal, told
 
@@ -87,8 +88,11 @@ class _Asking:
         return answer
 
 
-def extended(asked: Frame, connection: socket.socket, files: tuple[BinaryIO, BinaryIO]) -> Frame:
-    """Extend the first file into the second; a refusal goes back with its class and facts."""
+def extended(asked: Frame, connection: socket.socket, files: Sequence[BinaryIO]) -> Frame:
+    """Extend the first file into the second; a refusal goes back with its class and facts.
+
+    A third file is what the first, a detached signature, is over.
+    """
     head = asked.head
     asking = _Asking(connection)
     size = head["timestamp_size"]
@@ -100,9 +104,9 @@ def extended(asked: Frame, connection: socket.socket, files: tuple[BinaryIO, Bin
         password=cast("str | None", head["password"]),
         timestamp_size=None if size is None else int(str(size)),
     )
-    source, target = files
+    source, target, *beside = files
     try:
-        done = extend(source, target, options)
+        done = extend_here(source, target, options, content=beside[0] if beside else None)
     except PdfError as error:
         return Frame(told(error))
     target.flush()

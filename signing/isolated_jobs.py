@@ -4,6 +4,7 @@ Certificates are judged by the parent, which knows the registry and the anchors,
 anchors that came along: then the worker needs nobody.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -196,8 +197,13 @@ def _extend(asked: Frame, connection: socket.socket) -> Frame:
     """Raise the signatures of a document; time-stamps and evidence are asked for."""
     from signing.extending_jobs import extended  # noqa: PLC0415 -- most workers never extend
 
-    with _opened(asked.files[0]) as source, _opened(asked.files[1], "r+b") as target:
-        return extended(asked, connection, (source, target))
+    with contextlib.ExitStack() as stack:
+        modes = ("rb", "r+b", "rb")
+        files = [
+            stack.enter_context(_opened(file, mode))
+            for file, mode in zip(asked.files, modes, strict=False)
+        ]
+        return extended(asked, connection, files)
 
 
 def _preflight(asked: Frame, connection: socket.socket) -> Frame:

@@ -15,7 +15,7 @@ from api.commands import evidence
 from api.commands.output import AsJson, out, print_json, told
 from api.commands.output_files import appearing
 from api.commands.sign import NOT_READABLE, UNREADABLE, level_named
-from pdf.cades_levels import extend_detached
+from pdf.cades_levels import extend_beside
 from pdf.extend import Extended, ExtensionOptions
 from pdf.extend import extend as extend_document
 from pdf.options import Level
@@ -75,8 +75,9 @@ def _extended(source: Path, target: Path, options: ExtensionOptions) -> Extended
 def _extended_beside(
     source: Path, target: Path, content: Path, options: ExtensionOptions
 ) -> Extended:
-    with content.open("rb") as document, appearing(target) as staged:
-        signature = source.read_bytes()
-        raised = extend_detached(signature, document, options)
-        staged.write(raised)
-    return Extended(options.level, len(raised), raised != signature, None)
+    with (
+        content.open("rb") as document,
+        source.open("rb") as signature,
+        appearing(target) as staged,
+    ):
+        return extend_beside(signature, staged, options, document)

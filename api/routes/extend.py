@@ -9,7 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
-from api.auth import Call, needs, uploaded
+from api.auth import Call, needs, uploaded_to_verify
 from api.idempotency import Answer, Attempt
 from api.permissions import Action
 from api.responses import problems
@@ -18,11 +18,13 @@ from api.uploads import Upload
 from pdf.extend import Extended
 from signing import extend
 from signing.errors import DocumentGone
+from signing.extend import Documents
 
 router = APIRouter(prefix="/extend", tags=["sign"])
 Extender = Annotated[Call, Depends(needs(Action.VERIFY))]
 CHUNK = 256 * 1024
 _PDF = "application/pdf"
+_CMS = "application/pkcs7-signature"
 _BODY = {
     "requestBody": {
         "required": True,
@@ -33,6 +35,11 @@ _BODY = {
                     "required": ["file"],
                     "properties": {
                         "file": {"type": "string", "format": "binary"},
+                        "content": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "What a detached signature (.p7s) is over",
+                        },
                         "options": ExtendOptionsIn.model_json_schema(),
                     },
                 }
@@ -52,22 +59,23 @@ _BODY = {
         200: {"content": {_PDF: {}}, "description": "The document at its new level"},
     },
 )
-def extend_(call: Extender, upload: Annotated[Upload, Depends(uploaded)]) -> Response:
+def extend_(call: Extender, upload: Annotated[Upload, Depends(uploaded_to_verify)]) -> Response:
     """Raise the signatures of a document, anybody's, to B-T, B-LT or B-LTA.
 
-    With an Idempotency-Key the result is kept as long as the key, and given again.
+    A detached signature (`.p7s`) comes with its `content`, and goes up to B-LT. With an
+    Idempotency-Key the result is kept as long as the key, and given again.
     """
-    asked = ExtendOptionsIn.parse(upload.options)
+    asked = ExtendOptionsIn.parse(upload.options).fitted(beside=upload.content is not None)
     if call.key is not None:
         return _once(call, upload, asked)
     target = cast("BinaryIO", tempfile.TemporaryFile(dir=call.wiring.settings.spool))  # noqa: SIM115 -- closed by _sent
     try:
-        extended = _extended(call, (upload.file, target), asked)
+        extended = _extended(call, upload, target, asked)
     except BaseException:
         target.close()
         raise
     headers = {"Content-Length": str(extended.size), **_headers(upload.name, extended)}
-    return StreamingResponse(_sent(target), media_type=_PDF, headers=headers)
+    return StreamingResponse(_sent(target), media_type=_kind(upload), headers=headers)
 
 
 def _once(call: Call, upload: Upload, asked: ExtendOptionsIn) -> Response:
@@ -76,24 +84,32 @@ def _once(call: Call, upload: Upload, asked: ExtendOptionsIn) -> Response:
 
     def act(attempt: Attempt) -> Answer:
         with documents.new_version(attempt.object_id) as target:
-            extended = _extended(call, (upload.file, target), asked)
+            extended = _extended(call, upload, target, asked)
         headers = _headers(upload.name, extended)
         answer = Answer(headers=headers, document=str(attempt.object_id))
         with call.transaction() as session:
             attempt.finish(session, answer)
         return answer
 
-    answer = call.once("extend", upload.sha256, asked.model_dump(mode="json"), act=act)
+    beside = upload.content.sha256 if upload.content is not None else None
+    same = ("extend", upload.sha256, beside, asked.model_dump(mode="json"))
+    answer = call.once(*same, act=act)
     kept = uuid.UUID(str(answer.document))
     if not documents.holds(kept):
         raise DocumentGone(f"the document that was made for this key ({kept}) is not stored")
-    return FileResponse(documents.path(kept), media_type=_PDF, headers=dict(answer.headers))
+    path = documents.path(kept)
+    return FileResponse(path, media_type=_kind(upload), headers=dict(answer.headers))
 
 
-def _extended(call: Call, documents: tuple[BinaryIO, BinaryIO], asked: ExtendOptionsIn) -> Extended:
+def _kind(upload: Upload) -> str:
+    return _PDF if upload.content is None else _CMS
+
+
+def _extended(call: Call, upload: Upload, target: BinaryIO, asked: ExtendOptionsIn) -> Extended:
+    content = upload.content.file if upload.content is not None else None
     return extend.extend(
         call.wiring.desk,
-        documents,
+        Documents(upload.file, target, content),
         level=asked.level,
         at=call.at,
         actor=call.identity,

@@ -321,3 +321,32 @@ def test_a_signature_beside_its_file_is_extended_and_proves_itself(town: Town) -
     too_far = antin("extend", "b.p7s", "x.p7s", *common, cwd=folder)
     assert too_far.returncode == 1
     assert "B-LT" in too_far.stderr
+
+
+def test_a_signature_beside_its_file_is_extended_over_rest(office: Office, town: Town) -> None:
+    folder = town.folder
+    content = b"1;2;3\n" * 100
+    (folder / "bang.csv").write_bytes(content)
+    beside = ("sign", "bang.csv", "bang.p7s", "--detached", "--key", KEY)
+    assert antin(*beside, cwd=folder).returncode == 0
+    signature = (folder / "bang.p7s").read_bytes()
+
+    def sent(over: bytes = content, key: str | None = None, **options: str):  # noqa: ANN202 -- httpx's own
+        files = {"file": ("bang.p7s", signature), "content": ("bang.csv", over)}
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return office.call("POST", "/extend", files=files, data=options, headers=headers)
+
+    raised = sent(level="B-T", key="a")
+    assert raised.status_code == 200, raised.text
+    assert raised.headers["content-type"] == "application/pkcs7-signature"
+    assert len(raised.content) > len(signature)
+    assert sent(level="B-T", key="a").content == raised.content
+    other = sent(content + b" ", level="B-T", key="a")
+    assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+    for options, code in (
+        ({"level": "B-LTA"}, "level_not_possible"),
+        # without a level it is the highest there is; nobody here knows the signer's issuer
+        ({}, "certificate_unproven"),
+    ):
+        assert sent(**options).json()["code"] == code
+    assert sent(content + b" ", level="B-T").json()["code"] == "signature_broken"

@@ -25,6 +25,8 @@ from signing.frames import Frame
 from signing.isolation import Isolation
 from tests.pdf.archive_kit import AT, YEAR, Province
 from tests.pdf.signing_kit import blank_pdf
+from tests.pdf.test_cades_levels import CONTENT, judged
+from tests.pdf.test_cades_levels import signed as detached
 
 MINUTE = timedelta(minutes=1)
 
@@ -165,3 +167,20 @@ def test_a_document_that_takes_the_worker_down_is_refused(
             )
     finally:
         small.close()
+
+
+@pytest.mark.parametrize("level", [Level.B_T, Level.B_LT])
+def test_a_detached_signature_is_extended_in_a_worker(
+    province: Province, isolation: Isolation, level: Level, tmp_path: Path
+) -> None:
+    (tmp_path / "a.p7s").write_bytes(detached(province))
+    (tmp_path / "content").write_bytes(CONTENT)
+    with (
+        (tmp_path / "a.p7s").open("rb") as source,
+        (tmp_path / "b.p7s").open("w+b") as target,
+        (tmp_path / "content").open("rb") as content,
+    ):
+        done = IsolatedExtend(isolation)(source, target, wish(province, level), content=content)
+        assert (done.level, done.changed, target.tell()) == (level, True, done.size)
+    (signature,) = judged(province, (tmp_path / "b.p7s").read_bytes()).signatures
+    assert signature.level == level
