@@ -59,29 +59,19 @@ class _Gate:
 
     def __init__(self) -> None:
         # The bare lock where a call goes in and out: a condition would cost more than the counting.
-        self._lock = threading.Lock()
-        self._idle = threading.Condition(self._lock)
-        self._inside = 0
-        self._waited_for = 0
-
-    def enter(self) -> None:
-        with self._lock:
-            self._inside += 1
-
-    def leave(self) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._waited_for and not self._inside:
-                self._idle.notify_all()
+        self.lock = threading.Lock()
+        self.idle = threading.Condition(self.lock)
+        self.inside = 0
+        self.waited_for = 0
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        with self._lock:
-            self._waited_for += 1
+        with self.lock:
+            self.waited_for += 1
             try:
-                quiet = self._idle.wait_for(lambda: not self._inside, timeout=RESTART_WAIT)
+                quiet = self.idle.wait_for(lambda: not self.inside, timeout=RESTART_WAIT)
             finally:
-                self._waited_for -= 1
+                self.waited_for -= 1
             if not quiet:
                 raise ModuleUnavailable("the module has calls that do not return")
             yield
@@ -135,7 +125,8 @@ class Module:
 
         With *generation*, raises StaleSession instead when the module restarted since.
         """
-        self.check_process()
+        if os.getpid() != self._pid:
+            self.check_process()
         if self._thread is None:
             return self._inside(function, argument, generation)
         return self._thread.submit(self._inside, function, argument, generation).result()
@@ -150,13 +141,18 @@ class Module:
             raise ModuleUnavailable("a PKCS#11 module cannot be used across fork()")
 
     def _inside(self, function: Callable[[A], T], argument: A, generation: int | None) -> T:
-        self._gate.enter()
+        gate = self._gate
+        with gate.lock:
+            gate.inside += 1
         try:
             if generation is not None and generation != self.generation:
                 raise StaleSession
             return function(argument)
         finally:
-            self._gate.leave()
+            with gate.lock:
+                gate.inside -= 1
+                if gate.waited_for and not gate.inside:
+                    gate.idle.notify_all()
 
     def tokens(self) -> list[pkcs11.Token]:
         """List the tokens that are present and initialised, in the module's slot order.

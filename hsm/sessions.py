@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 import pkcs11
 from pkcs11.exceptions import PKCS11Error, SessionCount
 
-from hsm.errors import DeviceFailure, KeyNotFound, ModuleUnavailable, TokenRemoved
+from hsm.errors import DeviceFailure, HsmError, KeyNotFound, ModuleUnavailable, TokenRemoved
 from hsm.faults import (
     StaleSession,
     a_fresh_session_may_help,
@@ -115,34 +115,42 @@ class TokenSessions:
         Raises an HsmError: whatever the binding raised is translated, with the original as cause.
         """
         self.module.check_process()
-        try:
-            return self._run(operation)
-        except DeviceFailure as error:
-            # A token that was pulled out shows it under many names, at a login as in an operation.
-            if self._was_removed():
-                raise TokenRemoved(f"token {self.login.name} is not there any more") from error
-            raise
-
-    def _run(self, operation: Callable[[PooledSession], T]) -> T:
         life = self._life
         try:
             return self._attempt(operation)
-        except KeyNotFound:
-            # Private keys also vanish when other code of this process logged out.
-            if not self.login.was_lost():
-                raise
-        except (PKCS11Error, StaleSession) as error:
-            self._note(error)
-            if a_pin_was_refused(error):
-                self.login.distrust()
-            if not a_fresh_session_may_help(error):
-                raise translate(error, token=self.login.name) from error
-            self._renew(life, restart=the_module_must_restart(error))
+        except (KeyNotFound, DeviceFailure, PKCS11Error, StaleSession) as error:
+            return self._mended(error, operation, life)
+
+    def _mended(self, error: Exception, operation: Callable[[PooledSession], T], life: int) -> T:
+        """Try once more what failed, where that may help; else raise what it means."""
         try:
+            self._prepare_again(error, life)
             return self._attempt(operation)
-        except (PKCS11Error, StaleSession) as error:
-            self._note(error)
+        except (PKCS11Error, StaleSession) as again:
+            self._note(again)
+            failure = translate(again, token=self.login.name)
+            raise self._told(failure) from again
+        except DeviceFailure as failure:
+            raise self._told(failure) from failure.__cause__
+
+    def _prepare_again(self, error: Exception, life: int) -> None:
+        if isinstance(error, HsmError):
+            # Private keys also vanish when other code of this process logged out.
+            if isinstance(error, KeyNotFound) and self.login.was_lost():
+                return
+            raise error
+        self._note(error)
+        if a_pin_was_refused(error):
+            self.login.distrust()
+        if not a_fresh_session_may_help(error):
             raise translate(error, token=self.login.name) from error
+        self._renew(life, restart=the_module_must_restart(error))
+
+    def _told(self, failure: HsmError) -> HsmError:
+        """Tell a failure as a removal where it is one: it shows itself under many names."""
+        if isinstance(failure, DeviceFailure) and self._was_removed():
+            return TokenRemoved(f"token {self.login.name} is not there any more")
+        return failure
 
     def _was_removed(self) -> bool:
         """Whether a failure was a removal: a reader takes its time to say so."""
