@@ -117,13 +117,15 @@ def parse_signed_data(data: bytes, *, limits: Limits) -> SignedData:
     content_type, content = _content(fields[2].expect(der.SEQUENCE, "EncapsulatedContentInfo"))
     certificates, crls, ocsp = _evidence(fields[3:-1], limits)
     signers = fields[-1].expect(der.SET, "SignerInfos").children()
+    if len(signers) > limits.certificates:
+        raise BadDer("the signature container has too many signers")
     return SignedData(
         content_type=content_type,
         content=content,
         certificates=tuple(certificates),
         crls=tuple(crls),
         ocsp_responses=tuple(ocsp),
-        signers=tuple(_signer(node) for node in signers[: limits.certificates]),
+        signers=tuple(map(_signer, signers)),
         length=outer.end,
         padding_clean=not data[outer.end :].strip(b"\x00"),
     )

@@ -12,11 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdf import filters
+from pdf import der, filters
+from pdf.cms_check import Covered, check_cms
+from pdf.der_writer import tlv
 from pdf.document import Document, load
 from pdf.errors import DamagedPdf, LimitExceeded, PdfError
 from pdf.limits import DEFAULT_LIMITS, Limits
 from pdf.report import DocumentReport, Indication
+from pdf.signature_fields import find_signatures
 from pdf.stream_ends import StreamEnds
 from pdf.syntax import Name, PdfDict, read_object
 from pdf.verify import verify
@@ -310,6 +313,33 @@ def test_the_limit_on_certificates_leaves_out_what_is_over_it() -> None:
     report = judged(sign(letter()), Limits(certificates=0))
     assert report.signatures[0].signer is None
     assert not report.accept
+
+
+def with_signers(container: bytes, count: int) -> bytes:
+    """The same container, with its signer written many times."""
+    outer = der.parse(container).children()
+    signed_data = outer[1].children()[0]
+    fields = [node.raw for node in signed_data.children()]
+    fields[-1] = tlv(der.SET, signed_data.children()[-1].children()[0].raw * count)
+    inner = tlv(0xA0, tlv(der.SEQUENCE, b"".join(fields)))
+    return tlv(der.SEQUENCE, outer[0].raw + inner)
+
+
+@pytest.mark.parametrize(("signers", "readable"), [(200, True), (201, False)])
+def test_a_container_with_more_signers_than_anybody_needs_is_malformed(
+    signers: int, *, readable: bool
+) -> None:
+    signed = sign(letter())
+    found = next(iter(find_signatures(Document(signed)))).dictionary["Contents"]
+    assert isinstance(found, bytes)
+    data = with_signers(found, signers)
+    covered = Covered(digest=lambda _: b"", everything=lambda: b"")
+    start = time.process_time()
+    facts = check_cms(
+        data, sub_filter="ETSI.CAdES.detached", covered=covered, limits=DEFAULT_LIMITS
+    )
+    assert time.process_time() - start < CPU_SECONDS
+    assert (facts.signer is not None) is readable
 
 
 def test_a_file_over_the_limit_is_not_even_read() -> None:
