@@ -9,7 +9,6 @@ thread (`issue`), or in an event loop (`issued`): then one thread of ours leads.
 import asyncio
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,9 +23,10 @@ from ca.issue_intents import Asked, Context
 LEADERS: Final = 1
 """Groups at work at once in a process: one core builds no faster in two groups, only in smaller."""
 
-GATHERING_S: Final = 0.003
-"""After a group of several the next leader waits so long: those who were just told come again, and
-a group costs as much as ten certificates. Whoever comes alone waits for nobody."""
+GATHERING_S: Final = 0.01
+"""After a group of several the next leader waits so long at most for all who were told or came
+meanwhile: they come again, and a group costs as much as ten certificates. Who comes alone waits for
+nobody."""
 
 T = TypeVar("T")
 
@@ -60,9 +60,10 @@ class IssueGroups:
     def __init__(self, sessions: sessionmaker[Session]) -> None:
         self._sessions = sessions
         self._lock = threading.Lock()
+        self._came = threading.Condition(self._lock)
         self._waiting: list[_Waiting] = []
         self._leading = 0
-        self._busy = False
+        self._expected = 0
         self._thread = ThreadPoolExecutor(LEADERS, thread_name_prefix="issue")
 
     def close(self) -> None:
@@ -100,24 +101,29 @@ class IssueGroups:
     def _join(self, own: _Waiting) -> None:
         with self._lock:
             self._waiting.append(own)
+            self._came.notify_all()
             if self._leading < LEADERS:
                 self._leading += 1
                 own.leads = True
 
+    def _all_came(self) -> bool:
+        return len(self._waiting) >= self._expected
+
     def _lead(self, own: _Waiting) -> None:
         """Issue for a group that the leader is in, then let another one lead."""
-        if self._busy:
-            time.sleep(GATHERING_S)
         with self._lock:
+            if self._expected > 1:
+                self._came.wait_for(self._all_came, timeout=GATHERING_S)
             others = [one for one in self._waiting if not one.leads][: CHUNK - 1]
             group = [own, *others]
             taken = set(map(id, group))
             self._waiting = [one for one in self._waiting if id(one) not in taken]
-            self._busy = len(group) > 1
         try:
             self._issue(group)
         finally:
             with self._lock:
+                several = len(group) + len(self._waiting)
+                self._expected = min(several, CHUNK)
                 following = next((one for one in self._waiting if not one.leads), None)
                 if following is None:
                     self._leading -= 1
