@@ -98,8 +98,8 @@ ROUTERS = (
 def create_app(wiring: Wiring) -> ASGIApp:
     """Return the whole server as one ASGI application."""
     documents = DocumentDoor(IssuingDoor(framework(wiring), wiring), wiring)
-    doors = OcspDoor(Envelope(PkiFiles(documents, wiring)), wiring)
-    return Metered(doors, wiring.counters)
+    metered = Metered(Envelope(PkiFiles(documents, wiring)), wiring.counters)
+    return OcspDoor(metered, wiring)
 
 
 def framework(wiring: Wiring) -> FastAPI:

@@ -1,4 +1,4 @@
-"""Around everything: each request is counted, with its answer and how long it took."""
+"""Around all but OCSP: each request is counted, with its answer and how long it took."""
 
 from __future__ import annotations
 

@@ -165,13 +165,13 @@ def test_a_refusal_comes_back_as_the_same_error(isolation: Isolation, tmp_path: 
 
 
 def test_a_document_that_takes_the_worker_down_is_refused_for_signing(tmp_path: Path) -> None:
-    made = Isolation(size=1, module="signing.isolated_worker", memory=60 * 1024 * 1024)
+    made = Isolation(size=1, module="signing.isolated_worker", memory=40 * 1024 * 1024)
     (tmp_path / "in.pdf").write_bytes(blank_pdf())
     with (
         (tmp_path / "in.pdf").open("rb") as source,
         (tmp_path / "o").open("w+b") as staged,
         pytest.raises(LimitExceeded),
     ):
-        # a field of one's own takes the object layer, which alone needs more than that
+        # a field of one's own takes the object layer, which needs more than that
         IsolatedPrepare(made)(source, staged, **wish(field="Ô"))  # type: ignore[arg-type]
     made.close()
