@@ -19,7 +19,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import httpx
 from cryptography import x509
@@ -30,7 +30,9 @@ from cryptography.x509 import ocsp
 from api.errors import SetUpFailed
 from api.settings import demo_environment
 from api.vault import VaultKind
+from pdf.document import Document
 from pdf.errors import PdfError
+from pdf.plain_document import opened
 from pdf.words import find_words
 
 if TYPE_CHECKING:
@@ -69,9 +71,12 @@ class Demo:
     _on_token: bool = True
 
     def play(self) -> None:
-        """Do everything; raises SetUpFailed when the server does not come up."""
-        if not self.document.is_file():
-            raise SetUpFailed(f"{self.document} is not a file")
+        """Do everything; raises SetUpFailed when the server does not come up.
+
+        The document is looked at first: OSError and PdfError come before anything is started.
+        """
+        with self.document.open("rb") as file:
+            _look(file)
         self.out.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         with _server(self.out / "server.log") as (base, token, kind):
@@ -314,6 +319,12 @@ def _wait(base: str, process: subprocess.Popen[bytes], log: Path) -> None:
                 return
         time.sleep(0.1)
     raise SetUpFailed(f"the demonstration's server did not start; its last words are in {log}")
+
+
+def _look(file: BinaryIO) -> None:
+    """Find out whether this is a PDF at all, before anything is started for it."""
+    with opened(file) as buffer:
+        Document(buffer).latest.pages()
 
 
 def _free_port() -> int:

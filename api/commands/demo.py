@@ -25,9 +25,11 @@ def demo(
         try:
             run.play()
         finally:
-            print_steps(run.steps)
-    if not run.steps or not all(step.as_expected for step in run.steps):
+            if run.steps:
+                print_steps(run.steps)
+    if not all(step.as_expected for step in run.steps):
         complain(
-            "a step did not give what was expected", "Read the table above and out/server.log."
+            "a step did not give what was expected",
+            f"Read the table above and {out_dir / 'server.log'}.",
         )
         raise typer.Exit(1)

@@ -74,12 +74,18 @@ def _announce(serving: Serving) -> None:
             f"left open by a crash: {len(made.open_certificates)} certificates "
             f"(antin certificates open), {len(made.open_signatures)} sign requests"
         )
-    shown = "$TOKEN" if made.token is None else made.token.reveal_text()
-    typer.echo(_EXAMPLES.format(base=base, token=shown))
+    if made.token is None:
+        typer.echo("lost the token? antin api-tokens create --help")
+    typer.echo(examples(base, None if made.token is None else made.token.reveal_text()))
+
+
+def examples(base: str, token: str | None) -> str:
+    """Give commands to paste into a shell; without a token they take it from ANTIN_TOKEN."""
+    return _EXAMPLES.format(base=base, token="$ANTIN_TOKEN" if token is None else token)
 
 
 _EXAMPLES = """
   curl {base}/readyz
-  curl -H 'Authorization: Bearer {token}' {base}/api/v1/certificates
-  curl -H 'Authorization: Bearer {token}' -F file=@document.pdf {base}/api/v1/verify
+  curl -H "Authorization: Bearer {token}" {base}/api/v1/certificates
+  curl -H "Authorization: Bearer {token}" -F file=@document.pdf {base}/api/v1/verify
 """

@@ -16,10 +16,19 @@ import typer
 from rich.progress import Progress
 
 from api.commands import evidence, sign_ahead, sign_certificate
-from api.commands.output import FAILED, ROOM_ERRORS, AsJson, complain_about, err, told
+from api.commands.output import (
+    FAILED,
+    ROOM_ERRORS,
+    AsJson,
+    complain,
+    complain_about,
+    err,
+    told,
+)
 from api.commands.sign_files import SigningTools
 from api.commands.sign_keys import opened
 from api.commands.sign_looks import Looks
+from api.commands.sign_told import Run, elsewhere
 from hsm.refusals import SignatureRefused
 from pdf.errors import (
     DamagedPdf,
@@ -60,7 +69,8 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
     ] = None,
     image: Annotated[Path | None, typer.Option(help="PNG or JPEG for the stamp.")] = None,
     corner: Annotated[
-        str | None, typer.Option(help="top-left … bottom-right, instead of a box.")
+        str | None,
+        typer.Option(help="top-left, top-right, bottom-left, bottom-right; instead of a box."),
     ] = None,
     margin: Annotated[
         str | None, typer.Option(help="A,B mm from the corner's side and edge.")
@@ -76,8 +86,8 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
     word: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE for a preset's own word; repeatable.")
     ] = None,
-    reason: str | None = None,
-    location: str | None = None,
+    reason: Annotated[str | None, typer.Option(help="Why it is signed.")] = None,
+    location: Annotated[str | None, typer.Option(help="Where it is signed.")] = None,
     password: Annotated[str | None, typer.Option(help="Opens an encrypted PDF.")] = None,
     trusted: Annotated[
         list[Path] | None,
@@ -103,7 +113,8 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
     """Sign PDF files, or any file with --detached, with a key on a token, a phone, or in a file.
 
     With --out-dir, outputs that are finished already are left alone: an interrupted run goes on.
-    Exit codes: 0 signed; 1 not signed; 2 wrong usage; 4 not a readable PDF.
+    Exit codes: 0 signed; 1 not signed; 2 wrong usage; 4 not a readable PDF. With many inputs the
+    others are signed, and the worst one counts.
     """
     with told():
         looking = dry_run or preview is not None
@@ -156,7 +167,9 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
             )
             skip = tools.is_finished if out_dir is not None and not detached else None
             steps = tools.sign_detached if detached else tools.sign
-            code = _sign_all(found.key, steps, pairs, skip)
+            run = _sign_all(found.key, steps, pairs, skip)
+        run.tell(pairs, as_json=as_json)
+        code = run.worst
     if code:
         raise typer.Exit(code)
 
@@ -174,26 +187,25 @@ def _sign_all(
     steps: Steps,
     pairs: list[tuple[Path, Path]],
     is_done: Callable[[Path, Path], bool] | None = None,
-) -> int:
-    worst = skipped = 0
-    with Progress(console=err, transient=True, disable=len(pairs) == 1) as progress:
+) -> Run:
+    run = Run()
+    unseen = len(pairs) == 1 or not err.is_terminal
+    with Progress(console=err, transient=True, disable=unseen) as progress:
         task = progress.add_task("Ký số / signing", total=len(pairs))
         for start in range(0, len(pairs), key.together):
             group = _Group(key)
             for source, target in pairs[start : start + key.together]:
                 with group.noted(source):
                     if is_done is not None and is_done(source, target):
-                        skipped += 1
+                        run.before.add(target)
                     else:
-                        group.add(source, steps(source, target))
-            group.sign()
-            worst = max(worst, group.worst)
+                        group.add(source, target, steps(source, target))
+            run.signed |= group.sign()
+            run.worst = max(run.worst, group.worst)
             if group.refused:
                 break
             progress.advance(task, key.together)
-    if skipped:
-        err.print(f"antin: {skipped} đã ký từ trước / finished before and left alone")
-    return worst
+    return run
 
 
 class _Group:
@@ -204,38 +216,52 @@ class _Group:
         self.worst = 0
         self.refused = False
         """Whether a person or provider said no, so that nobody should be asked for the rest."""
-        self._waiting: list[tuple[Path, bytes, Generator[bytes, bytes]]] = []
+        self._waiting: list[tuple[Path, Path, bytes, Generator[bytes, bytes]]] = []
 
     @contextmanager
     def noted(self, *sources: Path) -> Iterator[None]:
         """Turn what goes wrong inside into a line for each of the files."""
         try:
             yield
+        except OSError as error:
+            for source in sources:
+                complain(
+                    f"{source}: {error.strerror or error}{elsewhere(error, source)}",
+                    "Check its name, your rights and the space on the disk. / "
+                    "Kiểm tra tên tệp, quyền truy cập và dung lượng đĩa.",
+                )
+            self.worst = max(self.worst, FAILED)
         except ROOM_ERRORS as error:
             for source in sources:
                 complain_about(error, str(source))
             self.worst = max(self.worst, UNREADABLE if isinstance(error, NOT_READABLE) else FAILED)
             self.refused = self.refused or isinstance(error, SignatureRefused)
 
-    def add(self, source: Path, steps: Generator[bytes, bytes]) -> None:
+    def add(self, source: Path, target: Path, steps: Generator[bytes, bytes]) -> None:
         """Prepare a file."""
-        self._waiting.append((source, next(steps), steps))
+        self._waiting.append((source, target, next(steps), steps))
 
-    def sign(self) -> None:
-        """Have all of them signed, and finish each."""
+    def sign(self) -> set[Path]:
+        """Have all of them signed, and finish each; returns the outputs that are there now."""
+        signed: set[Path] = set()
         if not self._waiting:
-            return
-        sources, messages, steps = zip(*self._waiting, strict=True)
+            return signed
+        sources, targets, messages, steps = zip(*self._waiting, strict=True)
         try:
             with self.noted(*sources):
                 names = [source.name for source in sources]
                 made = self.key.signatures(messages, names)
-                for source, one, signature in zip(sources, steps, made, strict=True):
-                    with self.noted(source), suppress(StopIteration):
-                        one.send(signature)
+                for source, target, one, signature in zip(
+                    sources, targets, steps, made, strict=True
+                ):
+                    with self.noted(source):
+                        with suppress(StopIteration):
+                            one.send(signature)
+                        signed.add(target)
         finally:
             for one in steps:
                 one.close()  # what is not finished leaves nothing behind
+        return signed
 
 
 def _pairs(

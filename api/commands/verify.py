@@ -94,20 +94,22 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
         rules = None if policy is None else policy_text(policy)
         pictured: Pictured | None = {} if differences is not None or report == "html" else None
         judge = OwnAnchors(anchors, offline, rules, terms)
-        reports = _run(tasks, judge, timeout=timeout, pictured=pictured)
+        found = _run(tasks, judge, timeout=timeout, pictured=pictured)
+        reports = [found[index] for index in sorted(found)]
         if differences is not None and pictured:
             _write(differences, tasks, pictured)
     if report == "text":
         for one in reports:
             out.print(describe(one))
-    else:
+    elif reports:
         with told(2):
             wanted = Form.NOTICE_HTML if notice else Form(report)
-            shown = reports[0] if len(reports) == 1 else reports
+            shown = reports[0] if len(tasks) == 1 else reports
             drawn = (pictured or {}).get(0, ())
             written = render(shown, wanted, language=language, differences=drawn)
             typer.echo(written.content, nl=False)
-    code = exit_code([str(one["indication"]) for one in reports])
+    unread = ["NOT_A_PDF"] * (len(tasks) - len(reports))
+    code = exit_code([str(one["indication"]) for one in reports] + unread)
     if code:
         raise typer.Exit(code)
 
@@ -126,7 +128,8 @@ def _run(
     *,
     timeout: float,
     pictured: Pictured | None,
-) -> list[Mapping[str, JSON]]:
+) -> dict[int, Mapping[str, JSON]]:
+    """Judge every file; those that cannot be opened are told about and left out."""
     found: dict[int, Mapping[str, JSON]] = {}
     with Progress(
         console=err, transient=True, auto_refresh=False, disable=len(tasks) == 1
@@ -135,11 +138,14 @@ def _run(
         judged = verify_all(tasks, judge, timeout=timeout, pictured=pictured)
         for index, one in judged:
             if isinstance(one, Unreadable):
-                complain(f"{tasks[index].file}: {one.problem}", "Check the file's name and rights.")
-                raise typer.Exit(EXIT_CODES["NOT_A_PDF"])
-            found[index] = one
+                complain(
+                    f"{tasks[index].file}: {one.problem}",
+                    "Check the file's name and rights. / Kiểm tra tên tệp và quyền đọc.",
+                )
+            else:
+                found[index] = one
             progress.update(bar, advance=1, refresh=True)
-    return [found[index] for index in range(len(tasks))]
+    return found
 
 
 def _write(folder: Path, tasks: Sequence[Task], pictured: Pictured) -> None:
