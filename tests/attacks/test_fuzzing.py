@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 8
+SECONDS = 6
 _FOUND = importlib.util.find_spec("atheris")
 
 

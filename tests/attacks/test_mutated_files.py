@@ -22,8 +22,8 @@ from tests.attacks.mutating import Source, mutant
 from tests.pdf.signing_kit import sign
 from tests.pdf.verifying_kit import check, letter
 
-FILES = 2000
-SIGNED_FILES = 400
+FILES = 1500
+SIGNED_FILES = 250
 
 
 def test_thousands_of_damaged_files_are_judged_without_exception_hang_or_false_valid() -> None:
