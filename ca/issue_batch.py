@@ -43,7 +43,7 @@ from ca.ocsp import SignedAnswer
 from db import bulk
 from db.errors import DbError
 
-CHUNK: Final = 64
+CHUNK: Final = 128
 """Certificates that share two commits: enough that a commit costs each little, and few enough that
 a crash leaves a list a person can read."""
 MAX_REQUESTS: Final = 20_000
