@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Final, Literal
 
 from api.errors import ApiError
-from ca.errors import CaError
+from ca.errors import CaError, CertificateNotUsable
 from db.errors import DbError
 from hsm.errors import HsmError
 from pdf.errors import PdfError
@@ -23,6 +23,16 @@ MEDIA_TYPE: Final = "application/problem+json"
 RoomError = ApiError | CaError | DbError | HsmError | PdfError | SigningError
 ROOTS: Final = (ApiError, CaError, DbError, HsmError, PdfError, SigningError)
 Language = Literal["en", "vi"]
+_NOT_USABLE: Final = {
+    "issuing": "đang được cấp (issuing)",
+    "abandoned": "việc cấp đã bị hủy (abandoned)",
+    "suspended": "đang tạm dừng (suspended)",
+    "revoked": "đã bị thu hồi (revoked)",
+    "expired": "đã hết hạn (expired)",
+    "not_yet_valid": "chưa đến ngày hiệu lực (not_yet_valid)",
+    "issuer_not_usable": "tổ chức cấp không dùng được (issuer_not_usable)",
+    "not_held": "chỉ biết số hiệu, không có chứng thư số (not_held)",
+}
 MAX_WEIGHTED: Final = 20
 """Languages read from Accept-Language; more is no browser's list."""
 
@@ -72,7 +82,7 @@ def problem(error: RoomError, language: Language, *, request_id: str = "") -> di
     row = TEXTS[error.code]
     if language == "vi":
         title, advice = row.vi, row.do
-        detail = (row.detail_vi or row.vi + ".").format_map(_Facts(vars(error)))
+        detail = (row.detail_vi or row.vi + ".").format_map(_Facts(vars(error) | _reason(error)))
     else:
         title, advice = row.en, error.diagnostics()
         detail = str(error) or row.en
@@ -87,6 +97,13 @@ def problem(error: RoomError, language: Language, *, request_id: str = "") -> di
     if request_id:
         members["request_id"] = request_id
     return members
+
+
+def _reason(error: RoomError) -> dict[str, str]:
+    """Say a reason of CertificateNotUsable in Vietnamese; an unknown one as it is."""
+    if not isinstance(error, CertificateNotUsable):
+        return {}
+    return {"reason": _NOT_USABLE.get(error.reason, error.reason)}
 
 
 class _Facts(dict[str, object]):

@@ -85,10 +85,11 @@ class KeyFiles:
             return opened
 
     def is_open(self, path: Path) -> bool:
-        """Whether the file, as it is now, was opened before."""
+        """Whether the file, as it is now, was opened before; raises KeyFileUnreadable."""
+        version = _version(path)
         with self._lock:
             known = self._open.get(path)
-            return known is not None and known[0] == _version(path)
+            return known is not None and known[0] == version
 
     def close(self) -> None:
         """Forget every key."""

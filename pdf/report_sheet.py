@@ -244,7 +244,9 @@ def _revocation(revocation: Part, language: Language) -> Row:
         since = when(_text(revocation["revoked_at"]), language)
         words += f", {term('since', language)} {since}"
     if revocation["source"]:
-        words += f" ({term('source', language)}: {shown(revocation['source'])})"
+        named = shown(revocation["source"])
+        source = term("source_registry", language) if named == "registry" else named
+        words += f" ({term('source', language)}: {source})"
     tone = {"GOOD": Tone.GOOD, "REVOKED": Tone.BAD, "SUSPENDED": Tone.BAD}.get(status, Tone.OPEN)
     return Row(term("revocation", language), (words,), tone)
 
@@ -282,13 +284,18 @@ def _registry(known: Part, language: Language) -> tuple[Row, ...]:
     if delegations:
         rows.append(Row(term("delegations", language), delegations))
     lines = tuple(
-        f"{when(_text(one['at']), language)}: {shown(one['status'])}"
-        + (f" ({shown(one['reason'])})" if one.get("reason") else "")
+        f"{when(_text(one['at']), language)}: {_said(one['status'], language)}"
+        + (f" ({_said(one['reason'], language)})" if one.get("reason") else "")
         for one in parts(known, "history")
     )
     if lines:
         rows.append(Row(term("history", language), lines))
     return tuple(rows)
+
+
+def _said(value: JSON, language: Language) -> str:
+    """Say a word of the registry in the reader's language; an unknown one as it is."""
+    return term(shown(value), language)
 
 
 def _text(value: JSON) -> str | None:

@@ -234,6 +234,7 @@ def test_a_mistake_is_told_in_one_line_with_what_to_do(
         ("soft:{desk}/signer.p12", "PIN"),
         ("soft:{desk}/plain.pdf?pin-source=file:{desk}/pin", "key file"),
         ("soft:{desk}/nothing.p12?pin-source=file:{desk}/pin", "nothing.p12"),
+        ("soft:{desk}/nothing.p12", "nothing.p12"),
         ("pkcs11:serial=none?pin-source=file:{desk}/pin", "token"),
         ("pkcs11:token=x?pin-value=1234", "pin-value"),
         ("ftp:somewhere", "key URI"),

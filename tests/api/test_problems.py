@@ -55,7 +55,10 @@ def test_a_problem_says_what_happened_and_what_to_do_in_both_languages() -> None
 def test_facts_of_an_error_stand_in_its_vietnamese_detail() -> None:
     assert "300000" in str(problem(BodyTooLarge(300_000), "vi")["detail"])
     assert "box" in str(problem(ParameterInvalid("box", "four numbers"), "vi")["detail"])
-    assert "revoked" in str(problem(CertificateNotUsable("revoked"), "vi")["detail"])
+    assert "đã bị thu hồi (revoked)" in str(
+        problem(CertificateNotUsable("revoked"), "vi")["detail"]
+    )
+    assert problem(CertificateNotUsable("revoked"), "en")["detail"] == "revoked"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from ca.validation import PathValidator
 from pdf.options import Level
-from pdf.report import CRITERIA, DocumentReport
+from pdf.report import CRITERIA, JSON, DocumentReport
 from pdf.report_html import html
 from pdf.report_pdf import pdf
 from pdf.report_sheet import report_sheet
@@ -210,3 +210,21 @@ def test_a_signature_added_later_is_listed_with_the_rule_that_permits_it() -> No
 
 def test_shown_text_is_composed_and_without_hidden_characters() -> None:
     assert shown("a\u0301\u200b\u202e") == "á"
+
+
+def test_what_the_registry_says_is_said_in_the_readers_language() -> None:
+    at = "2026-11-22T09:48:45+00:00"
+    history: list[JSON] = [
+        {"at": at, "status": "active", "reason": None},
+        {"at": at, "status": "revoked", "reason": "key_compromise"},
+        {"at": at, "status": "a status of tomorrow", "reason": None},
+    ]
+    report = good().with_registry({0: {"subscriber": "Đặng Thị Hường", "history": history}})
+    vietnamese, english = (
+        html(report_sheet(report.to_dict(), language)).decode()
+        for language in (Language.VI, Language.EN)
+    )
+    for word in ("còn hiệu lực", "thu hồi (lộ khóa bí mật)", "a status of tomorrow"):
+        assert f"+07:00: {word}" in vietnamese
+    for word in ("active", "revoked (key compromise)", "a status of tomorrow"):
+        assert f"+07:00: {word}" in english
