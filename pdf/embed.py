@@ -25,7 +25,7 @@ from pdf.prepared import PreparedSignature
 from pdf.produced import hashed
 from pdf.range_digests import Prefix
 from pdf.signer import SignerChain
-from pdf.staging import size_of
+from pdf.staging import read_back, size_of
 from pdf.timestamps import TimestampSource
 
 __all__ = ["EmbeddedSignature", "embed", "reopen"]
@@ -126,6 +126,9 @@ def _require_waiting(staged: BinaryIO, prepared: PreparedSignature) -> Prefix:
     """Raise PreparedStateInvalid unless the file is the prepared one, its gap still empty."""
     prepared.require_consistent()
     _, before, after, rest = prepared.byte_range
+    known = prepared.produced
+    remembered = known is not None and known.still(staged)
+    staged = read_back(staged)
     if size_of(staged) != after + rest:
         raise PreparedStateInvalid("the staged file does not have the size it was prepared with")
     staged.seek(max(0, before - _WINDOW))
@@ -135,8 +138,7 @@ def _require_waiting(staged: BinaryIO, prepared: PreparedSignature) -> Prefix:
     gap = staged.read(after - before)
     if gap != b"<" + b"0" * prepared.contents_length + b">":
         raise PreparedStateInvalid("the place of the signature is not empty any more")
-    known = prepared.produced
-    if known is not None and known.still(staged):
+    if known is not None and remembered:
         prefix = known.prefix
     else:
         prefix = hashed(staged, prepared.hash_algorithm, prepared.byte_range)

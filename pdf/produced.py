@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from pdf.range_digests import Prefix, Wanted
 from pdf.signature_math import Digest
-from pdf.staging import hash_stretch, identity_of
+from pdf.staging import hash_stretch, identity_of, read_back
 
 ByteRange = tuple[int, int, int, int]
 
@@ -44,7 +44,7 @@ def produced(staged: BinaryIO, prefix: Prefix) -> Produced | None:
 def hashed(staged: BinaryIO, name: str, byte_range: ByteRange) -> Prefix:
     """Hash what a byte range covers, as the file reads back."""
     _, before, after, rest = byte_range
-    staged.flush()
+    staged = read_back(staged)
     running = hash_stretch(staged, Digest(name), start=0, length=before)
     digest = hash_stretch(staged, running.copy(), start=after, length=rest).finish()
     return Prefix(before, name, running, {Wanted(name, ((0, before), (after, rest))): digest})

@@ -1,5 +1,6 @@
 """Writing the prepared file and hashing what a signature covers, in chunks of constant size."""
 
+import io
 import os
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -76,6 +77,21 @@ def hash_stretch(file: BinaryIO, engine: Digest, *, start: int, length: int) -> 
         engine.update(buffer[:count])
         length -= count
     return engine
+
+
+def read_back(file: BinaryIO) -> BinaryIO:
+    """Give a file as it reads back: a small one at once and in memory, a large one itself.
+
+    Every call to the operating system lets another thread in; a small file needs few.
+    """
+    if hasattr(file, "getbuffer"):
+        return file
+    file.flush()
+    size = size_of(file)
+    if size > CHUNK:
+        return file
+    file.seek(0)
+    return io.BytesIO(file.read(size))
 
 
 def size_of(file: BinaryIO) -> int:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pdf.range_digests import Prefix
 from pdf.signature_math import Digest
@@ -23,6 +23,9 @@ from signing.errors import DocumentGone
 
 RETENTION = timedelta(days=7)
 """How long a signed document can still be fetched by a caller that lost the answer."""
+
+_BUFFER = 64 * 1024
+"""Bytes; a letter is written at once."""
 
 
 class DocumentStore:
@@ -40,7 +43,7 @@ class DocumentStore:
     def create(self, request_id: uuid.UUID) -> BufferedRandom:
         """Open a new file for reading and writing."""
         descriptor = os.open(self.path(request_id), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        return os.fdopen(descriptor, "w+b")
+        return cast("BufferedRandom", os.fdopen(descriptor, "w+b", buffering=_BUFFER))
 
     def create_anew(self, request_id: uuid.UUID) -> BufferedRandom:
         """Open a new file as `create` does, in place of what a crash before any row left there."""
