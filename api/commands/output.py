@@ -83,8 +83,23 @@ def show(rows: Sequence[Mapping[str, object]], *, as_json: bool, title: str = ""
     for name in rows[0]:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
+        table.add_row(*(_cell(value) for value in row.values()))
     out.print(table)
+
+
+def _cell(value: object) -> str:
+    """Say a value in a table: lists and records by what is in them."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case dict():
+            return " ".join(filter(None, map(_cell, value.values())))
+        case list() | tuple():
+            return ", ".join(map(_cell, value))
+        case _:
+            return str(value)
 
 
 def print_json(value: object) -> None:

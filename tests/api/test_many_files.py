@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from api.commands.output import show
 from api.commands.serving import examples
 from tests.api.office import empty_pdf
 from tests.api.test_command_line import ROOT, antin, desk, key_of
@@ -81,3 +84,16 @@ def test_the_examples_of_a_later_start_take_the_token_from_the_shell() -> None:
         script = shell + examples("http://127.0.0.1:1", token)
         done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
         assert done.stdout.count(f"Authorization: Bearer {sent}\n") == 2
+
+
+def test_a_table_says_lists_and_records_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    roles = [{"role": "auditor", "organization_id": None}, {"role": "signer"}]
+    show([{"id": 1, "roles": roles, "urls": [], "held": False, "end": None}], as_json=False)
+    row = capsys.readouterr().out.splitlines()[3]
+    assert [cell.strip() for cell in row.strip("│").split("│")] == [
+        "1",
+        "auditor, signer",
+        "",
+        "no",
+        "",
+    ]
