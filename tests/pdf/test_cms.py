@@ -69,8 +69,10 @@ def test_the_parsed_container_says_what_was_meant(algorithm: SignatureAlgorithm)
 def test_an_independent_writer_gives_the_same_bytes(algorithm: SignatureAlgorithm) -> None:
     _, container = _container(algorithm)
     parsed = cms.ContentInfo.load(container)
-    native = parsed.native
-    assert native is not None
+    signed = parsed["content"]
+    # all that we write; the certificates are copied, and the writer does not know every kind of key
+    parts = [signed[name] for name in ("digest_algorithms", "encap_content_info", "signer_infos")]
+    assert all(part.native is not None for part in parts)
     assert parsed.dump(force=True) == container
 
 
