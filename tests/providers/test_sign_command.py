@@ -30,6 +30,12 @@ PATIENCE = 30.0
 ENVIRONMENT = {n: v for n, v in os.environ.items() if not n.startswith("ANTIN_")} | {
     "PYTHONPATH": str(ROOT)
 }
+AT_A_TERMINAL = (
+    "import os, signal, sys;"
+    "signal.signal(signal.SIGINT, signal.SIG_DFL);"
+    "os.execv(sys.executable, [sys.executable, '-m', 'api.cli', *sys.argv[1:]])"
+)
+"""Tests run in the background inherit that Ctrl-C is ignored; from a terminal it is not."""
 CODE = re.compile(r"Mã xác nhận / verification code: (\d{4})")
 
 
@@ -180,22 +186,25 @@ def test_ctrl_c_takes_the_question_back_where_the_provider_can(
     prepared(desk, world.settings())
     world.key(provider, NUMBER)
     key = f"sim:{provider}/{NUMBER}"
-    command = subprocess.Popen(
-        [sys.executable, "-m", "api.cli", "sign", "a.pdf", "out.pdf", "--key", key],
+    with subprocess.Popen(
+        [sys.executable, "-c", AT_A_TERMINAL, "sign", "a.pdf", "out.pdf", "--key", key],
         cwd=desk,
         env=ENVIRONMENT,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert command.stderr is not None
-    shown = ""
-    while "Ctrl-C" not in shown:
-        line = command.stderr.readline()
-        assert line, shown
-        shown += line
-    asked(world.operator)
-    command.send_signal(signal.SIGINT)
-    _, rest = command.communicate(timeout=PATIENCE)
+    ) as command:
+        assert command.stderr is not None
+        shown = ""
+        while "Ctrl-C" not in shown:
+            line = command.stderr.readline()
+            assert line, shown
+            shown += line
+        asked(world.operator)
+        command.send_signal(signal.SIGINT)
+        try:
+            _, rest = command.communicate(timeout=PATIENCE)
+        finally:
+            command.kill()
     assert command.returncode == 130, rest
     assert said in rest
     assert (world.operator.waiting(NUMBER) == []) is (provider == "mid")
