@@ -188,7 +188,7 @@ class _Worker:
 
     async def _keep_taking_up_stalled(self, app: App) -> None:
         while True:
-            await asyncio.sleep(self._options.stalled_after_s / 2)
+            await asyncio.sleep(self._options.stalled_after_s / 6)
             await self._take_up_stalled(app)
 
     async def _take_up_stalled(self, app: App) -> None:

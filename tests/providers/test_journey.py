@@ -19,7 +19,7 @@ from tests.pdf.signing_kit import pdfsig
 from tests.providers.conftest import AP_ID, AP_PASSWORD, NAME, RELYING_PARTY, World
 
 NUMBER = "+84912345678"
-PATIENCE = 90.0
+PATIENCE = 120.0  # a job of a killed worker is taken up again after 70 seconds at most
 PROVIDERS = """
 [sim.viettel]
 protocol = "ets102204"
