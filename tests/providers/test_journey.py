@@ -107,6 +107,11 @@ def standing(client: httpx.Client, request_id: str) -> Json:
     return dict(client.get(f"/api/v1/sign/{request_id}").json())
 
 
+def question_recorded(client: httpx.Client) -> None:
+    """Wait until the server knows that it has asked: before that, a killed one asks again."""
+    until(lambda: client.get("/api/v1/audit", params={"action": "prompt.asked"}).json()["items"])
+
+
 def signed(client: httpx.Client, request_id: str, path: Path) -> bool:
     assert ended(client, request_id)["status"] == "signed"
     path.write_bytes(client.get(f"/api/v1/sign/{request_id}/document").content)
@@ -131,6 +136,7 @@ def test_a_server_killed_while_a_phone_is_waited_for_loses_nothing_and_logs_no_s
             assert request["status"] == "waiting"
             (asked,) = until(lambda: phone.waiting(NUMBER))
             assert request["verification_code"] in asked.asked.text
+            question_recorded(office.first)
             server.kill()
             phone.enter_pin(asked.id, "1234")
             set_up(home, world, messaging="synch")
