@@ -119,7 +119,7 @@ def test_a_second_run_asks_nothing_and_is_quick(machine: Machine) -> None:
 
     outcome = machine.bootstrap()
 
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
     assert machine.calls() == []
     assert outcome.stderr == ""
 

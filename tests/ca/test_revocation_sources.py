@@ -303,11 +303,11 @@ def test_a_file_over_the_limit_is_given_up(publisher: Publisher) -> None:
 
 
 def test_a_slow_server_costs_no_more_than_the_limit(publisher: Publisher) -> None:
-    publisher.delay = 1.5
+    publisher.delay = 3
     started = time.monotonic()
     with pytest.raises(FetchRefused):
         Fetcher(FetchLimits(allowed=LOOPBACK, seconds=0.2)).get(f"{publisher.url}/slow")
-    assert time.monotonic() - started < 1.4
+    assert time.monotonic() - started < 2.8
 
 
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\n\r\n"])
@@ -317,8 +317,8 @@ def test_a_server_that_sends_an_octet_now_and_then_gains_no_time(start: bytes) -
         def drip() -> None:
             with listener.accept()[0] as client, contextlib.suppress(OSError):
                 client.sendall(start)
-                for _ in range(40):
-                    time.sleep(0.05)
+                for _ in range(30):
+                    time.sleep(0.1)
                     client.sendall(b"x")
 
         thread = threading.Thread(target=drip)
@@ -327,7 +327,7 @@ def test_a_server_that_sends_an_octet_now_and_then_gains_no_time(start: bytes) -
         started = time.monotonic()
         with pytest.raises(FetchRefused):
             fetcher.get(f"http://127.0.0.1:{listener.getsockname()[1]}/")
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 2.8
         thread.join()
 
 
