@@ -1,11 +1,13 @@
 """Who may come in: deny by default, tokens with roles for parts of the tree, sane requests only."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from fastapi.routing import APIRoute
 
 from api.app import ROUTERS
+from api.middleware import takes_file
 from api.models import Role
 from api.permissions import ALLOWED, Action
 from tests.api.office import ADMINISTRATOR, Office, empty_pdf
@@ -195,6 +197,35 @@ def test_a_json_body_beyond_the_limit_is_not_read_to_its_end(office: Office) -> 
             yield b"x" * 65536
 
     answer = office.call("POST", "/organizations", content=endless())
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_only_calls_that_take_a_file_take_more_than_a_small_body() -> None:
+    routes = [r for router in ROUTERS for r in router.routes if isinstance(r, APIRoute)]
+    found = {route.path: takes_file(f"/api/v1{route.path}") for route in routes}
+    receiving = {
+        route.path
+        for route in routes
+        if any(
+            d.call and d.call.__name__.startswith("uploaded") for d in route.dependant.dependencies
+        )
+    }
+    assert {path for path, takes in found.items() if takes} == receiving
+    assert len(receiving) == 11
+
+
+def test_a_document_beyond_the_small_body_reaches_every_call_that_takes_one(
+    office: Office,
+) -> None:
+    office.wiring.settings = replace(office.wiring.settings, max_upload_bytes=4_000_000)
+    large = empty_pdf() + b"%" * 2_000_000
+    headers = {"Content-Type": "application/pdf"}
+    sent = office.call("POST", "/uploads", content=large, headers=headers)
+    assert (sent.status_code, sent.json()["size"]) == (201, len(large))
+    extended = office.call("POST", "/extend", content=large, headers=headers)
+    assert extended.json()["code"] != "body_too_large", extended.text
+    signature = {"signature": "A" * 2_000_000}
+    answer = office.call("POST", f"/sign/{ID}/signature", json=signature)
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
