@@ -37,8 +37,8 @@ FORMAT: Final = "antin-backup-1"
 MANIFEST: Final = "manifest.json"
 DATABASE: Final = "database.dump"
 FILES: Final = "home"
-LEFT_OUT: Final = frozenset({"postgres", "spool", "counters", "keys.lock"})
-"""Of the home: what the dump holds, and what belongs to running processes."""
+LEFT_OUT: Final = frozenset({"postgres", "spool", "counters", "crl-indexes", "keys.lock"})
+"""Of the home: what the dump holds, what belongs to running processes, what is made anew."""
 _CHUNK: Final = 1024 * 1024
 _READ_WRITE: Final = 0o600
 

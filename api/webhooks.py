@@ -29,11 +29,10 @@ from sqlalchemy import delete, select
 
 from api.errors import ParameterInvalid, WebhookNotFound
 from api.models_webhooks import DeliveryState, Event, Webhook, WebhookDelivery
+from api.own_secrets import own_secret
 from db import audit, jobs
 from db.base import uuid7
-from hsm.errors import KeyFileUnreadable
 from hsm.secret import Secret
-from hsm.software import write_private_file
 
 if TYPE_CHECKING:
     import uuid
@@ -52,7 +51,6 @@ WAITS: Final = tuple(
 SECONDS: Final = 10.0
 MAX_URL: Final = 2000
 MAX_WEBHOOKS: Final = 100
-_MASTER_BYTES: Final = 32
 _SUCCESS: Final = range(200, 300)
 
 
@@ -71,17 +69,8 @@ class Secrets:
         return self._derived(f"notices:{channel_id}")
 
     def _derived(self, info: str) -> Secret:
-        derived = hmac.digest(self._master(), info.encode(), "sha256")
+        derived = hmac.digest(own_secret(self.file), info.encode(), "sha256")
         return Secret("whsec_" + base64.b64encode(derived).decode())
-
-    def _master(self) -> bytes:
-        if not self.file.exists():
-            try:
-                write_private_file(self.file, secrets.token_hex(_MASTER_BYTES).encode())
-            except KeyFileUnreadable:
-                if not self.file.exists():  # else another process made it just now
-                    raise
-        return self.file.read_bytes()
 
 
 def register(

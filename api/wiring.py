@@ -19,6 +19,7 @@ from api.callers import Callers
 from api.capacity import Capacity
 from api.counters import Counters
 from api.idempotency import Pulse
+from api.own_secrets import own_secret
 from api.providers import open_providers
 from api.vault import Vault, open_vault
 from ca import authorities, trust, trusted_lists
@@ -35,6 +36,7 @@ from ca.ocsp_cache import CHANGES, AnswerCache
 from ca.own_evidence import OwnEvidence
 from ca.recording import Recording
 from ca.revocation_sources import CacheSource, HttpSource, RegistrySource
+from ca.serial_index import SerialIndexes
 from ca.trusted_lists import Trusted
 from ca.tsa import DEFAULT_POLICY, TimeStampAuthority
 from ca.tsa_messages import refused
@@ -47,7 +49,9 @@ from db.statement import Statement
 from hsm.errors import HsmError
 from pdf.timestamps import HttpTimestampSource, TimestampSource
 from signing.at_once import AtOnce
+from signing.bounds import Allowance
 from signing.desk import Desk
+from signing.disk_space import DiskSpace
 from signing.documents import DocumentStore
 from signing.extending import IsolatedExtend
 from signing.isolation import Isolation
@@ -77,6 +81,8 @@ ANCHORS_KEPT = timedelta(seconds=30)
 """How long a change of the trust anchors may take to reach the evidence of new signatures."""
 TSA_KEPT = timedelta(minutes=1)
 """How long a renewed or revoked time-stamp authority may go unnoticed by a process."""
+CRL_INDEXES = "crl-indexes"
+"""Folder of the home where the serial numbers of large lists lie in order; made anew when gone."""
 READERS = 4
 """Worker processes that read documents for this process, started when they are needed."""
 
@@ -132,7 +138,7 @@ class Wiring:
         self.answers = AnswerCache(
             Statement(self.url, CHANGES), authority_changed=self.ocsp.issuers.expire
         )
-        self._cache = CacheSource(self.sessions)
+        self._cache = CacheSource(self.sessions, indexes=self._indexes())
         self.issuing = IssueGroups(self.sessions)
         self.callers = Callers(self.url)
         self.desk = Desk(
@@ -146,9 +152,16 @@ class Wiring:
             extend=IsolatedExtend(self.isolation),
             judging=lambda: Judging(self.isolation, self.validator()),
             reading=IsolatedReading(self.isolation),
+            allowance=Allowance(
+                documents=self.settings.max_waiting_documents, size=self.settings.max_waiting_bytes
+            ),
         )
         self.at_once = AtOnce(self.desk, self.direct)
         self._own_evidence = OwnEvidence(self.sessions, self.ocsp)
+
+    def _indexes(self) -> SerialIndexes:
+        key = own_secret(self.settings.secrets / "crl-indexes")
+        return SerialIndexes(self.settings.home / CRL_INDEXES, key)
 
     def _timestamps(self) -> TimestampSource:
         """Return our own authority, with the configured servers to fall back on."""
@@ -263,7 +276,12 @@ class Wiring:
     @property
     def uploads(self) -> StagedUploads:
         """Documents that wait for their batch, beside those that are being signed."""
-        return StagedUploads(self.documents.folder / "uploads")
+        return StagedUploads(self.desk)
+
+    @property
+    def spool(self) -> DiskSpace:
+        """Where uploads lie while a request works on them."""
+        return DiskSpace(self.settings.spool, self.settings.min_free_bytes)
 
     @property
     def stamp_templates(self) -> StampTemplates:
@@ -348,7 +366,7 @@ def build(
         sessions=session_factory(engine),
         vault=vault,
         keys=vault.key_store(),
-        documents=DocumentStore(settings.home / "documents"),
+        documents=DocumentStore(settings.home / "documents", floor=settings.min_free_bytes),
         pulse=Pulse(engine),
         remote=open_providers(settings, clock=clock),
         direct=Direct(url, connections=capacity.direct),

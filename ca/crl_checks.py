@@ -240,7 +240,7 @@ def _entry(crl: LoadedCrl, check: CrlCheck) -> x509.RevokedCertificate | None:
         return None
     # In an indirect CRL the issuer stays the one named last (RFC 5280 5.3.3).
     issuers = {crl.issuer}
-    for place, entry in enumerate(crl.crl):
+    for place, entry in enumerate(crl.whole()):
         if place >= _MAX_INDIRECT:
             raise der.DerError("an indirect list too long to be read one by one")
         try:
@@ -258,7 +258,7 @@ def _negative_entry(crl: LoadedCrl, serial: int) -> x509.RevokedCertificate | No
     """Look a negative serial number up one by one; what is odd about it is no news for our log."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return next((entry for entry in crl.crl if entry.serial_number == serial), None)
+        return next((entry for entry in crl.whole() if entry.serial_number == serial), None)
 
 
 def _reason(entry: x509.RevokedCertificate) -> x509.ReasonFlags:

@@ -13,8 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from ca import crl_checks, ocsp_checks
 from ca.http_source import HttpSource
 from ca.issuer_addresses import CRL_KEY, Addresses, evidence_of
-from ca.loaded_crls import KEPT_BYTES
+from ca.loaded_crls import KEPT, KEPT_BYTES
 from ca.models import CachedRevocationData
+from ca.parsed_certificates import UNREADABLE
 from ca.registered_status import RegistrySource
 from ca.revocation import (
     EmbeddedSource,
@@ -22,6 +23,7 @@ from ca.revocation import (
     RevocationFact,
     RevocationQuery,
 )
+from ca.serial_index import index_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,17 +31,26 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session, sessionmaker
 
+    from ca.serial_index import SerialIndexes
+
 __all__ = ["CacheSource", "EmbeddedSource", "HttpSource", "RegistrySource"]
 
 
 class CacheSource:
-    """CRLs and OCSP answers fetched earlier, by this process or another."""
+    """CRLs and OCSP answers fetched earlier, by this process or another.
+
+    With `indexes` a large CRL is indexed when it is stored, and every process that takes it from
+    here finds serial numbers by that.
+    """
 
     name = "cache"
     authoritative = False
 
-    def __init__(self, sessions: sessionmaker[Session]) -> None:
+    def __init__(
+        self, sessions: sessionmaker[Session], *, indexes: SerialIndexes | None = None
+    ) -> None:
         self._sessions = sessions
+        self._indexes = indexes
         self._lists: dict[str, tuple[datetime, bytes]] = {}
 
     def look_up(self, query: RevocationQuery) -> Iterator[RevocationFact | RevocationEvidence]:
@@ -64,6 +75,8 @@ class CacheSource:
             if sum(len(one) for _, one in tuple(self._lists.values())) > KEPT_BYTES:
                 self._lists.clear()
             self._lists[key] = (fetched_at, data)
+            if self._indexes is not None:
+                KEPT.load(data, indexes=self._indexes)
         return data
 
     def store(self, key: str, data: bytes, *, at: datetime) -> None:
@@ -71,7 +84,7 @@ class CacheSource:
 
         What is neither a CRL nor an OCSP answer is not kept.
         """
-        known, next_update = _next_update(data, is_crl=key.startswith(CRL_KEY))
+        known, next_update = self._read(data, is_crl=key.startswith(CRL_KEY))
         if not known:
             return
         values = {"key": key, "fetched_at": at, "next_update": next_update, "der": data}
@@ -84,6 +97,22 @@ class CacheSource:
                 )
             )
 
+    def _read(self, data: bytes, *, is_crl: bool) -> tuple[bool, datetime | None]:
+        """Say whether the data can be read, and when it ends."""
+        if not is_crl:
+            return ocsp_checks.next_update(data)
+        loaded = crl_checks.load(data)
+        if loaded is None:
+            return False, None
+        if loaded.frame is not None:
+            try:
+                index = index_of(data, loaded.frame)
+            except UNREADABLE:
+                return False, None
+            if self._indexes is not None:
+                self._indexes.write(data, index)
+        return True, loaded.crl.next_update_utc
+
 
 def _stored(session: Session, key: str) -> tuple[datetime | None, bytes | None]:
     found = session.execute(
@@ -92,11 +121,3 @@ def _stored(session: Session, key: str) -> tuple[datetime | None, bytes | None]:
         )
     ).one_or_none()
     return (None, None) if found is None else (found[0], bytes(found[1]))
-
-
-def _next_update(data: bytes, *, is_crl: bool) -> tuple[bool, datetime | None]:
-    """Say whether the data can be read, and when it ends."""
-    if is_crl:
-        loaded = crl_checks.load(data)
-        return loaded is not None, loaded.crl.next_update_utc if loaded else None
-    return ocsp_checks.next_update(data)
