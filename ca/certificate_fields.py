@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from ca import der
+from ca import der, distinguished_names
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from ca.distinguished_names import DistinguishedName
 
 CanonicalName = tuple[frozenset[tuple[str, str | bytes]], ...]
 """A distinguished name in the form in which two equal names are equal (RFC 5280 7.1)."""
 
 _VERSION: Final = 0xA0
 _MIN_FIELDS: Final = 6
-_ENCODINGS: Final = {
-    0x0C: "utf-8",  # UTF8String
-    0x12: "ascii",  # NumericString
-    0x13: "ascii",  # PrintableString
-    0x14: "latin-1",  # TeletexString, as everybody reads it
-    0x16: "ascii",  # IA5String
-    0x1A: "ascii",  # VisibleString
-    0x1C: "utf-32-be",  # UniversalString
-    0x1E: "utf-16-be",  # BMPString
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +53,31 @@ def read_fields(to_be_signed: bytes) -> CertificateFields:
     return CertificateFields(number, algorithm, issuer.encoded, subject.encoded, key.encoded)
 
 
+def subject_of(certificate: x509.Certificate) -> DistinguishedName:
+    """Read whom a certificate is about."""
+    return distinguished_names.read(read_fields(certificate.tbs_certificate_bytes).subject)
+
+
+def issuer_of(certificate: x509.Certificate) -> DistinguishedName:
+    """Read who made a certificate."""
+    return distinguished_names.read(read_fields(certificate.tbs_certificate_bytes).issuer)
+
+
 def canonical_name(name: bytes) -> CanonicalName:
     """Fold case, width and white space of every attribute of a DER Name (RFC 5280 7.1)."""
     return tuple(_canonical_part(part) for part in der.children(der.whole(name)))
 
 
 def _canonical_part(part: der.Element) -> frozenset[tuple[str, str | bytes]]:
-    attributes = [der.children(one) for one in der.children(der.expect(part, der.SET))]
-    if not all(len(attribute) == 2 for attribute in attributes):  # noqa: PLR2004 -- type and value
-        raise der.DerError("not a RelativeDistinguishedName")
     return frozenset(
-        (der.read_object_identifier(kind), _folded(value)) for kind, value in attributes
+        (der.read_object_identifier(kind), _folded(value))
+        for kind, value in distinguished_names.members(part)
     )
 
 
 def _folded(value: der.Element) -> str | bytes:
-    encoding = _ENCODINGS.get(value.tag)
-    if encoding is None:
-        return value.encoded
-    try:
-        text = value.content.decode(encoding)
-    except UnicodeDecodeError:
+    text = distinguished_names.text_of(value)
+    if text is None:
         return value.encoded
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)

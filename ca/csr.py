@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ca import der, distinguished_names
 from ca.errors import CsrUnacceptable
 from ca.profiles import KeyRules
 from ca.public_keys import check_strength
@@ -23,6 +24,9 @@ MAX_SIZE: Final = 16 * 1024
 
 MAX_SUBJECT_ATTRIBUTES: Final = 32
 """Our longest subject has ten."""
+
+_SUBJECT: Final = 1
+"""Its place in CertificationRequestInfo (RFC 2986 4.1), after the version."""
 
 _HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
@@ -108,9 +112,10 @@ def _check_signature(csr: x509.CertificateSigningRequest) -> None:
 
 
 def _check_subject(csr: x509.CertificateSigningRequest) -> None:
+    information = der.children(der.whole(csr.tbs_certrequest_bytes))
     try:
-        attributes = list(csr.subject)
-    except ValueError as e:
+        attributes = list(distinguished_names.read(information[_SUBJECT].encoded))
+    except der.DerError as e:
         raise CsrUnacceptable("name_forbidden", "the subject cannot be read") from e
     if len(attributes) > MAX_SUBJECT_ATTRIBUTES:
         raise CsrUnacceptable("name_forbidden", f"{len(attributes)} attributes in the subject")

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from ca import names
+from ca.certificate_fields import subject_of
 from ca.errors import SubjectInvalid
 from ca.errors_registry import IssuerInvalid, IssuerNotFound, IssuerTaken
 from ca.models import Authority
@@ -68,8 +69,8 @@ class IssuerDirectory:
         for authority in session.scalars(select(Authority)):
             ours |= {names.fold(authority.common_name), names.fold(authority.slug)}
             if authority.certificate:
-                subject = x509.load_der_x509_certificate(authority.certificate).subject
-                ours.add(names.fold(subject.rfc4514_string()))
+                subject = subject_of(x509.load_der_x509_certificate(authority.certificate))
+                ours.add(names.fold(subject.rfc4514()))
         found.own = frozenset(ours - {""})
         return found
 
@@ -237,8 +238,8 @@ def _ca_certificate(data: bytes) -> bytes:
 
 def _names_of(der: bytes) -> list[str]:
     """Return the subject's full name and, last, its common name."""
-    subject = x509.load_der_x509_certificate(der).subject
-    found = [subject.rfc4514_string(), names.common_name(subject)]
+    subject = subject_of(x509.load_der_x509_certificate(der))
+    found = [subject.rfc4514(), names.common_name(subject)]
     return [name for name in found if name]
 
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from cryptography import x509
 
-from ca import tbs, tbs_octets
+from ca import distinguished_names, tbs, tbs_octets
 from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
 from ca.errors import LintFailed
 from ca.profiles import EtsiType
@@ -96,6 +96,7 @@ def fast_findings(
     checks["addresses"] = facts.public_url.startswith(("http://", "https://"))
     twin = tbs.signed_by_nobody(to_be_signed, algorithm=algorithm)
     try:
+        checks["subject"] &= distinguished_names.read(found["subject"]) == facts.subject
         checks |= _read(x509.load_der_x509_certificate(twin), facts)
     except (ValueError, x509.DuplicateExtension):
         checks["octets"] = False

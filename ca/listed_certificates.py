@@ -18,6 +18,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from ca import import_values as values
 from ca import names
+from ca.certificate_fields import issuer_of, subject_of
 from ca.import_problems import RowProblem, RowRefused
 from ca.models import CertificateKind, CertificateStatus, RevocationReason
 from ca.parsed_certificates import UNREADABLE, ParsedCertificate, parse
@@ -25,6 +26,8 @@ from ca.parsed_certificates import UNREADABLE, ParsedCertificate, parse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
+
+    from ca.distinguished_names import DistinguishedName
 
 MAX_URLS = 4
 """Of each kind, taken from one certificate."""
@@ -132,18 +135,17 @@ def from_der(der: bytes) -> ListedCertificate:
     """Read a certificate's own bytes; RowRefused when they are none, or those of a CA."""
     try:
         parsed = parse(der)
-        subject, issuer = parsed.certificate.subject, parsed.certificate.issuer
+        subject, issuer = subject_of(parsed.certificate), issuer_of(parsed.certificate)
     except UNREADABLE as e:
         raise values.refused("certificate_unreadable", "certificate") from e
     constraints = parsed.extension(x509.BasicConstraints)
     if parsed.self_issued or (constraints is not None and constraints.ca):
         raise values.refused("certificate_is_ca", "certificate")
     certificate = parsed.certificate
-    attribute = _attributes(subject)
-    common_name = attribute(NameOID.COMMON_NAME)
+    common_name = _first(subject, NameOID.COMMON_NAME)
     organizations = [
-        *attribute.all(NameOID.ORGANIZATIONAL_UNIT_NAME),
-        *attribute.all(NameOID.ORGANIZATION_NAME),
+        *_words(subject, NameOID.ORGANIZATIONAL_UNIT_NAME),
+        *_words(subject, NameOID.ORGANIZATION_NAME),
     ]
     begin = certificate.not_valid_before_utc
     return ListedCertificate(
@@ -153,14 +155,14 @@ def from_der(der: bytes) -> ListedCertificate:
             full_name=common_name or (organizations[0] if organizations else ""),
             kind=_kind_of(common_name, organizations),
             organization_names=tuple(organizations),
-            national_id=_national_id(attribute(NameOID.USER_ID)),
-            post=attribute(NameOID.TITLE) or None,
+            national_id=_national_id(_first(subject, NameOID.USER_ID)),
+            post=_first(subject, NameOID.TITLE) or None,
         ),
         not_before=begin,
         not_after=certificate.not_valid_after_utc,
         issued_at=begin,
-        issuer_names=_issuer_names(issuer),
-        seen=_seen(parsed),
+        issuer_names=_present(issuer.rfc4514(), _first(issuer, NameOID.COMMON_NAME)),
+        seen=_seen(parsed, issuer),
     )
 
 
@@ -264,22 +266,17 @@ class _Row:
         return Standing(status, at, reason or RevocationReason.UNSPECIFIED, said=True)
 
 
-class _attributes:  # noqa: N801 -- used as a function that remembers a name
-    """Looks attributes of a distinguished name up."""
-
-    def __init__(self, name: x509.Name) -> None:
-        self._name = name
-
-    def all(self, oid: x509.ObjectIdentifier) -> list[str]:
-        found = (str(one.value).strip() for one in self._name.get_attributes_for_oid(oid))
-        return [value for value in found if value]
-
-    def __call__(self, oid: x509.ObjectIdentifier) -> str:
-        return next(iter(self.all(oid)), "")
+def _words(name: DistinguishedName, kind: x509.ObjectIdentifier) -> tuple[str, ...]:
+    """Return what a name says under a type of attribute, where it says anything."""
+    return _present(*(text.strip() for text in name.texts(kind)))
 
 
-def _present(value: str | None) -> tuple[str, ...]:
-    return (value,) if value else ()
+def _first(name: DistinguishedName, kind: x509.ObjectIdentifier) -> str:
+    return next(iter(_words(name, kind)), "")
+
+
+def _present(*values: str | None) -> tuple[str, ...]:
+    return tuple(value for value in values if value)
 
 
 def _kind_of(common_name: str, organizations: list[str]) -> CertificateKind | None:
@@ -299,13 +296,7 @@ def _national_id(user_id: str) -> str | None:
     return None
 
 
-def _issuer_names(issuer: x509.Name) -> tuple[str, ...]:
-    attribute = _attributes(issuer)
-    found = (issuer.rfc4514_string(), attribute(NameOID.COMMON_NAME))
-    return tuple(name for name in found if name)
-
-
-def _seen(parsed: ParsedCertificate) -> Seen:
+def _seen(parsed: ParsedCertificate, issuer: DistinguishedName) -> Seen:
     information = parsed.extension(x509.AuthorityInformationAccess) or ()
     points = parsed.extension(x509.CRLDistributionPoints) or ()
     locations = (
@@ -317,7 +308,7 @@ def _seen(parsed: ParsedCertificate) -> Seen:
         der=parsed.der,
         sha256_fingerprint=parsed.fingerprint.hex(),
         spki_sha256=hashlib.sha256(parsed.key_bytes).hexdigest() if parsed.key_bytes else "",
-        issuer_name=parsed.certificate.issuer.rfc4514_string(),
+        issuer_name=issuer.rfc4514(),
         crl_urls=_urls(name for point in points for name in point.full_name or ()),
         ocsp_urls=_urls(locations),
     )

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from ca import distinguished_names
+from ca.distinguished_names import DistinguishedName
 from ca.errors import SubjectInvalid
 
 COUNTRY = "VN"
 
 MAX_COMMON_NAME = 64
-"""ub-common-name of RFC 5280 appendix A; ETSI allows more, relying programs often do not.
-
-It counts characters; some programs count octets of UTF-8, so no more of those are certified.
-"""
+"""ub-common-name of RFC 5280 appendix A, in characters; ETSI allows more, many programs do not."""
 
 MAX_ORGANIZATION = 200
 """Agency names exceed the 64 characters of RFC 5280; EN 319 412-2 4.2.4 allows longer ones."""
@@ -86,8 +85,8 @@ def storable(text: str) -> bool:
     return not any(c == "\x00" or unicodedata.category(c) == "Cs" for c in text)
 
 
-def build(subject: Subject) -> x509.Name:
-    """Return the distinguished name, from the country inwards (EN 319 412-2 4.2.4, 412-3 4.2.1).
+def build(subject: Subject) -> DistinguishedName:
+    """Encode the distinguished name, from the country inwards (EN 319 412-2 4.2.4, 412-3 4.2.1).
 
     Everything is UTF8String but country and serialNumber (PrintableString, RFC 5280 appendix A).
     """
@@ -103,20 +102,17 @@ def build(subject: Subject) -> x509.Name:
     pairs += _optional(NameOID.GIVEN_NAME, subject.given_name, MAX_PERSON_PART)
     pairs += _optional(NameOID.SERIAL_NUMBER, subject.serial_number, MAX_SERIAL_NUMBER)
     pairs += _optional(NameOID.COMMON_NAME, subject.common_name, MAX_COMMON_NAME)
-    if len(pairs[-1][1].encode()) > MAX_COMMON_NAME:
-        raise SubjectInvalid("common_name", f"is longer than {MAX_COMMON_NAME} octets of UTF-8")
-    return x509.Name([x509.NameAttribute(oid, value) for oid, value in pairs])
+    return distinguished_names.write(pairs)
 
 
-def written(name: x509.Name) -> str:
+def written(name: DistinguishedName) -> str:
     """Return a distinguished name as text (RFC 4514), every attribute by a name people know."""
-    return name.rfc4514_string(_KEYWORDS)
+    return name.rfc4514(_KEYWORDS)
 
 
-def common_name(name: x509.Name) -> str:
+def common_name(name: DistinguishedName) -> str:
     """Return the common name of a distinguished name, or "" where it has none."""
-    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(found[-1].value) if found else ""
+    return next(reversed(name.texts(NameOID.COMMON_NAME)), "")
 
 
 def _optional(

@@ -1,7 +1,8 @@
-"""What is to be signed: a certificate as DER, by way of a twin signed with a throw-away key.
+"""What is to be signed: the facts of a certificate, and the twin that a builder makes of them.
 
-The twin is a whole certificate, so it can be linted like one; its TBSCertificate is then signed by
-the authority octet for octet. Nobody trusts the throw-away key and it never leaves the process.
+The twin is a whole certificate, so it can be linted like one; what the authority signs
+(`ca.tbs_octets`) has to be its TBSCertificate, octet for octet. Nobody trusts the throw-away key
+that signs it, and it never leaves the process.
 """
 
 import functools
@@ -14,14 +15,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ca import der
 from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
+from ca.distinguished_names import DistinguishedName
 from ca.profiles import Profile
 from hsm import algorithms
 from hsm.algorithms import SignatureAlgorithm
+
+_SUBJECT: Final = 5
+"""Its place in a TBSCertificate of version 3 (RFC 5280 4.1)."""
 
 SERIAL_OCTETS: Final = 20
 """The most that RFC 5280 4.1.2.2 allows."""
@@ -52,7 +56,7 @@ class CertificateFacts:
 
     profile: Profile
     serial_number: int
-    subject: x509.Name
+    subject: DistinguishedName
     public_key: CertificatePublicKeyTypes
     not_before: datetime
     not_after: datetime
@@ -101,11 +105,14 @@ def serial_text(serial_number: int) -> str:
 
 
 def twin(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
-    """Return the DER of the certificate, signed by a throw-away key with that same algorithm."""
+    """Return the DER of the certificate as a builder makes it, signed by nobody.
+
+    The subject is put in afterwards: a builder may count other things than `ca.names` does.
+    """
     builder = (
         x509.CertificateBuilder()
         .issuer_name(facts.issuer.subject)
-        .subject_name(facts.subject)
+        .subject_name(x509.Name([]))
         .public_key(facts.public_key)
         .serial_number(facts.serial_number)
         .not_valid_before(facts.not_before)
@@ -117,8 +124,12 @@ def twin(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
     digest = _HASHES[algorithm.hash_name] if algorithm.hash_name else None
     if algorithm.startswith("rsa-pss-") and digest is not None:
         pss = padding.PSS(mgf=padding.MGF1(digest), salt_length=digest.digest_size)
-        return builder.sign(key, digest, rsa_padding=pss).public_bytes(Encoding.DER)
-    return builder.sign(key, digest).public_bytes(Encoding.DER)
+        built = builder.sign(key, digest, rsa_padding=pss)
+    else:
+        built = builder.sign(key, digest)
+    fields = [field.encoded for field in der.children(der.whole(built.tbs_certificate_bytes))]
+    fields[_SUBJECT] = facts.subject.encoded
+    return signed_by_nobody(der.sequence(*fields), algorithm=algorithm)
 
 
 def signed_by_nobody(tbs: bytes, *, algorithm: SignatureAlgorithm) -> bytes:

@@ -49,7 +49,7 @@ def meant(facts: CertificateFacts) -> dict[str, bytes]:
     return {
         "version": _VERSION_3,
         "issuer": _name(facts.issuer),
-        "subject": facts.subject.public_bytes(),
+        "subject": facts.subject.encoded,
         "public_key": _key(facts),
     }
 
@@ -63,7 +63,7 @@ def write(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
         SIGNATURE_IDENTIFIERS[algorithm.value],
         _name(facts.issuer),
         _validity(facts.not_before, facts.not_after),
-        facts.subject.public_bytes(),
+        facts.subject.encoded,
         key,
         _extensions(facts, key),
     )

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from ca import names
 from ca.anchor_files import certificates_in
+from ca.certificate_fields import subject_of
 from ca.errors import AnchorUnreadable, TrustAnchorNotFound, TrustAnchorTaken
 from ca.models import Authority, AuthorityRole, TrustAnchor
 from ca.parsed_certificates import CertificateUnreadable, parse
@@ -73,7 +74,7 @@ def add_anchor(session: Session, certificate: bytes, *, at: datetime, actor: str
         raise TrustAnchorTaken(fingerprint)
     made = TrustAnchor(
         sha256_fingerprint=fingerprint,
-        subject=names.written(x509.load_der_x509_certificate(encoded).subject),
+        subject=names.written(subject_of(x509.load_der_x509_certificate(encoded))),
         certificate=encoded,
         added_at=at,
         added_by=actor,

@@ -9,6 +9,7 @@ from typing import Final
 
 import pkcs11
 from asn1crypto import core as asn1
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
@@ -175,6 +176,7 @@ def write_certificate(store: KeyStore, key_uri: KeyURI, *, certificate: bytes) -
     )
     if parsed.public_key() != found.public_key:
         raise CertificateMismatch("the certificate is about another key")
+    names = asn1_x509.Certificate.load(certificate)["tbs_certificate"]  # octets as they stand
     template = {
         Attribute.CLASS: ObjectClass.CERTIFICATE,
         Attribute.CERTIFICATE_TYPE: CertificateType.X_509,
@@ -182,8 +184,8 @@ def write_certificate(store: KeyStore, key_uri: KeyURI, *, certificate: bytes) -
         Attribute.PRIVATE: False,
         Attribute.ID: found.reference.id or b"",
         Attribute.LABEL: key_uri.object or found.reference.label or "",
-        Attribute.SUBJECT: parsed.subject.public_bytes(),
-        Attribute.ISSUER: parsed.issuer.public_bytes(),
+        Attribute.SUBJECT: names["subject"].dump(),
+        Attribute.ISSUER: names["issuer"].dump(),
         Attribute.SERIAL_NUMBER: asn1.Integer(parsed.serial_number).dump(),
         Attribute.VALUE: certificate,
     }

@@ -8,12 +8,11 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Final
 
-from cryptography import x509
-
 from ca import anchor_files
 from ca.evidence import EvidenceCollector
 from ca.guarded_fetch import Fetcher, FetchLimits
 from ca.http_source import HttpSource
+from ca.parsed_certificates import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,5 +30,4 @@ def collector(trusted: Sequence[Path] | None, chain: Iterable[bytes] = ()) -> Ev
 
 
 def _is_root(der: bytes) -> bool:
-    certificate = x509.load_der_x509_certificate(der)
-    return certificate.subject == certificate.issuer
+    return parse(der).self_issued

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from api.commands.output import out, print_json
 from api.problem_words import problem
+from ca.certificate_fields import issuer_of, subject_of
 from pdf.errors import CertificateUnsuitable
 from pdf.preflight import preflight
 from pdf.preview import preview
@@ -49,8 +50,8 @@ def dry_run(
                 "problems": [_told(error) for error in refused],
                 "findings": [message.to_dict() for message in found.findings],
                 "certificate": {
-                    "subject": certificate.subject.rfc4514_string(),
-                    "issuer": certificate.issuer.rfc4514_string(),
+                    "subject": subject_of(certificate).rfc4514(),
+                    "issuer": issuer_of(certificate).rfc4514(),
                     "not_after": certificate.not_valid_after_utc.isoformat(),
                 },
                 "key": {"reachable": True, "algorithm": algorithm.value},

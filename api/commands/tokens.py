@@ -21,6 +21,7 @@ from api.errors import ParameterInvalid
 from api.settings import from_environment, secret_from_environment
 from api.vault import point_to_own_tokens
 from ca import names
+from ca.certificate_fields import subject_of
 from hsm import pin_changes
 from hsm import tokens as key_tokens
 from hsm.algorithms import KeyAlgorithm
@@ -273,7 +274,7 @@ def _subject(certificate: bytes | None) -> str | None:
     if certificate is None:
         return None
     try:
-        return names.written(x509.load_der_x509_certificate(certificate).subject)
+        return names.written(subject_of(x509.load_der_x509_certificate(certificate)))
     except ValueError:
         return "(unreadable)"
 

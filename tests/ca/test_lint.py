@@ -34,6 +34,10 @@ AGENCY = Subject(
     organization="Ủy ban nhân dân tỉnh Bình Phước" * 3,
     organization_identifier="MD:VN-000.00.14.H10",
 )
+LONG_PERSON = replace(PERSON, common_name="Công Tằng Tôn Nữ Nguyễn Thị Thủy Tiên Phương Thảo")
+LONG_AGENCY = replace(
+    AGENCY, common_name="Ban Quản lý dự án đầu tư xây dựng các công trình tỉnh Bình Phước"
+)
 SUBJECTS = {"personal": PERSON, "sim": PERSON, "organizational": AGENCY}
 ALGORITHMS = [
     SignatureAlgorithm.ECDSA_SHA256,
@@ -118,6 +122,22 @@ def test_every_kind_of_subscribers_key_is_without_findings(
     twin = tbs.twin(facts, algorithm=SignatureAlgorithm.ECDSA_SHA256)
     check(twin, facts)
     assert max(f.severity for f in lint.full(twin, facts.profile.etsi_type)) < lint.Severity.NOTICE
+
+
+@pytest.mark.parametrize(
+    ("profile", "subject"),
+    [(profiles.PERSONAL, LONG_PERSON), (profiles.ORGANIZATIONAL, LONG_AGENCY)],
+    ids=["person", "agency"],
+)
+def test_a_vietnamese_name_of_more_octets_than_characters_is_without_findings(
+    issuer: x509.Certificate, profile: Profile, subject: Subject
+) -> None:
+    assert len(subject.common_name) <= names.MAX_COMMON_NAME < len(subject.common_name.encode())
+    facts = replace(facts_of(issuer, profile), subject=names.build(subject))
+    twin = tbs.twin(facts, algorithm=SignatureAlgorithm.ECDSA_SHA256)
+    check(twin, facts)
+    findings = lint.full(twin, profile.etsi_type)
+    assert [str(f) for f in findings if f.severity >= lint.Severity.NOTICE] == []
 
 
 Change = Callable[[CertificateFacts], CertificateFacts]
