@@ -118,10 +118,9 @@ async def uploaded_to_verify(request: Request) -> AsyncIterator[Upload]:
 
 
 async def _received(request: Request, types: Sequence[str]) -> AsyncIterator[Upload]:
-    settings = wiring_of(request).settings
-    upload = await receive(
-        request, spool=settings.spool, limit=settings.max_upload_bytes, types=types
-    )
+    wiring = wiring_of(request)
+    limit = wiring.settings.max_upload_bytes
+    upload = await receive(request, spool=wiring.spool, limit=limit, types=types)
     try:
         yield upload
     finally:

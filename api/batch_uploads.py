@@ -23,14 +23,16 @@ from starlette.requests import ClientDisconnect
 from api.errors import BodyMissing, BodyTooLarge, BodyTypeUnsupported, ParameterInvalid
 from api.uploads import Form, Sink, safe_name
 from signing.batches import MOST_FILES, BatchFile
+from signing.disk_space import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from _typeshed import WriteableBuffer
     from python_multipart.multipart import MultipartCallbacks
     from starlette.requests import Request
+
+    from signing.disk_space import DiskSpace
 
 ALL_TOGETHER: Final = 8
 """Times the limit of one document: the limit of a batch."""
@@ -103,7 +105,7 @@ class BatchUpload:
         """Open one document."""
         return cast("BinaryIO", io.BufferedReader(Window(self.file, segment)))
 
-    def unpacked(self, spool: Path) -> BatchUpload:
+    def unpacked(self, spool: DiskSpace) -> BatchUpload:
         """Give the documents themselves, of a ZIP archive those in it; raises ParameterInvalid."""
         if len(self.segments) != 1:
             return self
@@ -172,7 +174,7 @@ class _BatchForm(Form):
         ]
 
 
-async def receive_batch(request: Request, *, spool: Path, limit: int) -> BatchUpload:
+async def receive_batch(request: Request, *, spool: DiskSpace, limit: int) -> BatchUpload:
     """Read a request's body to its end; `limit` is that of one document."""
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     shape = kind.decode("latin-1")
@@ -195,7 +197,7 @@ async def receive_batch(request: Request, *, spool: Path, limit: int) -> BatchUp
         raise
 
 
-async def _named_uploads(request: Request, spool: Path, limit: int) -> BatchUpload:
+async def _named_uploads(request: Request, spool: DiskSpace, limit: int) -> BatchUpload:
     """Read options that name uploads; there are no documents in the body."""
     body = bytearray()
     async for chunk in request.stream():
@@ -208,7 +210,7 @@ async def _named_uploads(request: Request, spool: Path, limit: int) -> BatchUplo
         raise ParameterInvalid("body", "not JSON") from error
     if not isinstance(options, dict) or "uploads" not in options:
         raise BodyMissing("uploads", "the ids of documents that were sent to /uploads are missing")
-    empty = cast("BinaryIO", tempfile.TemporaryFile(dir=spool))  # noqa: SIM115 -- closed by BatchUpload.close
+    empty = cast("BinaryIO", tempfile.TemporaryFile(dir=spool.folder))  # noqa: SIM115 -- closed by BatchUpload.close
     return BatchUpload(empty, [], options, limit)
 
 
@@ -241,14 +243,19 @@ async def _form(request: Request, sink: Sink, boundary: bytes, limit: int) -> Ba
     return BatchUpload(sink.file, form.documents(), form.options(), limit)
 
 
-def _unpacked(upload: BatchUpload, archive: BinaryIO, spool: Path) -> BatchUpload:
-    common = cast("BinaryIO", tempfile.TemporaryFile(dir=spool))  # noqa: SIM115 -- closed by BatchUpload.close
+def _unpacked(upload: BatchUpload, archive: BinaryIO, spool: DiskSpace) -> BatchUpload:
+    common = cast("BinaryIO", tempfile.TemporaryFile(dir=spool.folder))  # noqa: SIM115 -- closed by BatchUpload.close
     try:
         with zipfile.ZipFile(archive) as opened:
-            segments = [_copied(opened, entry, common, upload.limit) for entry in _entries(opened)]
+            segments = [
+                _copied(opened, entry, _Target(common, spool, upload.limit))
+                for entry in _entries(opened)
+            ]
         common.flush()
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         common.close()
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         raise ParameterInvalid("files", "the archive is damaged or encrypted") from error
     except BaseException:
         common.close()
@@ -264,18 +271,27 @@ def _entries(opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     return entries
 
 
-def _copied(
-    opened: zipfile.ZipFile, entry: zipfile.ZipInfo, common: BinaryIO, limit: int
-) -> Segment:
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where an archive is unpacked to."""
+
+    common: BinaryIO
+    spool: DiskSpace
+    limit: int
+
+
+def _copied(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, target: _Target) -> Segment:
     """Copy one entry; what it claims to be large is not believed, but counted."""
     if entry.flag_bits & _ENCRYPTED:
         raise ParameterInvalid("files", "the archive is encrypted")
+    common, limit = target.common, target.limit
     start, size = common.tell(), 0
     with opened.open(entry) as source:
         while chunk := source.read(_CHUNK):
             size += len(chunk)
             if size > limit or start + size > limit * ALL_TOGETHER:
                 raise BodyTooLarge(limit)
+            target.spool.require(len(chunk))
             common.write(chunk)
     return Segment(safe_name(_entry_name(entry)), start, size)
 

@@ -28,6 +28,8 @@ from api.errors import (
 from api.idempotency import RETRY_AFTER_SECONDS
 from api.problem_words import MEDIA_TYPE, ROOTS, TEXTS, RoomError, language_of, problem
 from ca.errors import AlreadyThere
+from signing.disk_space import FULL
+from signing.errors import StorageFull
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -69,6 +71,7 @@ def _handlers() -> tuple[tuple[type[Exception], Handler], ...]:
         (RequestValidationError, _validation_error),
         (HTTPException, _http_exception),
         (SQLAlchemyError, _database_error),
+        (OSError, _system_error),
         (Exception, _unexpected),
     )
 
@@ -108,6 +111,12 @@ def _database_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, OperationalError):
         log.error("database: %s", type(error.orig).__name__)
         return response(request, NotReady("the database does not answer"))
+    return _unexpected(request, error)
+
+
+def _system_error(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, OSError) and error.errno in FULL:
+        return response(request, StorageFull("the disk of this service is full"))
     return _unexpected(request, error)
 
 

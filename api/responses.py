@@ -17,6 +17,7 @@ _MEANING: Final = {
     422: "A parameter or document that cannot be accepted",
     423: "Locked",
     503: "A part of the server cannot work now",
+    507: "The disk has no room for it",
 }
 
 _SCHEMA: Final = {

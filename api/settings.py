@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from api.errors import SettingsInvalid
 from hsm.secret import Secret
+from signing.bounds import DEFAULT_FINISHED, DEFAULT_FLOOR, Allowance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +52,13 @@ class Settings:
     admin_token: Secret | None = None
     pkcs11_module: Path | None = None
     max_upload_bytes: int = DEFAULT_MAX_UPLOAD_BYTES
+    max_waiting_documents: int = Allowance.documents
+    max_waiting_bytes: int = Allowance.size
+    """What may wait for one caller: uploads, documents for their holders, batches under way."""
+    max_finished_bytes: int = DEFAULT_FINISHED
+    """Finished documents of one caller that can be fetched again; the oldest go first."""
+    min_free_bytes: int = DEFAULT_FLOOR
+    """What stays free on the disk of `home`, whatever callers send."""
     status_networks: tuple[Network, ...] = ()
     """Private networks whose CRL and OCSP servers may be asked, as in a closed network."""
     algorithm_policy: Path | None = None
@@ -97,6 +105,12 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         max_upload_bytes=_number(
             env, "ANTIN_MAX_UPLOAD_BYTES", default=DEFAULT_MAX_UPLOAD_BYTES, low=1024, high=1 << 40
         ),
+        max_waiting_documents=_number(
+            env, "ANTIN_MAX_WAITING_DOCUMENTS", default=Allowance.documents, low=1, high=10**7
+        ),
+        max_waiting_bytes=_bytes(env, "ANTIN_MAX_WAITING_BYTES", default=Allowance.size),
+        max_finished_bytes=_bytes(env, "ANTIN_MAX_FINISHED_BYTES", default=DEFAULT_FINISHED),
+        min_free_bytes=_bytes(env, "ANTIN_MIN_FREE_BYTES", default=DEFAULT_FLOOR),
         status_networks=_networks(env, "ANTIN_STATUS_NETWORKS"),
         tsa_urls=_addresses(env, "ANTIN_TSA_URLS"),
         tsa_policies=_identifiers(env, "ANTIN_TSA_POLICIES"),
@@ -122,6 +136,10 @@ def _number(env: Mapping[str, str], name: str, *, default: int, low: int, high: 
     if not low <= value <= high:
         raise SettingsInvalid(name, f"a number from {low} to {high} is expected")
     return value
+
+
+def _bytes(env: Mapping[str, str], name: str, *, default: int) -> int:
+    return _number(env, name, default=default, low=0, high=1 << 50)
 
 
 def _addresses(env: Mapping[str, str], name: str) -> tuple[str, ...]:
@@ -242,6 +260,12 @@ def child_environment(settings: Settings, *, url: str) -> dict[str, str]:
         "ANTIN_WORKERS": str(settings.workers),
         "ANTIN_PKCS11_MODULE": str(module) if module is not None else "",
         "ANTIN_MAX_UPLOAD_BYTES": str(settings.max_upload_bytes),
+        "ANTIN_MAX_WAITING_DOCUMENTS": str(settings.max_waiting_documents),
+        "ANTIN_MAX_WAITING_BYTES": str(settings.max_waiting_bytes),
+        "ANTIN_MAX_FINISHED_BYTES": str(settings.max_finished_bytes),
+        "ANTIN_MIN_FREE_BYTES": str(settings.min_free_bytes),
+        "ANTIN_TSA_URLS": " ".join(settings.tsa_urls),
+        "ANTIN_TSA_POLICIES": " ".join(settings.tsa_policies),
         "ANTIN_STATUS_NETWORKS": ",".join(str(one) for one in settings.status_networks),
         "ANTIN_ALGORITHM_POLICY": str(settings.algorithm_policy or ""),
         "ANTIN_LOG_LEVEL": settings.log_level,

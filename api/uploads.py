@@ -26,10 +26,11 @@ from api.errors import BodyMissing, BodyTooLarge, BodyTypeUnsupported, Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from python_multipart.multipart import MultipartCallbacks
     from starlette.requests import Request
+
+    from signing.disk_space import DiskSpace
 
 WRITE_BYTES: Final = 1024 * 1024
 """Bytes gathered before a thread writes them; a small document needs no thread at all."""
@@ -102,7 +103,7 @@ class Held(io.BytesIO):
 class Sink:
     """The temporary file being filled."""
 
-    directory: Path
+    spool: DiskSpace
     limit: int
     size: int = 0
     _file: BinaryIO | None = None
@@ -121,7 +122,7 @@ class Sink:
             if self.size < WRITE_BYTES and sys.platform == "linux":
                 self._file = Held()
             else:
-                made = tempfile.TemporaryFile(dir=self.directory)  # noqa: SIM115 -- Upload.close
+                made = tempfile.TemporaryFile(dir=self.spool.folder)  # noqa: SIM115 -- Upload.close
                 self._file = cast("BinaryIO", made)
         return self._file
 
@@ -147,6 +148,8 @@ class Sink:
 
     def _write(self) -> None:
         file = self.file
+        if not isinstance(file, Held):
+            self.spool.require(self._waiting_bytes)
         for data in self._waiting:
             self._digest.update(data)
             file.write(data)
@@ -161,9 +164,12 @@ class Sink:
 
 
 async def receive(
-    request: Request, *, spool: Path, limit: int, types: Sequence[str] = TYPES
+    request: Request, *, spool: DiskSpace, limit: int, types: Sequence[str] = TYPES
 ) -> Upload:
-    """Read a request's body to its end; raises an ApiError when it is not what is expected."""
+    """Read a request's body to its end.
+
+    Raises an ApiError when it is not what is expected, StorageFull when there is no room for it.
+    """
     kind, parameters = parse_options_header(request.headers.get("content-type", ""))
     if kind and kind.decode("latin-1") not in types:
         raise BodyTypeUnsupported("Content-Type", f"{types[0]} or multipart/form-data expected")
@@ -266,7 +272,7 @@ class Form:
         elif name == CONTENT and file_name:
             if self.content is not None:
                 raise ParameterInvalid(CONTENT, "given twice")
-            self.content = Sink(self.sink.directory, self.sink.limit)
+            self.content = Sink(self.sink.spool, self.sink.limit)
             self.content_name = file_name
         elif name in self.fields:
             raise ParameterInvalid(name[:MAX_NAME_CHARACTERS], "given twice")

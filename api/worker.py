@@ -11,11 +11,11 @@ import uuid
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from api import idempotency, registry_work, webhooks
+from api import idempotency, registry_work, trusted_list_work, webhooks
 from ca import jobs as ca_jobs
 from ca import renewal as authority_renewal
 from db.jobs import Handler, PeriodicJob, WorkerOptions, run_worker
-from signing import batch_run, batches, collecting, prompts, renewal, upgrades
+from signing import batch_run, batches, collecting, forgetting, prompts, renewal, upgrades
 from signing import jobs as signing_jobs
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ KEPT_DELIVERIES: Final = timedelta(days=30)
 OWN_SCHEDULE: Final = {
     "signing.expire_requests": "*/10 * * * *",
     "signing.sweep_documents": "23 * * * *",
+    "signing.forget_documents": "*/5 * * * *",
     "api.purge_idempotency": "41 * * * *",
     "api.purge_deliveries": "43 * * * *",
     "ca.renew_services": "11 3 * * *",
@@ -39,6 +40,7 @@ OWN_SCHEDULE: Final = {
     "signing.sweep_batches": "37 * * * *",
     "signing.renew_proofs": "17 2 * * *",
     "ca.send_notices": "*/10 * * * *",
+    **trusted_list_work.SCHEDULE,
 }
 PHONES: Final = 32
 """Jobs that wait for a provider or a person at the same time, beside the other jobs."""
@@ -79,12 +81,6 @@ def handlers(wiring: Wiring) -> dict[str, Handler]:
     """Return every job of every room, bound to this process's wiring."""
     found = {name: _of_ca(wiring, job) for name, job in ca_jobs.JOBS.items()}
 
-    def expire(_: Mapping[str, Json]) -> None:
-        signing_jobs.expire_requests(wiring.desk, at=wiring.clock())
-
-    def sweep(_: Mapping[str, Json]) -> None:
-        signing_jobs.sweep_documents(wiring.desk, at=wiring.clock())
-
     def purge(_: Mapping[str, Json]) -> None:
         with wiring.sessions.begin() as session:
             idempotency.purge(session, older_than=wiring.clock() - KEPT_ANSWERS)
@@ -123,15 +119,34 @@ def handlers(wiring: Wiring) -> dict[str, Handler]:
         **found,
         "ca.renew_services": renew_services,
         **_of_batches(wiring),
+        **_of_documents(wiring),
         prompts.COLLECT: collect,
         prompts.WITHDRAW: withdraw,
         upgrades.JOB: raise_levels,
         "signing.renew_proofs": renew,
-        "signing.expire_requests": expire,
-        "signing.sweep_documents": sweep,
         "api.purge_idempotency": purge,
         **registry_work.handlers(wiring),
+        **trusted_list_work.handlers(wiring),
         **_of_webhooks(wiring),
+    }
+
+
+def _of_documents(wiring: Wiring) -> dict[str, Handler]:
+    def expire(_: Mapping[str, Json]) -> None:
+        signing_jobs.expire_requests(wiring.desk, at=wiring.clock())
+
+    def sweep(_: Mapping[str, Json]) -> None:
+        signing_jobs.sweep_documents(wiring.desk, at=wiring.clock())
+
+    def forget(_: Mapping[str, Json]) -> None:
+        desk, at = wiring.desk, wiring.clock()
+        forgetting.forget_beyond(desk, most=wiring.settings.max_finished_bytes, at=at)
+        forgetting.forget_for_room(desk, at=at)
+
+    return {
+        "signing.expire_requests": expire,
+        "signing.sweep_documents": sweep,
+        "signing.forget_documents": forget,
     }
 
 

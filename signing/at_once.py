@@ -39,6 +39,7 @@ from pdf.algorithms import SignatureAlgorithm
 from pdf.errors import PdfError, SignatureRejected
 from pdf.prepared import PreparedSignature
 from pdf.signer import SignerChain
+from pdf.staging import size_of
 from signing.desk import Desk
 from signing.documents import flush_to_disk, sha256_of
 from signing.errors import KeyNotHere, SignatureUnacceptable, SigningError, SignRequestClosed
@@ -100,6 +101,7 @@ class AtOnce:
         `order.request_id` is a new one, `standing` was asked for in this request. Raises as
         `signing.sign.start` and `sign_now` do.
         """
+        self.desk.documents.space.require(size_of(source))
         staged = self.desk.documents.create_anew(order.request_id)
         try:
             _Walk(self.desk, self.direct, staged, order, standing, at, actor).go(source)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from signing.errors import DocumentGone
+from signing.errors import DocumentGone, UploadNotFound
 
 _CHUNK = 1024 * 1024
 _OPTIONS = "options.json"
@@ -21,16 +21,18 @@ class BatchFolders:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def fill(self, batch_id: uuid.UUID, options: str, files: Iterable[BinaryIO]) -> None:
-        """Write everything and make it last before a row says that it is there."""
+    def fill(self, batch_id: uuid.UUID, options: str, files: Iterable[BinaryIO | Path]) -> None:
+        """Write everything and make it last before a row says that it is there.
+
+        A file given by its path, an upload, takes no more room here than it took there. Raises
+        UploadNotFound where it is gone.
+        """
         folder = self._folder(batch_id)
         self.remove(batch_id)
         folder.mkdir(mode=0o700, parents=True)
         try:
             for position, file in enumerate(files):
-                file.seek(0)
-                with self._private(folder / f"{position:06d}.pdf") as target:
-                    shutil.copyfileobj(file, target, _CHUNK)
+                self._take(file, folder / f"{position:06d}.pdf")
             with self._private(folder / _OPTIONS) as target:
                 target.write(options.encode())
             _flush_directory(folder)
@@ -68,6 +70,20 @@ class BatchFolders:
 
     def _folder(self, batch_id: uuid.UUID) -> Path:
         return self._directory / str(batch_id)
+
+    def _take(self, file: BinaryIO | Path, path: Path) -> None:
+        if not isinstance(file, Path):
+            file.seek(0)
+            with self._private(path) as target:
+                shutil.copyfileobj(file, target, _CHUNK)
+            return
+        try:
+            path.hardlink_to(file)
+        except FileNotFoundError as error:
+            raise UploadNotFound("the upload was used for another batch") from error
+        except OSError:  # another disk, or a file system without links
+            with file.open("rb") as source:
+                self._take(source, path)
 
     @staticmethod
     def _private(path: Path) -> "_Lasting":

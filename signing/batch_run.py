@@ -25,7 +25,7 @@ from signing import sign
 from signing.at_once import AtOnce
 from signing.batch_record import record
 from signing.desk import Desk
-from signing.errors import DocumentGone, OutputRefused, SigningError, WorkersBusy
+from signing.errors import DocumentGone, OutputRefused, SigningError, StorageFull, WorkersBusy
 from signing.models import SignRequest, SignRequestStatus
 from signing.models_batches import BatchStatus, ItemStatus, SignBatch, SignBatchItem
 from signing.prompts import ask_held
@@ -39,7 +39,7 @@ CLOSED: Final = frozenset(
     {SignRequestStatus.FAILED, SignRequestStatus.CANCELLED, SignRequestStatus.EXPIRED}
 )
 # What stops every file and not only one: to try the rest would only fail them all.
-_COMMON_CAUSES: Final = (CaError, HsmError, TimestampUnavailable)
+_COMMON_CAUSES: Final = (CaError, HsmError, TimestampUnavailable, StorageFull)
 Clock = Callable[[], datetime]
 
 
@@ -179,6 +179,7 @@ class _Run:
             when_no_timestamp=self.batch.when_no_timestamp,
             request_id=found.request_id,
             hold=True,  # one question for all of them, at the end
+            of_batch=True,
         )
         at, actor = self.clock(), self.batch.actor
         with self.desk.batches.open(self.batch.id, found.position) as source:

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from sqlalchemy import func, select, update
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Session
 from db import jobs
 from db.base import uuid7
 from pdf.options import Level, SignatureOptions
+from signing.allowance import Waiting, claim, spend
 from signing.batch_record import record
 from signing.batch_run import CLOSED
 from signing.desk import Desk
@@ -36,17 +38,23 @@ MOST_FILES: Final = 5000
 
 @dataclass(frozen=True, kw_only=True)
 class BatchFile:
-    """One document of a batch, open for reading; digest and size as they were received."""
+    """One document of a batch, open for reading, or the upload that it is.
+
+    Digest and size are those it was received with.
+    """
 
     name: str
-    file: BinaryIO
+    file: BinaryIO | Path
     sha256: str
     size: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchOrder:
-    """What is to be signed how; `template` is the stamp's own template as it was sent."""
+    """What is to be signed how; `template` is the stamp's own template as it was sent.
+
+    `uploads` are the documents' ids where they were sent before; the batch takes them.
+    """
 
     certificate_id: uuid.UUID
     options: SignatureOptions
@@ -54,6 +62,7 @@ class BatchOrder:
     when_no_timestamp: WhenNoTimestamp = WhenNoTimestamp.FAIL
     template: dict[str, object] | None = None
     batch_id: uuid.UUID
+    uploads: frozenset[uuid.UUID] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +79,8 @@ def create(
     """Take the documents and the consent; nothing is signed yet.
 
     An order that was given before returns the batch it made then. Raises BatchRefused,
-    CertificateNotFound, CertificateNotUsable, LevelNotOffered.
+    CertificateNotFound, CertificateNotUsable, LevelNotOffered, UploadNotFound, AllowanceSpent,
+    StorageFull.
     """
     if not 1 <= len(files) <= MOST_FILES:
         raise BatchRefused(f"a batch has 1 to {MOST_FILES} documents")
@@ -83,6 +93,8 @@ def create(
     stored = options_to_json(
         replace(order.options, level=level, signing_time=at), template=order.template
     )
+    more = Waiting(len(files), sum(each.size for each in files))
+    desk.documents.space.require(0 if order.uploads else more.size)
     desk.batches.fill(order.batch_id, stored, (each.file for each in files))
     batch = SignBatch(
         id=order.batch_id,
@@ -97,6 +109,9 @@ def create(
     )
     try:
         with desk.sessions.begin() as session:
+            if order.uploads:
+                spend(session, order.uploads, actor=actor, at=at)
+            claim(session, desk.allowance, more, actor=actor, at=at)
             session.add(batch)
             session.flush()
             session.add_all(_items(order.batch_id, files))

@@ -11,6 +11,7 @@ from pdf.evidence import EvidenceSource
 from pdf.prepare import prepare
 from pdf.timestamps import TimestampSource
 from signing.batch_folder import BatchFolders
+from signing.bounds import Allowance
 from signing.documents import DocumentStore
 from signing.extending import Extend, extend_here
 from signing.judging import Judging
@@ -29,6 +30,8 @@ class Desk:
     timestamps: TimestampSource | None = None
     evidence: EvidenceSource | None = None
     policy: SigningPolicy = field(default_factory=SigningPolicy)
+    allowance: Allowance = field(default_factory=Allowance)
+    """What may wait for one caller."""
     remote: LaterKeys = field(default_factory=no_providers)
     prepare: Prepare = prepare
     extend: Extend = extend_here

@@ -5,7 +5,9 @@ the key reserved); processes on several machines share it as a mount. Not an
 archive: files are removed after the retention time.
 """
 
+import errno
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from pdf.range_digests import Prefix
 from pdf.signature_math import Digest
 from pdf.staging import hash_stretch, size_of
 from signing.batch_folder import BatchFolders
+from signing.disk_space import DiskSpace
 from signing.errors import DocumentGone
 
 RETENTION = timedelta(days=7)
@@ -26,14 +29,18 @@ RETENTION = timedelta(days=7)
 
 _BUFFER = 64 * 1024
 """Bytes; a letter is written at once."""
+_CHUNK = 1024 * 1024
+_NO_UNNAMED = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL})
+"""What file systems say that cannot have a file without a name."""
 
 
 class DocumentStore:
-    """Files by sign request id, readable by this account only."""
+    """Files by sign request id, readable by this account only; `floor` bytes stay free."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, floor: int = 0) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._directory = self.folder = directory
+        self.space = DiskSpace(directory, floor)
         self.batches = BatchFolders(directory / "batches")
 
     def path(self, request_id: uuid.UUID) -> Path:
@@ -99,6 +106,42 @@ def flush_to_disk(document: BufferedRandom) -> None:
     """Make what was written survive a power cut, before a row says that it exists."""
     document.flush()
     os.fsync(document.fileno())
+
+
+def place(source: BinaryIO, path: Path) -> None:
+    """Copy a file to a new path, where it is whole and on the disk, or not at all.
+
+    Where the system can, it has no name until it is whole, so that not even a kill leaves a part.
+    """
+    unnamed = getattr(os, "O_TMPFILE", 0)
+    try:
+        handle = os.open(path.parent, unnamed | os.O_WRONLY, 0o600)
+    except OSError as error:
+        if error.errno not in _NO_UNNAMED:
+            raise
+        _place_by_name(source, path)
+        return
+    with os.fdopen(handle, "wb") as file:
+        _copied(source, file)
+        # an absolute path; the descriptor only makes the call one that follows the link to the file
+        os.link(f"/proc/self/fd/{handle}", path, src_dir_fd=handle)
+
+
+def _place_by_name(source: BinaryIO, path: Path) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            _copied(source, file)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _copied(source: BinaryIO, file: BinaryIO) -> None:
+    shutil.copyfileobj(source, file, _CHUNK)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def sha256_of(document: BinaryIO, *, prefix: Prefix | None = None) -> tuple[str, int]:

@@ -12,7 +12,8 @@ SigningError
 ├── AlgorithmNotOffered      the certificate's key is of a kind that is not used here
 ├── TemplateNotFound         the installation has no stamp template of this name
 ├── UploadNotFound           no document waits under this id
-├── UploadsFull              as many documents wait as may
+├── AllowanceSpent           as much of this caller's waits as may
+├── StorageFull              the disk has no room that may be used
 ├── OutputRefused            our own verifier does not accept what was signed here
 ├── DocumentGone             the stored document is past its retention, or its storage was lost
 ├── WorkersBusy              every process that reads documents is busy
@@ -146,14 +147,38 @@ class UploadNotFound(SigningError):
         return "Send the document again; uploads are kept for a day, and for one batch."
 
 
-class UploadsFull(SigningError):
-    """As many documents of this caller wait as may."""
+class AllowanceSpent(SigningError):
+    """As many documents of this caller wait as may, or as many bytes; what waits is told."""
 
-    code = "uploads_full"
+    code = "allowance_spent"
+
+    def __init__(self, documents: int, size: int, most_documents: int, most_size: int) -> None:
+        super().__init__(
+            f"{documents} documents of yours with {size} bytes wait already; at most "
+            f"{most_documents} with {most_size} bytes may"
+        )
+        self.documents, self.size = documents, size
+        self.most_documents, self.most_size = most_documents, most_size
 
     def diagnostics(self) -> str:
         """Say what the caller can do."""
-        return "Make a batch of the documents that wait, or remove some."
+        return (
+            "Sign what waits or take it back (DELETE /uploads, /sign or /sign/batches with its id),"
+            " then try again; the operator can raise ANTIN_MAX_WAITING_DOCUMENTS and _BYTES."
+        )
+
+
+class StorageFull(SigningError):
+    """The disk of this service has no room that may be used for what callers send."""
+
+    code = "storage_full"
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return (
+            "Try again later and tell the operator: the disk under ANTIN_HOME needs room, "
+            "ANTIN_MIN_FREE_BYTES of it always stay free. Nothing of the request was kept."
+        )
 
 
 class OutputRefused(SigningError):

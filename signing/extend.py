@@ -1,5 +1,6 @@
 """Raising documents from outside, with our time-stamps and evidence, and the record of it."""
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
@@ -8,7 +9,8 @@ from db import audit
 from pdf.extend import Extended, ExtensionOptions
 from pdf.options import Level
 from signing.desk import Desk
-from signing.documents import sha256_of
+from signing.documents import RETENTION, sha256_of
+from signing.models_kept import KeptAs, KeptDocument
 from signing.proofs import Version, of_document, record_proof
 
 
@@ -61,3 +63,22 @@ def extend(
             after={"level": level, "sha256": after, "changed": extended.changed},
         )
     return extended
+
+
+def extension_of(
+    request_id: uuid.UUID, file_name: str, *, sha256: str, size: int, at: datetime, actor: str
+) -> KeptDocument:
+    """Return the row of a stored extension, so that its bytes are counted as its caller's.
+
+    `sha256` is of the document as it was sent, `size` of the stored one.
+    """
+    return KeptDocument(
+        id=request_id,
+        kept_as=KeptAs.EXTENSION,
+        actor=actor,
+        file_name=file_name,
+        sha256=sha256,
+        size=size,
+        kept_at=at,
+        expires_at=at + RETENTION,
+    )

@@ -9,7 +9,7 @@ from signing.desk import Desk
 from signing.documents import RETENTION
 from signing.models import SignRequest, SignRequestStatus
 from signing.sign import OPEN
-from signing.staged_uploads import KEPT, StagedUploads
+from signing.staged_uploads import StagedUploads
 
 SYSTEM = "system:worker"
 
@@ -44,5 +44,4 @@ def expire_requests(desk: Desk, *, at: datetime) -> int:
 
 def sweep_documents(desk: Desk, *, at: datetime) -> int:
     """Remove documents and uploads past their retention; returns how many files."""
-    waiting = StagedUploads(desk.documents.folder / "uploads")
-    return desk.documents.sweep(older_than=at - RETENTION) + waiting.sweep(older_than=at - KEPT)
+    return desk.documents.sweep(older_than=at - RETENTION) + StagedUploads(desk).sweep(at=at)

@@ -73,6 +73,8 @@ class SignRequest(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     error_code: Mapped[str | None]
+    staged_size: Mapped[int | None] = mapped_column(BigInteger)
+    """Bytes of the prepared document while its holder is waited for; None for keys that answer."""
     verification_code: Mapped[str | None]
     """Four digits that the signer's phone shows too; None while no phone is asked."""
     when_no_timestamp: Mapped[WhenNoTimestamp] = mapped_column(default=WhenNoTimestamp.FAIL)

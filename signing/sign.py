@@ -28,6 +28,8 @@ from pdf.embed import reopen
 from pdf.errors import PdfError, SignatureRejected, TimestampUnavailable
 from pdf.options import Level, SignatureOptions
 from pdf.prepared import PreparedSignature
+from pdf.staging import size_of
+from signing.allowance import Waiting, claim
 from signing.desk import Desk
 from signing.documents import flush_to_disk, sha256_of
 from signing.errors import (
@@ -66,6 +68,8 @@ class SignOrder:
     when_no_timestamp: WhenNoTimestamp = WhenNoTimestamp.FAIL
     hold: bool = False
     """Not to ask the signer's phone or service yet: several are to be asked for together."""
+    of_batch: bool = False
+    """Whether its room was claimed with that of its batch."""
     request_id: uuid.UUID = field(default_factory=uuid7)
 
 
@@ -76,7 +80,7 @@ def start(
 
     Returns the request: PREPARED when this server has the key, else WAITING for its holder; an
     order that was given before returns the request it made then. A refused document raises a
-    PdfError and leaves nothing behind.
+    PdfError, one there is no room for AllowanceSpent or StorageFull; both leave nothing behind.
     """
     with desk.sessions() as session:
         known = session.get(SignRequest, order.request_id)
@@ -84,7 +88,7 @@ def start(
             return get(session, order.request_id, actor=actor)
         signer = certificate_for(session, order.certificate_id, at=at)
     try:
-        prepared = _stage(desk, source, order, signer, at=at)
+        prepared, size = _stage(desk, source, order, signer, at=at)
         request = SignRequest(
             id=order.request_id,
             status=_waits_for(desk, signer, prepared),
@@ -98,8 +102,11 @@ def start(
             prepared=prepared.to_json(),
             created_at=at,
             expires_at=at + desk.policy.holder_time,
+            staged_size=size,
         )
         with desk.sessions.begin() as session:
+            if request.status is SignRequestStatus.WAITING and not order.of_batch:
+                claim(session, desk.allowance, Waiting(1, size), actor=actor, at=at)
             session.add(request)
             _record(session, request, "sign.prepared", at=at, actor=actor)
             if _is_to_ask(request, signer) and not order.hold:
@@ -198,8 +205,10 @@ def open_requests(session: Session, *, before: datetime) -> list[SignRequest]:
 
 def _stage(
     desk: Desk, source: BinaryIO, order: SignOrder, signer: SigningCertificate, *, at: datetime
-) -> PreparedSignature:
+) -> tuple[PreparedSignature, int]:
+    """Prepare the document on the disk; returns its size too."""
     options = replace(order.options, level=desk.policy.level(order.level), signing_time=at)
+    desk.documents.space.require(size_of(source))
     # a crash before the intent was committed may have left a file that no row speaks of
     desk.documents.remove(order.request_id)
     with desk.documents.create(order.request_id) as staged:
@@ -211,7 +220,7 @@ def _stage(
             algorithm=_algorithm(desk, signer),
         )
         flush_to_disk(staged)
-    return prepared
+        return prepared, size_of(staged)
 
 
 def _algorithm(desk: Desk, signer: SigningCertificate) -> SignatureAlgorithm:

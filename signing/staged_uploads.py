@@ -3,178 +3,156 @@
 A thousand documents in one request are one broken connection away from being sent again; one by
 one only the missing ones are. Each belongs to the caller that sent it, and is removed when its
 batch has taken it, or after a day.
+
+Its room is claimed before its first byte is written, and its file has no name before its last one
+is: whoever is cut off leaves at most a claim, which ends with the day. There is no entry in the
+audit log, since nothing is agreed to yet; the consent to a batch has one.
 """
 
 import hashlib
-import io
-import json
-import os
-import shutil
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import BinaryIO, Final
+
+from sqlalchemy import ColumnElement, delete, select
 
 from db.base import uuid7
+from signing import allowance
+from signing.allowance import Waiting
 from signing.batches import BatchFile
-from signing.errors import UploadNotFound, UploadsFull
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from signing.desk import Desk
+from signing.documents import place
+from signing.errors import UploadNotFound
+from signing.models_kept import KeptAs, KeptDocument
 
 KEPT: Final = timedelta(days=1)
-MOST: Final = 10_000
-"""Documents of one caller that wait at the same time: two of the largest batches."""
-_CHUNK: Final = 1024 * 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class StagedUpload:
-    """A document that waits."""
-
-    id: uuid.UUID
-    file_name: str
-    sha256: str
-    size: int
-    expires_at: datetime
 
 
 class StagedUploads:
     """The waiting documents of an installation, in a folder for each caller."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._directory = desk.documents.folder / "uploads"
 
-    def add(
-        self, file: BinaryIO, file_name: str, *, sha256: str, at: datetime, actor: str
-    ) -> StagedUpload:
-        """Keep a received document; raises UploadsFull."""
-        folder = self._folder(actor)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if sum(1 for _ in folder.iterdir()) >= 2 * MOST:
-            raise UploadsFull(f"{MOST} documents of yours wait already")
-        upload_id = uuid7()
-        data = folder / f"{upload_id}.pdf"
-        file.seek(0)
-        with data.open("xb") as target:
-            shutil.copyfileobj(file, target, _CHUNK)
-            made = StagedUpload(
-                id=upload_id,
-                file_name=file_name,
-                sha256=sha256,
-                size=target.tell(),
-                expires_at=at + KEPT,
-            )
-        told = {**asdict(made), "id": str(made.id), "expires_at": made.expires_at.isoformat()}
-        # what is said about it comes last: without it the document is not there
-        (folder / f"{upload_id}.json").write_text(json.dumps(told), encoding="utf-8")
+    def require_room(self, size: int, *, at: datetime, actor: str) -> None:
+        """Refuse early what would not fit now; raises AllowanceSpent, StorageFull."""
+        self._desk.documents.space.require(size)
+        with self._desk.sessions() as session:
+            more = Waiting(1, size)
+            allowance.require(session, self._desk.allowance, more, actor=actor, at=at)
+
+    def add(self, file: BinaryIO, made: KeptDocument) -> KeptDocument:
+        """Keep a received document as `upload_of` describes it.
+
+        Raises AllowanceSpent, StorageFull; nothing is left of it then.
+        """
+        self._desk.documents.space.require(made.size)
+        with self._desk.sessions.begin() as session:
+            more = Waiting(1, made.size)
+            allowance.claim(session, self._desk.allowance, more, actor=made.actor, at=made.kept_at)
+            session.add(made)
+        try:
+            folder = self._folder(made.actor)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file.seek(0)
+            place(file, self._path(made.id, made.actor))
+        except BaseException:
+            self._forget(made.id)
+            raise
         return made
 
-    def get(self, upload_id: uuid.UUID, *, actor: str) -> StagedUpload:
+    def get(self, upload_id: uuid.UUID, *, actor: str) -> KeptDocument:
         """Give what is known of one's own upload; raises UploadNotFound."""
-        try:
-            told = json.loads(self._path(upload_id, actor, "json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError) as error:
-            raise UploadNotFound(f"there is no upload {upload_id}") from error
-        return StagedUpload(
-            id=upload_id,
-            file_name=str(told["file_name"]),
-            sha256=str(told["sha256"]),
-            size=int(told["size"]),
-            expires_at=datetime.fromisoformat(told["expires_at"]),
-        )
-
-    def files(self, ids: Iterable[uuid.UUID], *, actor: str) -> list[BatchFile]:
-        """Give one's own uploads as the documents of a batch; raises UploadNotFound.
-
-        They are opened when they are read, one after the other.
-        """
-        found = []
-        for upload_id in ids:
-            known = self.get(upload_id, actor=actor)
-            path = self._path(upload_id, actor, "pdf")
-            found.append(
-                BatchFile(
-                    name=known.file_name,
-                    file=cast("BinaryIO", io.BufferedReader(_OpenedLate(path))),
-                    sha256=known.sha256,
-                    size=known.size,
-                )
-            )
+        with self._desk.sessions() as session:
+            found = session.scalar(select(KeptDocument).where(*_mine(upload_id, actor)))
+        if found is None:
+            raise UploadNotFound(f"there is no upload {upload_id}")
         return found
 
-    def spend(self, ids: Iterable[uuid.UUID], *, actor: str) -> None:
-        """Let the documents go that a batch has taken; what they were is kept for repetitions."""
+    def files(self, ids: Iterable[uuid.UUID], *, actor: str) -> list[BatchFile]:
+        """Give one's own uploads as the documents of a batch; raises UploadNotFound."""
+        wanted = list(ids)
+        query = select(KeptDocument).where(KeptDocument.id.in_(wanted))
+        with self._desk.sessions() as session:
+            known = {row.id: row for row in session.scalars(query) if row.actor == actor}
+        missing = next((each for each in wanted if each not in known), None)
+        if missing is not None:
+            raise UploadNotFound(f"there is no upload {missing}")
+        return [
+            BatchFile(
+                name=known[each].file_name,
+                file=self._path(each, actor),
+                sha256=known[each].sha256,
+                size=known[each].size,
+            )
+            for each in wanted
+        ]
+
+    def let_go(self, ids: Iterable[uuid.UUID], *, actor: str) -> None:
+        """Remove the files that a batch has taken; what they were is kept for repetitions."""
         for upload_id in ids:
-            self._path(upload_id, actor, "pdf").unlink(missing_ok=True)
+            self._path(upload_id, actor).unlink(missing_ok=True)
 
     def remove(self, upload_id: uuid.UUID, *, actor: str) -> None:
         """Forget one's own upload; raises UploadNotFound."""
-        self.get(upload_id, actor=actor)
-        for kind in ("json", "pdf"):
-            self._path(upload_id, actor, kind).unlink(missing_ok=True)
+        with self._desk.sessions.begin() as session:
+            gone = delete(KeptDocument).where(*_mine(upload_id, actor)).returning(KeptDocument.id)
+            if session.scalar(gone) is None:
+                raise UploadNotFound(f"there is no upload {upload_id}")
+        self._path(upload_id, actor).unlink(missing_ok=True)
 
-    def sweep(self, *, older_than: datetime) -> int:
-        """Remove what was sent before a time; returns how many files."""
-        removed = 0
+    def sweep(self, *, at: datetime) -> int:
+        """Forget uploads past their day, and files that no upload has; returns how many files."""
+        expired = delete(KeptDocument).where(KeptDocument.expires_at <= at)
+        with self._desk.sessions.begin() as session:
+            gone = session.execute(expired.returning(KeptDocument.id, KeptDocument.actor)).all()
+        paths = {self._path(upload_id, actor) for upload_id, actor in gone}
         for path in self._directory.glob("*/*"):
             with suppress(FileNotFoundError):
-                if path.stat().st_mtime < older_than.timestamp():
-                    path.unlink()
-                    removed += 1
-        return removed
+                if path.stat().st_mtime < (at - KEPT).timestamp():
+                    paths.add(path)
+        return sum(_removed(path) for path in paths)
+
+    def _forget(self, upload_id: uuid.UUID) -> None:
+        with self._desk.sessions.begin() as session:
+            session.execute(delete(KeptDocument).where(KeptDocument.id == upload_id))
 
     def _folder(self, actor: str) -> Path:
         return self._directory / hashlib.sha256(actor.encode()).hexdigest()[:32]
 
-    def _path(self, upload_id: uuid.UUID, actor: str, kind: str) -> Path:
-        return self._folder(actor) / f"{upload_id}.{kind}"
+    def _path(self, upload_id: uuid.UUID, actor: str) -> Path:
+        return self._folder(actor) / f"{upload_id}.pdf"
 
 
-class _OpenedLate(io.RawIOBase):
-    """A file that is open only while it is read: a batch has more than a process may have open."""
+def upload_of(file_name: str, *, sha256: str, size: int, at: datetime, actor: str) -> KeptDocument:
+    """Return the row of a received document."""
+    return KeptDocument(
+        id=uuid7(),
+        kept_as=KeptAs.UPLOAD,
+        actor=actor,
+        file_name=file_name,
+        sha256=sha256,
+        size=size,
+        kept_at=at,
+        expires_at=at + KEPT,
+    )
 
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-        self._file: io.FileIO | None = None
-        self._position = 0
 
-    def readable(self) -> bool:
-        """Say yes."""
-        return True
+def _mine(upload_id: uuid.UUID, actor: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        KeptDocument.id == upload_id,
+        KeptDocument.actor == actor,
+        KeptDocument.kept_as == KeptAs.UPLOAD,
+    )
 
-    def seekable(self) -> bool:
-        """Say yes."""
-        return True
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a place counted from the start."""
-        if whence != os.SEEK_SET:
-            raise io.UnsupportedOperation("only from the start")
-        self._position = offset
-        return offset
-
-    def readinto(self, into: "WriteableBuffer") -> int:
-        """Read on; the file is closed at its end."""
-        if self._file is None:
-            try:
-                self._file = io.FileIO(self._path)
-            except FileNotFoundError as error:
-                raise UploadNotFound("the upload was used for another batch") from error
-        self._file.seek(self._position)
-        count = self._file.readinto(into) or 0
-        self._position += count
-        if not count:
-            self._file.close()
-            self._file = None
-        return count
-
-    def close(self) -> None:
-        """Close the file if it is open."""
-        if self._file is not None:
-            self._file.close()
-        super().close()
+def _removed(path: Path) -> bool:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True

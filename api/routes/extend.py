@@ -55,7 +55,7 @@ _BODY = {
     openapi_extra=_BODY,
     response_class=Response,
     responses={
-        **problems(409, 410, 413, 415, 422, 503),
+        **problems(409, 410, 413, 415, 422, 503, 507),
         200: {"content": {_PDF: {}}, "description": "The document at its new level"},
     },
 )
@@ -66,9 +66,10 @@ def extend_(call: Extender, upload: Annotated[Upload, Depends(uploaded_to_verify
     Idempotency-Key the result is kept as long as the key, and given again.
     """
     asked = ExtendOptionsIn.parse(upload.options).fitted(beside=upload.content is not None)
+    call.wiring.spool.require(upload.size)
     if call.key is not None:
         return _once(call, upload, asked)
-    target = cast("BinaryIO", tempfile.TemporaryFile(dir=call.wiring.settings.spool))  # noqa: SIM115 -- closed by _sent
+    target = cast("BinaryIO", tempfile.TemporaryFile(dir=call.wiring.spool.folder))  # noqa: SIM115 -- closed by _sent
     try:
         extended = _extended(call, upload, target, asked)
     except BaseException:
@@ -87,7 +88,16 @@ def _once(call: Call, upload: Upload, asked: ExtendOptionsIn) -> Response:
             extended = _extended(call, upload, target, asked)
         headers = _headers(upload.name, extended)
         answer = Answer(headers=headers, document=str(attempt.object_id))
+        kept = extend.extension_of(
+            attempt.object_id,
+            upload.name,
+            sha256=upload.sha256,
+            size=extended.size,
+            at=call.at,
+            actor=call.identity,
+        )
         with call.transaction() as session:
+            session.merge(kept)
             attempt.finish(session, answer)
         return answer
 

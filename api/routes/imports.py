@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
-from api.auth import Call, needs
+from api.auth import Call, needs, wiring_of
 from api.idempotency import Answer, Attempt
 from api.permissions import Action, list_scope, require, scopes
 from api.responses import problems
@@ -65,9 +65,9 @@ _BODY = {
 
 async def uploaded_list(request: Request) -> AsyncIterator[Upload]:
     """Receive the request's file; declared after `needs`, so that strangers upload nothing."""
-    settings = request.app.state.wiring.settings
-    limit = min(settings.max_upload_bytes, import_files.MAX_FILE_BYTES)
-    upload = await receive(request, spool=settings.spool, limit=limit, types=TYPES)
+    wiring = wiring_of(request)
+    limit = min(wiring.settings.max_upload_bytes, import_files.MAX_FILE_BYTES)
+    upload = await receive(request, spool=wiring.spool, limit=limit, types=TYPES)
     try:
         yield upload
     finally:
@@ -85,6 +85,7 @@ async def uploaded_list(request: Request) -> AsyncIterator[Upload]:
 )
 def submit(call: Writer, upload: Annotated[Upload, Depends(uploaded_list)]) -> JSONResponse:
     """Import CSV, XLSX, PEM, DER, P7B or ZIP; every row tells what became of it."""
+    call.wiring.spool.require(upload.size)  # its rows are kept in the database
     asked = ImportOptionsIn.parse(upload.options)
     file_format, rows = import_files.read(upload.file.read())
     source = Source(upload.name, file_format, upload.sha256)

@@ -58,7 +58,7 @@ _BODY = {
     openapi_extra=_BODY,
     response_class=Response,
     responses={
-        **problems(404, 409, 413, 415, 423, 503),
+        **problems(404, 409, 413, 415, 423, 503, 507),
         200: {"content": {_PDF: {}}, "description": "The signed document"},
         202: {"model": SignRequestOut, "description": "The holder's signature is awaited"},
     },

@@ -71,8 +71,9 @@ _BODY = {
 
 async def uploaded_batch(request: Request) -> AsyncIterator[BatchUpload]:
     """Receive the request's documents; declared after `needs`, so that strangers send nothing."""
-    settings = wiring_of(request).settings
-    upload = await receive_batch(request, spool=settings.spool, limit=settings.max_upload_bytes)
+    wiring = wiring_of(request)
+    limit = wiring.settings.max_upload_bytes
+    upload = await receive_batch(request, spool=wiring.spool, limit=limit)
     try:
         yield upload
     finally:
@@ -84,7 +85,7 @@ async def uploaded_batch(request: Request) -> AsyncIterator[BatchUpload]:
     openapi_extra=_BODY,
     response_model=BatchOut,
     responses={
-        **problems(404, 409, 413, 415, 503),
+        **problems(404, 409, 413, 415, 503, 507),
         200: {"model": BatchOut, "description": "Every document has its result"},
         202: {"model": BatchOut, "description": "The documents are being signed"},
     },
@@ -96,7 +97,7 @@ def create(call: Signer, upload: Annotated[BatchUpload, Depends(uploaded_batch)]
     asked = SignOptionsIn.parse(options)
     if named is not None:
         return _of_uploads(call, upload, _ids(named), asked)
-    unpacked = upload.unpacked(call.wiring.settings.spool)
+    unpacked = upload.unpacked(call.wiring.spool)
     try:
         return _created(call, unpacked.files(), asked)
     finally:
@@ -110,8 +111,9 @@ def _of_uploads(
     if upload.segments:
         raise ParameterInvalid("uploads", "either documents or uploads are expected")
     uploads = call.wiring.uploads
-    answer = _created(call, uploads.files(ids, actor=call.identity), asked)
-    uploads.spend(ids, actor=call.identity)
+    files = uploads.files(ids, actor=call.identity)
+    answer = _created(call, files, asked, uploads=frozenset(ids))
+    uploads.let_go(ids, actor=call.identity)
     return answer
 
 
@@ -127,7 +129,13 @@ def _ids(named: object) -> list[uuid.UUID]:
     return ids
 
 
-def _created(call: Call, files: list[BatchFile], asked: SignOptionsIn) -> Response:
+def _created(
+    call: Call,
+    files: list[BatchFile],
+    asked: SignOptionsIn,
+    *,
+    uploads: frozenset[uuid.UUID] = frozenset(),
+) -> Response:
     def act(attempt: Attempt) -> Answer:
         with call.transaction() as session:
             if asked.key is not None:
@@ -143,6 +151,7 @@ def _created(call: Call, files: list[BatchFile], asked: SignOptionsIn) -> Respon
             when_no_timestamp=wish.when_no_timestamp,
             template=wish.stamp.template if wish.stamp is not None else None,
             batch_id=attempt.object_id,
+            uploads=uploads,
         )
         desk = call.wiring.desk
         made = batches.create(desk, order, files, at=call.at, actor=call.identity)
@@ -218,17 +227,20 @@ def document(call: Signer, batch_id: uuid.UUID, position: int) -> Response:
     "/{batch_id}/documents",
     response_class=Response,
     responses={
-        **problems(404, 410),
+        **problems(404, 410, 507),
         200: {"content": {"application/zip": {}}, "description": "The signed documents"},
     },
 )
 def documents(call: Signer, batch_id: uuid.UUID) -> Response:
     """Fetch every document that is signed by now, as a ZIP archive."""
-    packed = cast("BinaryIO", tempfile.TemporaryFile(dir=call.wiring.settings.spool))  # noqa: SIM115 -- closed by _streamed
+    spool = call.wiring.spool
+    packed = cast("BinaryIO", tempfile.TemporaryFile(dir=spool.folder))  # noqa: SIM115 -- closed by _streamed
     try:
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
             for name, request_id in _signed(call, batch_id):
-                archive.write(call.wiring.desk.documents.path(request_id), name)
+                path = call.wiring.desk.documents.path(request_id)
+                spool.require(path.stat().st_size)
+                archive.write(path, name)
         size = packed.tell()
     except FileNotFoundError as error:
         packed.close()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from api.auth import Call, needs
+from api.auth import Call, needs, wiring_of
 from api.permissions import Action
 from api.responses import problems
 from api.schemas.administration import TrustAnchorIn, TrustAnchorOut
@@ -39,9 +39,9 @@ _BODY: dict[str, object] = {
 
 async def uploaded_list(request: Request) -> AsyncIterator[Upload]:
     """Receive a trusted list; declared after `needs`, so that strangers upload nothing."""
-    settings = request.app.state.wiring.settings
-    limit = min(settings.max_upload_bytes, MAX_LIST_BYTES)
-    upload = await receive(request, spool=settings.spool, limit=limit, types=_TYPES)
+    wiring = wiring_of(request)
+    limit = min(wiring.settings.max_upload_bytes, MAX_LIST_BYTES)
+    upload = await receive(request, spool=wiring.spool, limit=limit, types=_TYPES)
     try:
         yield upload
     finally:

@@ -2,16 +2,19 @@
 
 import uuid
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 
 from api.auth import Call, needs, uploaded
 from api.permissions import Action
 from api.responses import problems
-from api.uploads import Upload
-from signing.staged_uploads import StagedUpload
+from api.uploads import MAX_OPTION_BYTES, Upload
+from signing.models_kept import KeptDocument
+from signing.staged_uploads import upload_of
 
 router = APIRouter(prefix="/uploads", tags=["sign"])
 Signer = Annotated[Call, Depends(needs(Action.SIGN))]
@@ -40,7 +43,7 @@ class UploadOut(BaseModel):
     expires_at: datetime
 
     @classmethod
-    def of(cls, found: StagedUpload) -> Self:
+    def of(cls, found: KeptDocument) -> Self:
         """Show one."""
         return cls(
             id=found.id,
@@ -51,13 +54,32 @@ class UploadOut(BaseModel):
         )
 
 
-@router.post("", status_code=201, openapi_extra=_BODY, responses=problems(409, 413, 415))
-def add(call: Signer, upload: Annotated[Upload, Depends(uploaded)]) -> UploadOut:
-    """Send a document that is to be signed in a batch; it is kept for a day."""
-    made = call.wiring.uploads.add(
-        upload.file, upload.name, sha256=upload.sha256, at=call.at, actor=call.identity
+async def room(request: Request, call: Signer) -> None:
+    """Refuse before the document is received, where it says how large it is and does not fit."""
+    declared = request.headers.get("content-length", "")
+    size = int(declared) if declared.isdigit() else 0
+    if not request.headers.get("content-type", "").startswith(_PDF):
+        size = max(0, size - MAX_OPTION_BYTES)  # a form has more in it than the document
+    wiring = call.wiring
+    if size <= wiring.settings.max_upload_bytes:  # else it is too large, whatever waits
+        ask = partial(wiring.uploads.require_room, size, at=call.at, actor=call.identity)
+        await run_in_threadpool(ask)
+
+
+@router.post("", status_code=201, openapi_extra=_BODY, responses=problems(409, 413, 415, 507))
+def add(
+    call: Signer,
+    _room: Annotated[None, Depends(room)],
+    upload: Annotated[Upload, Depends(uploaded)],
+) -> UploadOut:
+    """Send a document that is to be signed in a batch; it is kept for a day.
+
+    What one caller may have waiting is bounded, in documents and in bytes (`allowance_spent`).
+    """
+    made = upload_of(
+        upload.name, sha256=upload.sha256, size=upload.size, at=call.at, actor=call.identity
     )
-    return UploadOut.of(made)
+    return UploadOut.of(call.wiring.uploads.add(upload.file, made))
 
 
 @router.get("/{upload_id}", responses=problems(404))
