@@ -21,7 +21,8 @@ from ca import tbs
 from ca.authority_signers import signer
 from ca.crl_messages import REASON_CODES, CrlFacts, build, entry_der, removal_der
 from ca.errors import AuthorityPlanInvalid, CrlUnavailable
-from ca.models import Authority, AuthorityRole, CertificateRevocationList
+from ca.models import Authority, AuthorityRole
+from ca.models_publication import CertificateRevocationList
 from db import audit, bulk
 
 if TYPE_CHECKING:

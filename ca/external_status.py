@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import func, select
 
 from ca.errors import AlreadyRevoked
-from ca.models import (
-    Certificate,
-    CertificateStatus,
-    CertificateStatusChange,
-    RevocationReason,
-)
+from ca.models import Certificate, CertificateStatus, CertificateStatusChange
 from db import audit
 from db.base import uuid7
 
@@ -26,6 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.orm import Session
+
+    from ca.revocation_reasons import RevocationReason
 
 _TICK: Final = timedelta(microseconds=1)
 

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Final
 
 from ca.import_problems import RowProblem, RowRefused
-from ca.models import CertificateKind, CertificateStatus, RevocationReason
+from ca.models import CertificateKind, CertificateStatus
 from ca.names import fold, storable
+from ca.revocation_reasons import RevocationReason
 
 VIETNAM: Final = timezone(timedelta(hours=7))
 """Times without a zone in a Vietnamese list; the country has one, without summer time."""

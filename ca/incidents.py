@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from ca import incident_targets, revoke
 from ca.errors import TransitionNotAllowed
 from ca.errors_publication import IncidentInvalid, IncidentNotFound
-from ca.models import Certificate, CertificateStatus, RevocationReason
+from ca.models import Certificate, CertificateStatus
 from ca.models_publication import (
     Incident,
     IncidentItem,
@@ -29,6 +29,7 @@ from ca.models_publication import (
     ItemState,
 )
 from ca.names import storable
+from ca.revocation_reasons import RevocationReason
 from db import audit, bulk, jobs
 from db.base import uuid7
 from hsm.providers import KeyStore

@@ -19,11 +19,12 @@ from ca.algorithm_policy import AlgorithmPolicy
 from ca.errors_registry import DifferenceClosed, DifferenceNotFound
 from ca.external_status import LearntStatus
 from ca.guarded_fetch import FetchRefused
-from ca.models import Certificate, CertificateStatus, RevocationReason
+from ca.models import Certificate, CertificateStatus
 from ca.models_imports import DifferenceState, IssuerStatus, StatusDifference
 from ca.models_issuers import KnownIssuer
 from ca.parsed_certificates import UNREADABLE, CertificateUnreadable, ParsedCertificate, parse
 from ca.revocation import RevocationQuery, RevocationStatus
+from ca.revocation_reasons import RevocationReason
 from db import audit
 from db.base import uuid7
 

@@ -15,14 +15,8 @@ from sqlalchemy import select
 
 from ca import crl, issue, ocsp, publication_jobs, registry_jobs
 from ca.errors import AuthorityNotFound
-from ca.models import (
-    Authority,
-    AuthorityRole,
-    Certificate,
-    CertificateRevocationList,
-    CertificateStatus,
-    OcspAnswer,
-)
+from ca.models import Authority, AuthorityRole, Certificate, CertificateStatus
+from ca.models_publication import CertificateRevocationList, OcspAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

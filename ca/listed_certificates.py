@@ -20,8 +20,9 @@ from ca import import_values as values
 from ca import names
 from ca.certificate_fields import issuer_of, subject_of
 from ca.import_problems import RowProblem, RowRefused
-from ca.models import CertificateKind, CertificateStatus, RevocationReason
+from ca.models import CertificateKind, CertificateStatus
 from ca.parsed_certificates import UNREADABLE, ParsedCertificate, parse
+from ca.revocation_reasons import RevocationReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

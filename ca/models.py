@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ca.models_issuers import KnownIssuer
-from ca.revocation_reasons import RevocationReason as RevocationReason  # noqa: PLC0414 -- it is looked for among the tables' words
+from ca.revocation_reasons import RevocationReason
 from db.base import Base, UtcDateTime, uuid7
 
 
@@ -371,66 +371,3 @@ class PublicKey(Base):
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     blocked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     blocked_reason: Mapped[str | None]
-
-
-class CertificateRevocationList(Base):
-    """A signed CRL, kept so that every number can be produced again."""
-
-    __tablename__ = "certificate_revocation_lists"
-    __table_args__ = (
-        UniqueConstraint("authority_id", "number"),
-        Index(None, "authority_id", "shard", "number"),
-    )
-
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
-    authority_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("authorities.id"))
-    number: Mapped[int] = mapped_column(BigInteger)
-    this_update: Mapped[datetime] = mapped_column(UtcDateTime)
-    next_update: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    der: Mapped[bytes] = mapped_column(LargeBinary)
-    shard: Mapped[int | None] = mapped_column(SmallInteger)
-    """Partition (RFC 5280 5.2.5); None: every certificate of the authority."""
-    base_number: Mapped[int | None] = mapped_column(BigInteger)
-    """Of a delta CRL: the number of the complete list that it starts from (RFC 5280 5.2.4)."""
-    snapshot: Mapped[str | None]
-    """What was committed when the entries were read (pg_snapshot): a delta begins after it."""
-
-
-class OcspAnswer(Base):
-    """The pre-signed OCSP answer of one certificate (RFC 6960), replaced at each status change."""
-
-    __tablename__ = "ocsp_answers"
-
-    certificate_id: Mapped[uuid.UUID] = mapped_column(
-        ForeignKey("certificates.id"), primary_key=True
-    )
-    authority_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("authorities.id"))
-    serial_number: Mapped[str] = mapped_column(index=True)
-    this_update: Mapped[datetime] = mapped_column(UtcDateTime)
-    next_update: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
-    der: Mapped[bytes] = mapped_column(LargeBinary)
-
-
-class TrustAnchor(Base):
-    """A certificate that paths may end at, beside our own root."""
-
-    __tablename__ = "trust_anchors"
-
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
-    sha256_fingerprint: Mapped[str] = mapped_column(unique=True)
-    subject: Mapped[str]
-    certificate: Mapped[bytes] = mapped_column(LargeBinary)
-    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    added_by: Mapped[str]
-
-
-class CachedRevocationData(Base):
-    """A CRL or OCSP answer fetched from elsewhere, until it is stale."""
-
-    __tablename__ = "revocation_cache"
-
-    key: Mapped[str] = mapped_column(primary_key=True)
-    """`crl:` + URL, or `ocsp:` + URL + hash of the request."""
-    fetched_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    next_update: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    der: Mapped[bytes] = mapped_column(LargeBinary)

@@ -1,4 +1,4 @@
-"""The tables of mass revocation and of the watch over what is published.
+"""The tables of what is published, of mass revocation, and of the watch over both.
 
 `status_events` is written by a trigger, in every transaction that changes a status, so no code path
 can forget it. Its rows say which transaction wrote them: whoever keeps a snapshot finds exactly the
@@ -15,13 +15,53 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    LargeBinary,
+    SmallInteger,
     UniqueConstraint,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ca.models import RevocationReason
+from ca.revocation_reasons import RevocationReason
 from db.base import Base, UtcDateTime, uuid7
+
+
+class CertificateRevocationList(Base):
+    """A signed CRL, kept so that every number can be produced again."""
+
+    __tablename__ = "certificate_revocation_lists"
+    __table_args__ = (
+        UniqueConstraint("authority_id", "number"),
+        Index(None, "authority_id", "shard", "number"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    authority_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("authorities.id"))
+    number: Mapped[int] = mapped_column(BigInteger)
+    this_update: Mapped[datetime] = mapped_column(UtcDateTime)
+    next_update: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    der: Mapped[bytes] = mapped_column(LargeBinary)
+    shard: Mapped[int | None] = mapped_column(SmallInteger)
+    """Partition (RFC 5280 5.2.5); None: every certificate of the authority."""
+    base_number: Mapped[int | None] = mapped_column(BigInteger)
+    """Of a delta CRL: the number of the complete list that it starts from (RFC 5280 5.2.4)."""
+    snapshot: Mapped[str | None]
+    """What was committed when the entries were read (pg_snapshot): a delta begins after it."""
+
+
+class OcspAnswer(Base):
+    """The pre-signed OCSP answer of one certificate (RFC 6960), replaced at each status change."""
+
+    __tablename__ = "ocsp_answers"
+
+    certificate_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("certificates.id"), primary_key=True
+    )
+    authority_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("authorities.id"))
+    serial_number: Mapped[str] = mapped_column(index=True)
+    this_update: Mapped[datetime] = mapped_column(UtcDateTime)
+    next_update: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    der: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class StatusEvent(Base):

@@ -1,13 +1,26 @@
-"""The table of trusted lists: the newest of each scheme, as its signature vouched for it."""
+"""The tables of trust: anchors, the newest trusted list of each scheme, evidence of others."""
 
 import uuid
 from datetime import datetime
 
-from sqlalchemy import Integer, UniqueConstraint
+from sqlalchemy import Integer, LargeBinary, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.base import Base, UtcDateTime, uuid7
+
+
+class TrustAnchor(Base):
+    """A certificate that paths may end at, beside our own root."""
+
+    __tablename__ = "trust_anchors"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
+    sha256_fingerprint: Mapped[str] = mapped_column(unique=True)
+    subject: Mapped[str]
+    certificate: Mapped[bytes] = mapped_column(LargeBinary)
+    added_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    added_by: Mapped[str]
 
 
 class TrustedListRow(Base):
@@ -29,3 +42,15 @@ class TrustedListRow(Base):
     services: Mapped[list[dict[str, object]]] = mapped_column(JSONB)
     added_at: Mapped[datetime] = mapped_column(UtcDateTime)
     added_by: Mapped[str]
+
+
+class CachedRevocationData(Base):
+    """A CRL or OCSP answer fetched from elsewhere, until it is stale."""
+
+    __tablename__ = "revocation_cache"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    """`crl:` + URL, or `ocsp:` + URL + hash of the request."""
+    fetched_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    next_update: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    der: Mapped[bytes] = mapped_column(LargeBinary)

@@ -20,15 +20,11 @@ from sqlalchemy.dialects.postgresql import insert
 from ca import ocsp_messages as messages
 from ca.der import DerError
 from ca.errors import AuthorityNotFound, AuthorityUnavailable
-from ca.models import (
-    Authority,
-    Certificate,
-    CertificateStatus,
-    OcspAnswer,
-    RevocationReason,
-)
+from ca.models import Authority, Certificate, CertificateStatus
+from ca.models_publication import OcspAnswer
 from ca.ocsp_issuers import Issuer, Issuers
 from ca.ocsp_messages import CertificateId, OcspRequest, SingleAnswer, request_from_path
+from ca.revocation_reasons import RevocationReason
 from db.base import Base
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from ca.authority_signers import AuthoritySigner
-    from ca.models import RevocationReason
+    from ca.revocation_reasons import RevocationReason
 
 MAX_REQUEST_BYTES: Final = 4096
 """A request for one certificate has about 110 octets; the rest is for several, or a signature."""

@@ -15,8 +15,8 @@ from sqlalchemy import select
 
 from ca import incidents, posts
 from ca.incidents import Decision
-from ca.models import RevocationReason
 from ca.models_publication import Incident, IncidentState, IncidentTarget
+from ca.revocation_reasons import RevocationReason
 
 if TYPE_CHECKING:
     import uuid

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select
-
-from ca import crl
-from ca.models import Authority, AuthorityRole, Certificate, CertificateStatus, OcspAnswer
-from ca.models_publication import Alarm
+from ca.models import Authority, AuthorityRole, Certificate, CertificateStatus
+from ca.models_publication import Alarm, OcspAnswer
 from ca.models_trust import TrustedListRow
 from db import audit
 from db.base import uuid7
+from sqlalchemy import func, select
+
+from ca import crl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from ca.errors import RevocationDataUnavailable
-from ca.models import CertificateStatus, RevocationReason
+from ca.models import CertificateStatus
 from ca.revocation import RevocationFact, RevocationStatus
+from ca.revocation_reasons import RevocationReason
 from db.errors import StatementFailed
 
 if TYPE_CHECKING:

@@ -25,7 +25,9 @@ from ca.errors import (
     ReasonInvalid,
     TransitionNotAllowed,
 )
-from ca.models import Authority, AuthorityRole, OcspAnswer, RevocationReason
+from ca.models import Authority, AuthorityRole
+from ca.models_publication import OcspAnswer
+from ca.revocation_reasons import RevocationReason
 from db import audit, jobs
 from db.base import uuid7
 from hsm.algorithms import KeyAlgorithm

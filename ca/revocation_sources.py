@@ -14,7 +14,7 @@ from ca import crl_checks, ocsp_checks
 from ca.http_source import HttpSource
 from ca.issuer_addresses import CRL_KEY, Addresses, evidence_of
 from ca.loaded_crls import KEPT, KEPT_BYTES
-from ca.models import CachedRevocationData
+from ca.models_trust import CachedRevocationData
 from ca.parsed_certificates import UNREADABLE
 from ca.registered_status import RegistrySource
 from ca.revocation import (

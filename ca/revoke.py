@@ -24,12 +24,8 @@ from ca.errors import (
     ReasonInvalid,
     TransitionNotAllowed,
 )
-from ca.models import (
-    Certificate,
-    CertificateStatus,
-    CertificateStatusChange,
-    RevocationReason,
-)
+from ca.models import Certificate, CertificateStatus, CertificateStatusChange
+from ca.revocation_reasons import RevocationReason
 from db import audit, jobs
 from db.base import uuid7
 from hsm.providers import KeyStore

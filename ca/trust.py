@@ -16,7 +16,8 @@ from ca import names
 from ca.anchor_files import certificates_in
 from ca.certificate_fields import subject_of
 from ca.errors import AnchorUnreadable, TrustAnchorNotFound, TrustAnchorTaken
-from ca.models import Authority, AuthorityRole, TrustAnchor
+from ca.models import Authority, AuthorityRole
+from ca.models_trust import TrustAnchor
 from ca.parsed_certificates import CertificateUnreadable, parse
 from db import audit
 

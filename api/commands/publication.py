@@ -29,8 +29,9 @@ from ca import (
 )
 from ca.incidents import Decision
 from ca.issue_intents import Asked, Context
-from ca.models import RequestState, RevocationReason
+from ca.models import RequestState
 from ca.models_publication import IncidentTarget
+from ca.revocation_reasons import RevocationReason
 
 __all__ = ["ca_group", "certificates_group"]
 

@@ -23,9 +23,10 @@ from api.schemas.organizations import OrganizationOut
 from api.schemas.reports import ReportOut
 from api.schemas.tokens import TokenOut
 from ca import authorities, issue, organizations, registry, reports, revoke
-from ca.models import CertificateStatus, RevocationReason
+from ca.models import CertificateStatus
 from ca.organizations import OrganizationDetails
 from ca.registry import SearchFilters
+from ca.revocation_reasons import RevocationReason
 
 ca_group = typer.Typer(no_args_is_help=True, help="The authorities of this installation.")
 certificates_group = typer.Typer(no_args_is_help=True, help="Certificates and their status.")

@@ -26,14 +26,9 @@ from ca import issue, issue_batch, registry, request_routing, requests, revoke, 
 from ca.errors import RequestInvalid, SelfApproval, TransitionNotAllowed
 from ca.issue_batch import Outcome
 from ca.issue_intents import Asked, Context
-from ca.models import (
-    Certificate,
-    CertificateRequest,
-    RequestKind,
-    RequestState,
-    RevocationReason,
-)
+from ca.models import Certificate, CertificateRequest, RequestKind, RequestState
 from ca.registry import SearchFilters
+from ca.revocation_reasons import RevocationReason
 
 ISSUED_AT_ONCE = 2
 """Groups of one batch at work at the same time; more would only wait for the token."""

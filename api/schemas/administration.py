@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from api.schemas.lists import Schema
-from ca.models import TrustAnchor
+from ca.models_trust import TrustAnchor
 from db.audit_verification import AuditVerdict, BrokenLink
 from db.models import AuditEntry
 

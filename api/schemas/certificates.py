@@ -17,9 +17,9 @@ from ca.models import (
     CertificateStatus,
     RequestKind,
     RequestState,
-    RevocationReason,
 )
 from ca.requests import RequestDetails
+from ca.revocation_reasons import RevocationReason
 from hsm.algorithms import KeyAlgorithm
 from hsm.key_uri import KeyURI
 

@@ -9,8 +9,8 @@ from pydantic import AwareDatetime, BaseModel, Field
 from api.schemas.lists import Schema
 from ca.incident_targets import MAX_LIST
 from ca.incidents import Decision, Hit, Progress
-from ca.models import RevocationReason
 from ca.models_publication import Alarm, Incident, IncidentItem, IncidentState, IncidentTarget
+from ca.revocation_reasons import RevocationReason
 
 
 class IncidentIn(Schema):

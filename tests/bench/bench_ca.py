@@ -26,8 +26,10 @@ from ca import authorities, crl, trust
 from ca.authority_profiles import build
 from ca.authority_signers import AuthoritySigner
 from ca.crl import CrlFacts
-from ca.models import AuthorityRole, OcspAnswer, RevocationReason
+from ca.models import AuthorityRole
+from ca.models_publication import OcspAnswer
 from ca.ocsp import OcspService
+from ca.revocation_reasons import RevocationReason
 from ca.tsa import TimeStampAuthority
 from ca.validation import PathValidator
 from db import schema

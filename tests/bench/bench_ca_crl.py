@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from ca import authorities, crl, revoke
 from ca.crl_messages import CrlFacts, build
-from ca.models import RevocationReason
+from ca.revocation_reasons import RevocationReason
 from tests.bench.bench_ca import _house
 from tests.bench.row import Row
 from tests.ca.house import AT, CHIEF, House

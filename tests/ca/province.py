@@ -22,11 +22,11 @@ from ca.models import (
     CertificateStatus,
     CertificateStatusChange,
     Organization,
-    RevocationReason,
     Subscriber,
     SubscriberKind,
 )
 from ca.names import fold
+from ca.revocation_reasons import RevocationReason
 from db.base import uuid7
 
 IN_FORCE = {

@@ -9,7 +9,8 @@ from sqlalchemy import delete, select
 from ca import authorities, crl, jobs, revoke
 from ca.crl import CrlFacts
 from ca.errors import CrlUnavailable
-from ca.models import CertificateRevocationList, RevocationReason
+from ca.models_publication import CertificateRevocationList
+from ca.revocation_reasons import RevocationReason
 from db.models import AuditEntry
 from tests.ca.house import AT, CHIEF, House
 from tests.ca.linters import crl_findings

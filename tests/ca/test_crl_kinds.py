@@ -13,9 +13,11 @@ from ca.algorithm_policy import AlgorithmPolicy
 from ca.crl import Scope
 from ca.crl_checks import CrlCheck, load, status
 from ca.errors import AuthorityPlanInvalid, CrlUnavailable
-from ca.models import Authority, Certificate, CertificateRevocationList, RevocationReason
+from ca.models import Authority, Certificate
+from ca.models_publication import CertificateRevocationList
 from ca.parsed_certificates import parse
 from ca.revocation import RevocationStatus
+from ca.revocation_reasons import RevocationReason
 from tests.ca.gnutls import certtool
 from tests.ca.house import AT, CHIEF, House
 from tests.ca.linters import certificate_findings, crl_findings

@@ -13,17 +13,12 @@ from ca import import_files, imports, registry, reports, revoke
 from ca.errors import OrganizationNotFound
 from ca.errors_registry import ImportNotFound, ImportUnreadable
 from ca.imports import ImportOptions, ImportProgress, Source
-from ca.models import (
-    Certificate,
-    CertificateKind,
-    CertificateStatus,
-    RevocationReason,
-    Subscriber,
-)
+from ca.models import Certificate, CertificateKind, CertificateStatus, Subscriber
 from ca.models_imports import Import, ImportRow, RowState
 from ca.models_issuers import KnownIssuer
 from ca.registry import SearchFilters
 from ca.reports import Totals
+from ca.revocation_reasons import RevocationReason
 from db.base import uuid7
 from tests.ca import elsewhere
 from tests.ca.elsewhere import Elsewhere, archive, der, pem, table, workbook

@@ -13,12 +13,11 @@ from ca.models import (
     Certificate,
     CertificateStatus,
     CertificateStatusChange,
-    OcspAnswer,
     Organization,
-    RevocationReason,
     Subscriber,
 )
-from ca.models_publication import IncidentState, IncidentTarget, ItemState
+from ca.models_publication import IncidentState, IncidentTarget, ItemState, OcspAnswer
+from ca.revocation_reasons import RevocationReason
 from db import audit_verification
 from db.base import uuid7
 from db.models import AuditEntry

@@ -20,10 +20,10 @@ from ca.models import (
     Certificate,
     CertificateStatus,
     CertificateStatusChange,
-    OcspAnswer,
     RequestKind,
     RequestState,
 )
+from ca.models_publication import OcspAnswer
 from ca.profiles import EtsiType
 from db import audit_verification
 from db.models import AuditEntry

@@ -25,11 +25,11 @@ from ca.models import (
     CertificateRequest,
     CertificateStatus,
     CertificateStatusChange,
-    OcspAnswer,
     RequestKind,
     RequestState,
-    RevocationReason,
 )
+from ca.models_publication import OcspAnswer
+from ca.revocation_reasons import RevocationReason
 from ca.tbs import tbs_of
 from db import audit_verification
 from db.models import AuditEntry

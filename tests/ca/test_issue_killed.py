@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import select
 
 from ca import issue
-from ca.models import Certificate, CertificateStatus, CertificateStatusChange, OcspAnswer
+from ca.models import Certificate, CertificateStatus, CertificateStatusChange
+from ca.models_publication import OcspAnswer
 from ca.tbs import tbs_of
 from db import audit_verification
 from db.models import AuditEntry

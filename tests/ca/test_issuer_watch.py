@@ -20,10 +20,11 @@ from ca.guarded_fetch import Fetcher, FetchLimits
 from ca.import_files import of_certificates
 from ca.imports import ImportOptions, Source
 from ca.known_issuers import IssuerDetails
-from ca.models import Certificate, CertificateStatus, RevocationReason
+from ca.models import Certificate, CertificateStatus
 from ca.models_imports import DifferenceState, IssuerStatus, StatusDifference
 from ca.models_issuers import KnownIssuer
 from ca.reports import Totals
+from ca.revocation_reasons import RevocationReason
 from tests.ca.elsewhere import BEGIN, Elsewhere, der
 from tests.ca.house import AT, CHIEF, CLERK, House, ec_key
 

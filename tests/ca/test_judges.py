@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as x509_ocsp
 
 from ca import authorities, crl, ocsp, revoke
-from ca.models import Certificate, RevocationReason
+from ca.models import Certificate
 from ca.profiles import BUILT_IN, EtsiType
+from ca.revocation_reasons import RevocationReason
 from tests.ca.gnutls import certtool, ocsptool
 from tests.ca.house import CHIEF, House
 from tests.ca.linters import certificate_findings, crl_findings, etsi_findings, ocsp_findings

@@ -15,8 +15,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from ca import authorities, der, jobs, ocsp, ocsp_messages, revoke
-from ca.models import Certificate, CertificateStatus, OcspAnswer, RevocationReason
+from ca.models import Certificate, CertificateStatus
+from ca.models_publication import OcspAnswer
 from ca.ocsp import OcspService
+from ca.revocation_reasons import RevocationReason
 from tests.ca.hierarchy import root
 from tests.ca.house import AT, CHIEF, House
 from tests.ca.linters import ocsp_findings

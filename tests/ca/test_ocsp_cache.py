@@ -14,9 +14,10 @@ from cryptography.x509 import ocsp as x509_ocsp
 from sqlalchemy import select
 
 from ca import authorities, ocsp, ocsp_messages, renewal, revoke
-from ca.models import Certificate, RevocationReason
+from ca.models import Certificate
 from ca.models_publication import StatusEvent
 from ca.ocsp_cache import CHANGES, AnswerCache
+from ca.revocation_reasons import RevocationReason
 from db.statement import Statement
 from tests.ca.house import AT, CHIEF, House
 from tests.ca.test_ocsp import issuing_certificate, load, request_for

@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 
 from ca import incidents, post_ends, posts, registry
-from ca.models import Certificate, CertificateStatus, RevocationReason, Subscriber
+from ca.models import Certificate, CertificateStatus, Subscriber
 from ca.models_people import Post
 from ca.models_publication import IncidentState
 from ca.post_ends import Choices
 from ca.posts import PostDetails
+from ca.revocation_reasons import RevocationReason
 from tests.ca.house import AT, CLERK, House
 
 DAY = timedelta(days=1)

@@ -21,14 +21,9 @@ from ca import authorities, crl, incidents, issue_batch, ocsp
 from ca.crl import Scope
 from ca.incidents import Decision
 from ca.issue_intents import Asked, Context
-from ca.models import (
-    Certificate,
-    CertificateStatus,
-    CertificateStatusChange,
-    OcspAnswer,
-    RevocationReason,
-)
-from ca.models_publication import IncidentState, IncidentTarget
+from ca.models import Certificate, CertificateStatus, CertificateStatusChange
+from ca.models_publication import IncidentState, IncidentTarget, OcspAnswer
+from ca.revocation_reasons import RevocationReason
 from db import audit_verification
 from db.models import AuditEntry
 from tests.ca.house import AT, CHIEF, House

@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from ca import authorities, revoke
 from ca.authorities import AuthorityPlan, AuthoritySpec
 from ca.errors import AlreadyRevoked, CaError, KeyUnacceptable, TransitionNotAllowed
-from ca.models import Certificate, CertificateStatus, CertificateStatusChange, RevocationReason
+from ca.models import Certificate, CertificateStatus, CertificateStatusChange
+from ca.revocation_reasons import RevocationReason
 from db import audit_verification
 from hsm.algorithms import KeyAlgorithm
 from hsm.key_uri import KeyURI

@@ -13,8 +13,9 @@ from ca.errors import (
     ReasonInvalid,
     TransitionNotAllowed,
 )
-from ca.models import Authority, AuthorityRole, Certificate, OcspAnswer, RevocationReason
-from ca.models_publication import Alarm
+from ca.models import Authority, AuthorityRole, Certificate
+from ca.models_publication import Alarm, OcspAnswer
+from ca.revocation_reasons import RevocationReason
 from db.models import AuditEntry
 from tests.ca.house import AT, CHIEF, House
 from tests.ca.test_ocsp import issuing_certificate, load, request_for

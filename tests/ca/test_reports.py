@@ -15,8 +15,9 @@ from ca.errors import (
     ReportInvalid,
     TransitionNotAllowed,
 )
-from ca.models import Certificate, CertificateStatus, RevocationReason
+from ca.models import Certificate, CertificateStatus
 from ca.reports import Dimension, Totals
+from ca.revocation_reasons import RevocationReason
 from db.base import uuid7
 from tests.ca import province
 from tests.ca.house import AT, CHIEF, House

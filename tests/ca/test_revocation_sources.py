@@ -8,21 +8,23 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from cryptography import x509
-from cryptography.x509.oid import AuthorityInformationAccessOID
-from sqlalchemy import select
-from sqlalchemy.orm import Session, sessionmaker
-
-from ca import authorities, revoke, trust
 from ca.errors import RevocationDataUnavailable
 from ca.guarded_fetch import Fetcher, FetchLimits, FetchRefused
-from ca.models import CachedRevocationData, Certificate, RevocationReason
+from ca.models import Certificate
+from ca.models_trust import CachedRevocationData
 from ca.revocation import RevocationFact, RevocationStatus
+from ca.revocation_reasons import RevocationReason
 from ca.revocation_sources import CacheSource, HttpSource, RegistrySource
 from ca.validation import PathValidator, PathVerdict
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
 from db.reads import SessionReads
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
 from tests.ca.hierarchy import NOW, SIGNER_EXTENSIONS, Entity, root
 from tests.ca.house import AT, CHIEF, House
+
+from ca import authorities, revoke, trust
 
 HOUR = timedelta(hours=1)
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)

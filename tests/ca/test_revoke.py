@@ -15,13 +15,9 @@ from ca.errors import (
     ReasonInvalid,
     TransitionNotAllowed,
 )
-from ca.models import (
-    Certificate,
-    CertificateStatus,
-    CertificateStatusChange,
-    OcspAnswer,
-    RevocationReason,
-)
+from ca.models import Certificate, CertificateStatus, CertificateStatusChange
+from ca.models_publication import OcspAnswer
+from ca.revocation_reasons import RevocationReason
 from db import jobs
 from db.models import AuditEntry
 from tests.ca.house import AT, CHIEF, House, csr_for, ec_key

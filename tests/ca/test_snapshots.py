@@ -12,9 +12,9 @@ from ca import import_files, imports, registry, reports, revoke, snapshots
 from ca.errors import ReportInvalid, SearchInvalid
 from ca.errors_registry import SnapshotNotFound, SnapshotTaken
 from ca.imports import ImportOptions, Source
-from ca.models import RevocationReason
 from ca.registry import SearchFilters
 from ca.reports import Dimension, Standing
+from ca.revocation_reasons import RevocationReason
 from ca.snapshots import Period
 from db.base import uuid7
 from tests.ca import province

@@ -18,13 +18,8 @@ from api.settings import Settings
 from api.wiring import Wiring, build
 from ca import authorities, crl, incidents, issue
 from ca.crl import Scope
-from ca.models import (
-    Certificate,
-    CertificateRevocationList,
-    CertificateStatus,
-    CertificateStatusChange,
-    OcspAnswer,
-)
+from ca.models import Certificate, CertificateStatus, CertificateStatusChange
+from ca.models_publication import CertificateRevocationList, OcspAnswer
 from ca.tbs import tbs_of
 from db import audit_verification
 from db.models import AuditEntry

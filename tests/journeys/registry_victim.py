@@ -42,16 +42,11 @@ from ca.crl import Scope
 from ca.errors import TransitionNotAllowed
 from ca.incidents import Decision
 from ca.issue_intents import Asked, Context
-from ca.models import (
-    Certificate,
-    CertificateStatus,
-    RequestKind,
-    RevocationReason,
-    SubscriberKind,
-)
+from ca.models import Certificate, CertificateStatus, RequestKind, SubscriberKind
 from ca.models_publication import IncidentTarget, ItemState
 from ca.organizations import OrganizationDetails
 from ca.requests import RequestDetails
+from ca.revocation_reasons import RevocationReason
 from ca.subscribers import SubscriberDetails
 
 CLERK, CHIEF = "token:clerk", "token:chief"

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from ca import devices, key_addresses, revoke
 from ca.devices import DeviceDetails
 from ca.errors import DeviceInvalid
-from ca.models import Certificate, DeviceKind, DeviceState, RevocationReason
+from ca.models import Certificate, DeviceKind, DeviceState
+from ca.revocation_reasons import RevocationReason
 from db import audit
 from db.base import uuid7
 from hsm.algorithms import KeyAlgorithm

@@ -11,10 +11,11 @@ from sqlalchemy import select
 
 from ca import revoke, trust
 from ca.evidence import EvidenceCollector
-from ca.models import Certificate, RevocationReason
+from ca.models import Certificate
 from ca.ocsp import OcspService
 from ca.own_evidence import OwnEvidence
 from ca.revocation import RevocationSource
+from ca.revocation_reasons import RevocationReason
 from ca.validation import PathValidator
 from db import audit
 from hsm.algorithms import KeyAlgorithm

@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 
 from ca import revoke
 from ca.errors import CertificateNotUsable
-from ca.models import Certificate, RevocationReason
+from ca.models import Certificate
+from ca.revocation_reasons import RevocationReason
 from db import audit
 from db.models import AuditEntry
 from hsm.algorithms import KeyAlgorithm

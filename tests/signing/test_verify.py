@@ -8,9 +8,10 @@ import pytest
 
 from ca import delegations, organizations, posts, revoke, subscribers, trust
 from ca.delegations import DelegationDetails
-from ca.models import Certificate, RevocationReason, SubscriberKind
+from ca.models import Certificate, SubscriberKind
 from ca.models_people import DelegationForm
 from ca.posts import PostDetails
+from ca.revocation_reasons import RevocationReason
 from ca.revocation_sources import RegistrySource
 from ca.subscribers import SubscriberDetails
 from ca.validation import PathValidator
