@@ -10,19 +10,17 @@ from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import TypeAlias
 
-from asn1crypto import x509 as asn1_x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from pdf import der
+from pdf import der, distinguished_names
 from pdf.der import BadDer, Node
 
 PublicKey: TypeAlias = PublicKeyTypes
 _SUBJECT_KEY_IDENTIFIER = "2.5.29.14"
 _CACHE_SIZE = 512
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
-_COMMON_NAME, _ORGANIZATION = "2.5.4.3", "2.5.4.10"
 
 
 @dataclass(frozen=True)
@@ -52,20 +50,20 @@ class CertificateFacts:
         return sha256(self.encoded).hexdigest()
 
     def subject_text(self) -> str:
-        """Give the subject in words."""
-        return _words(self.subject)
+        """Give the subject as RFC 4514 writes it."""
+        return distinguished_names.written(self.subject)
 
     def issuer_text(self) -> str:
-        """Give the issuer in words."""
-        return _words(self.issuer)
+        """Give the issuer as RFC 4514 writes it."""
+        return distinguished_names.written(self.issuer)
 
     def common_name(self) -> str | None:
         """Give the subject's common name."""
-        return _attribute(self.subject, _COMMON_NAME)
+        return distinguished_names.common_name(self.subject)
 
     def organization(self) -> str | None:
         """Give the subject's organisation."""
-        return _attribute(self.subject, _ORGANIZATION)
+        return distinguished_names.organization(self.subject)
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
@@ -98,29 +96,3 @@ def _key_identifier(rest: list[Node]) -> bytes | None:
             if der.oid(parts[0]) == _SUBJECT_KEY_IDENTIFIER:
                 return der.parse(parts[-1].value).value
     return None
-
-
-@lru_cache(maxsize=_CACHE_SIZE)
-def _words(name: bytes) -> str:
-    try:
-        return str(asn1_x509.Name.load(name).human_friendly)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return name.hex()
-
-
-@lru_cache(maxsize=_CACHE_SIZE)
-def _attribute(name: bytes, wanted: str) -> str | None:
-    try:
-        for relative in der.parse(name).children():
-            for pair in relative.children():
-                kind, value = pair.children()
-                if der.oid(kind) == wanted:
-                    return _text(value)
-    except (BadDer, ValueError):
-        pass
-    return None
-
-
-def _text(node: Node) -> str:
-    encodings = {0x1E: "utf-16-be", 0x1C: "utf-32-be", 0x14: "latin-1"}
-    return node.value.decode(encodings.get(node.tag, "utf-8"), errors="replace")

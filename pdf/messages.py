@@ -229,6 +229,11 @@ _CATALOGUE: dict[str, tuple[Level, str, str]] = {
         "The time-stamp belongs to other data.",
         "Dấu thời gian không thuộc về dữ liệu này.",
     ),
+    "ARCHIVE_INDEX_WRONG": (
+        "error",
+        "The archive time-stamp does not say, or says wrongly, what it is over.",
+        "Dấu thời gian lưu trữ không nêu hoặc nêu sai phạm vi dữ liệu được bảo vệ.",
+    ),
     "TIMESTAMP_BROKEN": (
         "warning",
         "A time-stamp of this signature is broken and proves nothing.",
@@ -358,6 +363,8 @@ _REASONS: dict[str, tuple[str, str]] = {
         "Có ít nhất một chữ ký số chưa xác nhận được.",
     ),
 }
+
+REASON_CODES = frozenset(_REASONS)
 
 
 def message(code: str) -> Message:

@@ -4,20 +4,28 @@ import base64
 from html import escape
 
 from pdf.report_pictures import Picture
-from pdf.report_sheet import Row, Section, Sheet, Tone
+from pdf.report_rows import Row, Section, Sheet, Tone
 
 _STYLE = """
 body{font:16px/1.5 "Times New Roman",Tinos,serif;max-width:52rem;margin:2rem auto;padding:0 1rem;
-color:#1a1a1a;background:#fff}
-h1{font-size:1.5rem;text-align:center}h2{font-size:1.2rem;border-bottom:2px solid #8a1c1c;
+color:var(--ink);background:var(--paper)}
+:root{color-scheme:light;--ink:#1a1a1a;--paper:#fff;--label:#444;--line:#ccc;--rule:#8a1c1c;
+--good:#0b6130;--bad:#a01212;--open:#7a4b00}
+h1{font-size:1.5rem;text-align:center}h2{font-size:1.2rem;border-bottom:2px solid var(--rule);
 margin-top:2rem}h3{font-size:1rem;margin-bottom:.3rem}
 .banner{border:2px solid;border-radius:.4rem;padding:.8rem 1rem;font-weight:bold;font-size:1.15rem}
-table{border-collapse:collapse;width:100%}th,td{border-bottom:1px solid #ccc;padding:.25rem .5rem;
-text-align:left;vertical-align:top;overflow-wrap:anywhere}th{font-weight:normal;color:#444;width:32%}
-figure{margin:.5rem 0 1rem}img{max-width:100%;height:auto;border:1px solid #ccc}
-figcaption{color:#444;font-size:.9rem}
-.good{color:#0b6130}.bad{color:#a01212}.open{color:#7a4b00}.signer{margin:2rem 0 6rem 50%;
+table{border-collapse:collapse;width:100%}th,td{border-bottom:1px solid var(--line);
+padding:.25rem .5rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
+th{font-weight:normal;color:var(--label);width:32%}ul,ol{margin:.5rem 0;padding-left:1.5rem}
+li{margin:.25rem 0;overflow-wrap:anywhere}
+figure{margin:.5rem 0 1rem}img{max-width:100%;height:auto;border:1px solid var(--line)}
+figcaption{color:var(--label);font-size:.9rem}
+.good{color:var(--good)}.bad{color:var(--bad)}.open{color:var(--open)}
+.signer{margin:2rem 0 6rem 50%;
 text-align:center}
+@media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--ink:#e8e8e8;--paper:#15181b;
+--label:#b9bdc2;--line:#42474d;--rule:#d98080;--good:#74d39a;--bad:#ff9a94;--open:#ffc870}}
+@media (max-width:30rem){body{margin:1rem auto;padding:0 .6rem}th{width:38%}.signer{margin-left:0}}
 @media print{body{margin:0}.banner{break-inside:avoid}tr,figure{break-inside:avoid}}
 """
 
@@ -57,10 +65,17 @@ def _signed_by(sheet: Sheet) -> str:
 
 def _section(section: Section) -> str:
     level = 3 if section.minor else 2
+    heading = escape(section.heading)
     rows = "".join(map(_row, section.rows))
-    table = f"<table>{rows}</table>" if rows else ""
+    table = f'<table aria-label="{heading}">{rows}</table>' if rows else ""
     shown = "".join(map(_figure, section.pictures))
-    return f"<h{level}>{escape(section.heading)}</h{level}>{table}{shown}"
+    return f"<h{level}>{heading}</h{level}>{_list(section)}{table}{shown}"
+
+
+def _list(section: Section) -> str:
+    kind = "ol" if section.numbered else "ul"
+    items = "".join(f"<li><bdi>{escape(text)}</bdi></li>" for text in section.items)
+    return f"<{kind}>{items}</{kind}>" if items else ""
 
 
 def _figure(picture: Picture) -> str:

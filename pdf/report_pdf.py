@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pdf.errors import StampUnreadable
 from pdf.paper import GREY, Colour, Face, Paper
-from pdf.report_sheet import Section, Sheet, Tone
+from pdf.report_rows import Section, Sheet, Tone
 from pdf.report_words import term
 from pdf.typeface import Style
 
@@ -17,6 +17,7 @@ _COLOURS: dict[Tone, Colour] = {
 }
 _HEADING = Face(13.0, Style.BOLD)
 _MINOR = Face(11.0, Style.BOLD)
+_ITEM = Face(10.5)
 _LABEL = Face(10.5, colour=GREY)
 
 
@@ -57,6 +58,9 @@ def _section(paper: Paper, section: Section) -> None:
     if not section.minor:
         paper.rule(colour=(0.54, 0.11, 0.11), thickness=1.0)
     paper.space(2)
+    for number, item in enumerate(section.items, start=1):
+        paper.paragraph(f"{number}. {item}" if section.numbered else item, _ITEM)
+        paper.space(2)
     for row in section.rows:
         if paper.full:
             return

@@ -5,27 +5,16 @@ report is shown like a fresh one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TypeAlias, cast
+from types import MappingProxyType
+from typing import Final
 
 from pdf.differences import Difference
+from pdf.next_steps import Words, next_steps
 from pdf.report import JSON
-from pdf.report_pictures import Picture, pictures
+from pdf.report_pictures import pictures
+from pdf.report_rows import Part, Report, Row, Section, Sheet, Tone, part, parts
+from pdf.report_signer import name_of, signer_rows
 from pdf.report_words import Language, shown, term, when
-
-Report: TypeAlias = Mapping[str, "JSON"]
-Part: TypeAlias = Mapping[str, "JSON"]
-
-
-class Tone(StrEnum):
-    """How a line is to be taken; drawn as a colour beside the words, never instead of them."""
-
-    GOOD = "good"
-    BAD = "bad"
-    OPEN = "open"
-    PLAIN = "plain"
-
 
 _TONES = {
     "TOTAL_PASSED": Tone.GOOD,
@@ -36,72 +25,37 @@ _TONES = {
     "error": Tone.BAD,
     "warning": Tone.OPEN,
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """A label and what stands beside it, one line for each text."""
-
-    label: str
-    texts: tuple[str, ...]
-    tone: Tone = Tone.PLAIN
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """A heading with rows below it; `minor` ones belong to the section before."""
-
-    heading: str
-    rows: tuple[Row, ...] = ()
-    minor: bool = False
-    pictures: tuple[Picture, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sheet:
-    """A whole paper: title, the verdict as a banner, sections."""
-
-    language: Language
-    title: str
-    banner: str
-    tone: Tone
-    sections: tuple[Section, ...]
-    intro: tuple[str, ...] = ()
-    closing: tuple[str, ...] = ()
-    signed_by: tuple[str, ...] = ()
-    name: str = ""
+_NO_STEPS: Final[Mapping[str, Words]] = MappingProxyType({})
 
 
 def report_sheet(
-    report: Report, language: Language, *, differences: Sequence[Difference] = ()
+    report: Report,
+    language: Language,
+    *,
+    differences: Sequence[Difference] = (),
+    steps: Mapping[str, Words] = _NO_STEPS,
 ) -> Sheet:
-    """Arrange a report (the JSON of `DocumentReport.to_dict`), with pictures of changed pages."""
-    sections = [_decision(report, language), _document(report, language)]
+    """Arrange a report (the JSON of `DocumentReport.to_dict`), with pictures of changed pages.
+
+    `steps` say what to do for reasons that only the caller knows.
+    """
+    sections = [*_decision(report, language, steps), _document(report, language)]
     for signature in parts(report, "signatures"):
         own = [one for one in differences if one.signature == signature["index"]]
         sections += _signature(signature, language, own)
-    accept = bool(part(report, "decision").get("accept"))
-    verdict = term(str(report["indication"]), language)
+    word = str(report["indication"])
+    answer = _answer(report)
+    tone = _TONES.get(word, Tone.BAD)
+    if answer == "wait":
+        tone = Tone.OPEN
     return Sheet(
         language=language,
         title=term("title", language),
-        banner=f"{verdict} - {term('accept' if accept else 'return', language)}",
-        tone=Tone.GOOD if accept else _TONES.get(str(report["indication"]), Tone.BAD),
+        banner=f"{term(word, language)} - {term(answer, language)}",
+        tone=tone,
         sections=tuple(sections),
         name=shown(report["file"]),
     )
-
-
-def part(whole: Part, key: str) -> Part:
-    """Give an object inside a report; empty where there is none."""
-    found = whole.get(key)
-    return cast("Part", found) if isinstance(found, dict) else {}
-
-
-def parts(whole: Part, key: str) -> Sequence[Part]:
-    """Give a list of objects inside a report."""
-    found = whole.get(key)
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
 def reason_rows(report: Report, language: Language) -> tuple[Row, ...]:
@@ -110,8 +64,32 @@ def reason_rows(report: Report, language: Language) -> tuple[Row, ...]:
     return tuple(Row(str(one["code"]), (shown(one[language.value]),)) for one in reasons)
 
 
-def _decision(report: Report, language: Language) -> Section:
-    return Section(heading=term("reasons", language), rows=reason_rows(report, language))
+def steps_of(report: Report, others: Mapping[str, Words] = _NO_STEPS) -> list[Words]:
+    """Say what a clerk does next with the document of a report."""
+    reasons = parts(part(report, "decision"), "reasons")
+    subs = [_text(one["sub_indication"]) for one in parts(report, "signatures")]
+    return next_steps([str(one["code"]) for one in reasons], subs, others=others)
+
+
+def _answer(report: Report) -> str:
+    """Accept or return what is decided; the rest waits for what is to be done first."""
+    if part(report, "decision").get("accept"):
+        return "accept"
+    return "wait" if report["indication"] in {"TOTAL_PASSED", "INDETERMINATE"} else "return"
+
+
+def _decision(
+    report: Report, language: Language, others: Mapping[str, Words]
+) -> tuple[Section, Section]:
+    place = 0 if language is Language.VI else 1
+    told = tuple(step[place] for step in steps_of(report, others))
+    return (
+        Section(
+            heading=term("reasons", language),
+            items=tuple(f"{row.texts[0]} ({row.label})" for row in reason_rows(report, language)),
+        ),
+        Section(heading=term("to_do", language), items=told, numbered=len(told) > 1),
+    )
 
 
 def document_rows(report: Report, language: Language) -> tuple[Row, ...]:
@@ -126,6 +104,10 @@ def document_rows(report: Report, language: Language) -> tuple[Row, ...]:
 
 def _document(report: Report, language: Language) -> Section:
     encrypted = "yes" if report["encrypted"] else "no"
+    inside = (
+        Row(term("revisions", language), (str(report["revisions"]),)),
+        Row(term("encrypted", language), (term(encrypted, language),)),
+    )
     return Section(
         heading=term("document", language),
         rows=(
@@ -135,8 +117,7 @@ def _document(report: Report, language: Language) -> Section:
                 term("validation_time", language),
                 (when(_text(report["validation_time"]), language),),
             ),
-            Row(term("revisions", language), (str(report["revisions"]),)),
-            Row(term("encrypted", language), (term(encrypted, language),)),
+            *(inside if report["revisions"] else ()),  # not of a file that could not be opened
         ),
     )
 
@@ -147,94 +128,96 @@ def _signature(
     kind = str(signature["kind"])
     name = term("signature_kind" if kind == "signature" else kind, language)
     number = int(str(signature["index"])) + 1
-    sections = [
-        Section(heading=f"{name} {number}", rows=_summary(signature, language)),
-        Section(
-            heading=term("criteria", language),
-            rows=tuple(
-                Row(
-                    f"{code} {term(code, language)}",
-                    (term(str(state), language),),
-                    _TONES.get(str(state), Tone.PLAIN),
-                )
-                for code, state in part(signature, "criteria").items()
-            ),
-            minor=True,
-        ),
-    ]
-    changes = _changes(signature, language)
-    if changes:
-        sections.append(Section(heading=term("changes", language), rows=changes, minor=True))
-    if differences:
-        shown_pages = pictures(differences, language)
-        heading = term("differences", language)
-        sections.append(Section(heading=heading, minor=True, pictures=shown_pages))
-    known = part(signature, "registry")
-    if known:
-        rows = _registry(known, language)
-        sections.append(Section(heading=term("registry", language), rows=rows, minor=True))
+    sections = [Section(heading=f"{name} {number}", rows=_summary(signature, language))]
     said = tuple(
         Row(
-            str(one["code"]),
-            (shown(one[language.value]),),
+            term(str(one["level"]), language),
+            (f"{shown(one[language.value])} ({one['code']})",),
             _TONES.get(str(one["level"]), Tone.PLAIN),
         )
         for one in parts(signature, "messages")
     )
-    if said:
-        sections.append(Section(heading=term("messages", language), rows=said, minor=True))
+    changes = _changes(signature, language)
+    known = part(signature, "registry")
+    below = (
+        ("messages", said),
+        ("changes", changes),
+        ("registry", _registry(known, language) if known else ()),
+        ("criteria", _criteria(signature, language)),
+    )
+    for heading, rows in below:
+        if rows:
+            sections.append(Section(heading=term(heading, language), rows=rows, minor=True))
+        if heading == "changes" and differences:
+            shown_pages = pictures(differences, language)
+            title = term("differences", language)
+            sections.append(Section(heading=title, minor=True, pictures=shown_pages))
     return sections
 
 
+def _criteria(signature: Part, language: Language) -> tuple[Row, ...]:
+    return tuple(
+        Row(
+            f"{code} {term(code, language)}",
+            (term(str(state), language),),
+            _TONES.get(str(state), Tone.PLAIN),
+        )
+        for code, state in part(signature, "criteria").items()
+    )
+
+
 def _summary(signature: Part, language: Language) -> tuple[Row, ...]:
-    signer = part(signature, "signer")
-    word = str(signature["indication"])
+    word, kind = str(signature["indication"]), str(signature["kind"])
     sub = signature["sub_indication"]
     verdict = f"{term(word, language)} ({word}{f' / {sub}' if sub else ''})"
     rows = [Row(term("result", language), (verdict,), _TONES.get(word, Tone.PLAIN))]
+    signer = part(signature, "signer")
     if signer:
-        who = shown(signer["common_name"] or signer["subject"])
-        rows.append(Row(term("signer", language), (who,)))
-        if signer["organization"]:
-            rows.append(Row(term("organization", language), (shown(signer["organization"]),)))
-        rows += [
-            Row(term("subject", language), (shown(signer["subject"]),)),
-            Row(term("issuer", language), (shown(signer["issuer"]),)),
-            Row(term("serial_number", language), (str(signer["serial_number"]),)),
-            Row(
-                term("certificate_validity", language),
-                tuple(when(_text(signer[key]), language) for key in ("not_before", "not_after")),
-            ),
-        ]
+        rows += signer_rows(signer, kind, language)
+    integrity, tone = integrity_word(signature)
     rows += [
-        Row(term("signing_time", language), _times(part(signature, "time"), language)),
-        _integrity(part(signature, "integrity"), language),
+        _time(signature, language),
+        Row(term("integrity", language), (term(integrity, language),), tone),
         _revocation(part(signature, "revocation"), language),
-        Row(term("timestamps", language), _timestamps(signature, language)),
-        Row(term("level", language), (f"{signature['level']} ({signature['sub_filter'] or '-'})",)),
     ]
+    if kind == "signature":
+        level = f"{signature['level']} ({signature['sub_filter'] or '-'})"
+        rows.append(Row(term("timestamps", language), _timestamps(signature, language)))
+        rows.append(Row(term("level", language), (level,)))
+    elif parts(signature, "timestamps"):
+        rows.append(Row(term("later_timestamps", language), _timestamps(signature, language)))
     if signature["field"]:
         rows.append(Row(term("field", language), (shown(signature["field"]),)))
     return tuple(rows)
 
 
-def _times(time: Part, language: Language) -> tuple[str, ...]:
-    lines = [
+def _time(signature: Part, language: Language) -> Row:
+    """Say when, and who says so; a document time-stamp that holds proves its own time."""
+    time = part(signature, "time")
+    if signature["kind"] == "document_timestamp":
+        how = "proven" if signature["indication"] == "TOTAL_PASSED" else "unconfirmed"
+        at = when(_text(time.get("claimed")), language)
+        return Row(term("stamped_time", language), (f"{at} ({term(f'{how}_time', language)})",))
+    lines = tuple(
         f"{when(_text(time[key]), language)} ({term(f'{key}_time', language)})"
         for key in ("proven", "claimed")
         if time.get(key)
-    ]
-    return tuple(lines) or (term("unknown", language),)
+    )
+    return Row(term("signing_time", language), lines or (term("unknown", language),))
 
 
-def _integrity(integrity: Part, language: Language) -> Row:
-    whole = integrity["digest_match"] and integrity["signature_match"]
+def integrity_word(signature: Part) -> tuple[str, Tone]:
+    """Say in one term how the signed content stands, and how that is to be taken."""
+    integrity = part(signature, "integrity")
     changes = parts(integrity, "changes")
-    forbidden = any(change["permitted_by"] is None for change in changes)
-    if not whole or integrity["coverage"] == "PARTIAL" or forbidden:
-        return Row(term("integrity", language), (term("changed", language),), Tone.BAD)
-    key = "unchanged" if integrity["changes_after"] == "NONE" else "supplemented"
-    return Row(term("integrity", language), (term(key, language),), Tone.GOOD)
+    whole = integrity["digest_match"] and integrity["signature_match"]
+    if signature["sub_indication"] == "HASH_FAILURE" or any(
+        change["permitted_by"] is None for change in changes
+    ):
+        return "changed", Tone.BAD
+    if not whole or integrity["coverage"] == "PARTIAL":
+        return "integrity_unconfirmed", Tone.BAD
+    return "unchanged" if integrity["changes_after"] == "NONE" else "supplemented", Tone.GOOD
 
 
 def _revocation(revocation: Part, language: Language) -> Row:
@@ -253,8 +236,9 @@ def _revocation(revocation: Part, language: Language) -> Row:
 
 def _timestamps(signature: Part, language: Language) -> tuple[str, ...]:
     lines = tuple(
-        f"{when(_text(stamp['time']), language)}: {term(str(stamp['indication']), language)}"
-        f" - {shown(stamp['authority'] or '?')}"
+        f"{when(_text(stamp['time']), language)} "
+        f"({term('stamp_' + str(stamp['kind']), language)}): "
+        f"{term(str(stamp['indication']), language)} - {name_of(stamp['authority'])}"
         for stamp in parts(signature, "timestamps")
     )
     return lines or (term("no_timestamp", language),)
@@ -265,8 +249,7 @@ def _changes(signature: Part, language: Language) -> tuple[Row, ...]:
     for change in parts(part(signature, "integrity"), "changes"):
         allowed = change["permitted_by"] is not None
         label = term("permitted" if allowed else "forbidden", language)
-        by = f" [{shown(change['permitted_by'])}]" if allowed else ""
-        text = shown(change[language.value]) + by
+        text = shown(change[language.value])
         rows.append(Row(label, (text,), Tone.PLAIN if allowed else Tone.BAD))
     return tuple(rows)
 

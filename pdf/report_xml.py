@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, register_namespace, tostring
 
 from pdf.report import JSON
-from pdf.report_sheet import Part, Report, part, parts
+from pdf.report_rows import Part, Report, part, parts
 
 REPORT = "http://uri.etsi.org/19102/v1.2.1#"
 SIGNATURE = "http://www.w3.org/2000/09/xmldsig#"

@@ -3,17 +3,8 @@
 Places that only the office can fill in (number, receiver, signature) are left as dotted lines.
 """
 
-from pdf.report_sheet import (
-    Report,
-    Row,
-    Section,
-    Sheet,
-    Tone,
-    document_rows,
-    part,
-    parts,
-    reason_rows,
-)
+from pdf.report_rows import Report, Row, Section, Sheet, Tone, part, parts
+from pdf.report_sheet import document_rows, reason_rows
 from pdf.report_words import Language, shown, term, when
 
 _DOTS = "." * 60

@@ -122,6 +122,9 @@ def _verify(
     _later_changes(document, examined, locked=locked)
     compare_pictures(document, source, examined, password=password)
     name_pages(document, examined)
+    if document.latest.repaired:
+        for item in examined:
+            item.problems.append("FILE_REPAIRED")
     if shows_other_values(document.latest):
         for item in examined:
             item.problems.append("FIELD_SHOWS_OTHER_VALUE")

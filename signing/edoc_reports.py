@@ -13,49 +13,10 @@ from pdf.report import JSON, Indication, worst
 from pdf.rules import DEFAULT_RULES, Rules
 from pdf.validator import CertificateValidator
 from pdf.verify import verify
+from signing.edoc_words import EDOC_REASONS
 from signing.edxml import Attachment, EdxmlUnreadable, ExchangeDocument, read_edxml
 
 _CHUNK: Final = 1024 * 1024
-_TEXTS: Final = {
-    "ALL_PASSED": (
-        "Every attachment is signed and every signature is valid.",
-        "Mọi tệp kèm theo đều có chữ ký số hợp lệ.",
-    ),
-    "EDXML_MALFORMED": (
-        "The file is no readable edXML message.",
-        "Tệp không phải là gói tin edXML đọc được.",
-    ),
-    "EDXML_FORBIDDEN_CONSTRUCT": (
-        "The XML declares a document type or entities, which are not accepted.",
-        "Tệp XML khai báo kiểu tài liệu hoặc thực thể, không được chấp nhận.",
-    ),
-    "LIMIT_EXCEEDED": (
-        "The message goes beyond what the verifier accepts.",
-        "Gói tin vượt quá giới hạn xử lý cho phép.",
-    ),
-    "NO_ATTACHMENT": ("The message has no attachment.", "Gói tin không có tệp kèm theo."),
-    "ATTACHMENT_EMPTY": ("An attachment has no content.", "Có tệp kèm theo không có nội dung."),
-    "ATTACHMENT_DAMAGED": (
-        "An attachment cannot be unpacked.",
-        "Không giải nén được một tệp kèm theo.",
-    ),
-    "ATTACHMENT_NOT_ONE_FILE": (
-        "The archive of an attachment does not hold exactly one file.",
-        "Tệp nén kèm theo không chứa đúng một tệp.",
-    ),
-    "ATTACHMENT_MISSING": (
-        "An attachment that the message lists is missing.",
-        "Thiếu tệp kèm theo đã nêu trong gói tin.",
-    ),
-    "ATTACHMENT_UNLISTED": (
-        "An attachment is not listed in the message.",
-        "Có tệp kèm theo không nêu trong danh mục của gói tin.",
-    ),
-    "ATTACHMENT_NOT_ACCEPTED": (
-        "An attachment is not to be accepted; its own report says why.",
-        "Có tệp kèm theo không được chấp nhận; xem báo cáo của tệp đó.",
-    ),
-}
 
 
 def edoc_report(
@@ -76,15 +37,16 @@ def edoc_report(
     source.seek(0)
     try:
         document = read_edxml(source)
-        problems = _completeness(document)
+        missing, problems = _completeness(document)
     except EdxmlUnreadable as error:
-        document, problems = ExchangeDocument(), [error.code]
+        document, missing, problems = ExchangeDocument(), [], [error.code]
     try:
         attachments = [
             _judged(one, at, checked_at, validator, rules) for one in document.attachments
         ]
     finally:
         document.close()
+    incomplete = bool(problems)
     indications = [Indication(str(one["indication"])) for one in attachments]
     problems += [str(one["problem"]) for one in attachments if one["problem"]]
     if not all(one["accept"] for one in attachments):
@@ -96,12 +58,13 @@ def edoc_report(
         "size": size,
         "checked_at": _time(checked_at),
         "validation_time": _time(at),
-        "indication": _overall(indications).value,
+        "indication": _overall(indications, incomplete=incomplete).value,
         "decision": {
             "accept": codes == ["ALL_PASSED"],
             "reasons": [_reason(code) for code in codes],
         },
         "message": {**dict.fromkeys(_SAID), **document.fields},
+        "missing": [*missing],
         "attachments": [*attachments],
     }
 
@@ -118,30 +81,37 @@ _SAID: Final = (
 )
 
 
-def _overall(indications: Sequence[Indication]) -> Indication:
+def _overall(indications: Sequence[Indication], *, incomplete: bool) -> Indication:
+    """Give the worst verdict; what is missing or not listed leaves a message open."""
     if not indications:
         return Indication.NO_SIGNATURE
     found = worst(indications)
     unsigned = {Indication.NO_SIGNATURE, Indication.NOT_A_PDF} & set(indications)
-    if found is Indication.TOTAL_PASSED and unsigned:
+    if found is Indication.TOTAL_PASSED and (unsigned or incomplete):
         return Indication.INDETERMINATE
     return found
 
 
-def _completeness(document: ExchangeDocument) -> list[str]:
-    """Compare the manifest with what is attached, by content id or else by name."""
+def _completeness(document: ExchangeDocument) -> tuple[list[str], list[str]]:
+    """Compare the manifest with what is attached, by content id or else by name.
+
+    Gives the names of what is missing, and codes.
+    """
     if not document.attachments and not document.listed:
-        return ["NO_ATTACHMENT"]
+        return [], ["NO_ATTACHMENT"]
     present = {key for one in document.attachments for key in (one.content_id, one.name) if key}
     listed = {key for pair in document.listed for key in pair if key}
-    problems = []
-    if any(not present & {key for key in pair if key} for pair in document.listed):
-        problems.append("ATTACHMENT_MISSING")
+    missing = [
+        next((key for key in reversed(pair) if key), "?")
+        for pair in document.listed
+        if not present & {key for key in pair if key}
+    ]
+    problems = ["ATTACHMENT_MISSING"] if missing else []
     if document.listed and any(
         not listed & {one.content_id, one.name} for one in document.attachments
     ):
         problems.append("ATTACHMENT_UNLISTED")
-    return problems
+    return missing, problems
 
 
 def _judged(
@@ -174,7 +144,7 @@ def _judged(
 
 
 def _reason(code: str) -> dict[str, JSON]:
-    en, vi = _TEXTS.get(code, (code, code))
+    en, vi = EDOC_REASONS.get(code, (code, code))
     return {"code": code, "en": en, "vi": vi}
 
 

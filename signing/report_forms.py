@@ -10,7 +10,8 @@ from pdf.differences import Difference
 from pdf.report import JSON
 from pdf.report_html import html
 from pdf.report_pdf import pdf
-from pdf.report_sheet import Sheet, report_sheet
+from pdf.report_rows import Sheet
+from pdf.report_sheet import report_sheet
 from pdf.report_words import Language
 from pdf.report_xml import xml
 from pdf.return_notice import return_notice

@@ -1,10 +1,21 @@
-"""A verification report for people at a terminal: Vietnamese first, with the ETSI words."""
+"""A verification report for people at a terminal: both languages, with the ETSI words.
+
+Who signed comes first, then when and what became of the document; what to do next comes last.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, cast
 
 from rich.markup import escape
+
+from pdf.appearance import local_time
+from pdf.report_rows import part, parts
+from pdf.report_sheet import integrity_word, steps_of
+from pdf.report_signer import name_of, posts_of
+from pdf.report_words import Language, shown, term
+from signing.edoc_words import EDOC_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,61 +28,88 @@ _COLOURS: Final = {
     "TOTAL_FAILED": "red",
     "INDETERMINATE": "yellow",
 }
-_WORDS: Final = {
-    "TOTAL_PASSED": "hợp lệ / valid",
-    "TOTAL_FAILED": "không hợp lệ / invalid",
-    "INDETERMINATE": "chưa kết luận được / not confirmed",
-    "NO_SIGNATURE": "không có chữ ký số / no signature",
-    "NOT_A_PDF": "không phải PDF đọc được / not a readable PDF",
-}
 
 
 def describe(report: Mapping[str, JSON]) -> str:
     """Return the report as text with colours for a terminal."""
-    lines = [f"{escape(str(report['file']))}: {_verdict(report)}"]
-    for signature in cast("list[dict[str, JSON]]", report.get("signatures") or []):
+    lines = [f"{escape(shown(report['file']))}: {_verdict(report)}"]
+    for signature in parts(report, "signatures"):
         lines += _signature(signature)
-    for attached in cast("list[dict[str, JSON]]", report.get("attachments") or []):
+    for attached in parts(report, "attachments"):
         judged = cast("dict[str, JSON] | None", attached["report"])
-        lines.append(describe(judged) if judged else f"{escape(str(attached['name']))}: ?")
-    decision = cast("dict[str, JSON]", report["decision"])
-    for reason in cast("list[dict[str, str]]", decision["reasons"]):
-        lines.append(f"  → {escape(reason['vi'])} / {escape(reason['en'])}")
+        lines.append(describe(judged) if judged else f"{escape(shown(attached['name']))}: ?")
+    for name in cast("list[str]", report.get("missing") or []):
+        lines.append(f"{escape(shown(name))}: [red]thiếu / missing[/red]")
+    lines += [
+        f"  → {escape(str(one['vi']))} / {escape(str(one['en']))}"
+        for one in parts(part(report, "decision"), "reasons")
+    ]
+    lines += [f"  ⇒ {vi} / {en}" for vi, en in steps_of(report, EDOC_STEPS)]
     return "\n".join(lines)
 
 
-def _verdict(part: Mapping[str, JSON]) -> str:
-    word = str(part["indication"])
+def _verdict(judged: Mapping[str, JSON]) -> str:
+    word = str(judged["indication"])
     colour = _COLOURS.get(word, "bold")
-    sub = part.get("sub_indication")
-    shown = f"{word} ({sub})" if sub else word
-    return f"[{colour}]{shown}[/{colour}] {_WORDS.get(word, '')}"
+    sub = judged.get("sub_indication")
+    said = f"{word} ({sub})" if sub else word
+    return f"[{colour}]{said}[/{colour}] {_both(word).lower()}"
 
 
 def _signature(signature: Mapping[str, JSON]) -> list[str]:
-    signer = cast("dict[str, JSON] | None", signature["signer"]) or {}
-    time = cast("dict[str, JSON]", signature["time"])
-    integrity = cast("dict[str, JSON]", signature["integrity"])
-    revocation = cast("dict[str, JSON]", signature["revocation"])
-    name = escape(str(signer.get("common_name") or signer.get("subject") or "?"))
-    organization = signer.get("organization")
-    who = name + (f", {escape(str(organization))}" if organization else "")
-    since = f" {revocation['revoked_at']}" if revocation["revoked_at"] else ""
-    when = f"{time['proven'] or time['claimed'] or '?'} ({time['source']})"
-    changes = f"{integrity['coverage']}, sau khi ký / after: {integrity['changes_after']}"
+    stamp = signature["kind"] == "document_timestamp"
+    number = int(str(signature["index"])) + 1
+    kind = f"{_both('document_timestamp')}: " if stamp else ""
+    level = "" if stamp else f" · {signature['level']}"
+    revocation = part(signature, "revocation")
+    status = str(revocation["status"])
+    since = f" {_when(revocation['revoked_at'])}" if revocation["revoked_at"] else ""
     return [
-        f"  {signature['index']}. {who}",
-        f"     {_verdict(signature)} · {signature['level']}",
-        f"     thời gian ký / time: {when}",
-        f"     toàn vẹn / integrity: {changes}",
-        f"     thu hồi / revocation: {revocation['status']}{since}",
-        *_changes(integrity),
+        f"  {number}. {kind}{_who(part(signature, 'signer'))}",
+        f"     {_verdict(signature)}{level}",
+        f"     {_time(signature, stamp=stamp)}",
+        f"     {_labelled('integrity')} {_both(integrity_word(signature)[0])}",
+        f"     {_labelled('revocation')} {status} {_both(status)}{since}",
+        *_changes(part(signature, "integrity")),
         *(
-            f"     - {escape(message['vi'])} / {escape(message['en'])}"
-            for message in cast("list[dict[str, str]]", signature["messages"])
+            f"     - {escape(str(message['vi']))} / {escape(str(message['en']))}"
+            for message in parts(signature, "messages")
             if message["level"] != "info"
         ),
     ]
+
+
+def _who(signer: Mapping[str, JSON]) -> str:
+    """Name the signer, their posts and their agency, as far as the certificate does."""
+    if not signer:
+        return "?"
+    name = shown(signer["common_name"] or name_of(signer["subject"]))
+    named = (name, *posts_of(signer), shown(signer["organization"] or ""))
+    return escape(", ".join(dict.fromkeys(word for word in named if word)))
+
+
+def _time(signature: Mapping[str, JSON], *, stamp: bool) -> str:
+    """Say when, and who says so; a document time-stamp that holds proves its own time."""
+    time = part(signature, "time")
+    if stamp:
+        proven = signature["indication"] == "TOTAL_PASSED"
+        how = "proven_time" if proven else "unconfirmed_time"
+        return f"{_labelled('stamped_time')} {_when(time['claimed'])} ({_both(how)})"
+    how = "proven_time" if time["proven"] else "claimed_time"
+    at = time["proven"] or time["claimed"]
+    return f"{_labelled('signing_time')} {_when(at)}" + (f" ({_both(how)})" if at else "")
+
+
+def _when(moment: JSON) -> str:
+    return local_time(datetime.fromisoformat(str(moment))) if moment else _both("unknown").lower()
+
+
+def _both(key: str) -> str:
+    return f"{term(key, Language.VI)} / {term(key, Language.EN)}"
+
+
+def _labelled(key: str) -> str:
+    return f"{_both(key)}:"
 
 
 def _changes(integrity: Mapping[str, JSON]) -> list[str]:
