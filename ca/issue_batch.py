@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -40,7 +41,7 @@ from ca.models import (
     RequestState,
 )
 from ca.ocsp import SignedAnswer
-from db import bulk
+from db import audit, bulk
 from db.errors import DbError
 
 CHUNK: Final = 128
@@ -174,8 +175,8 @@ def _store_intents(session: Session, running: list[_Running], at: datetime) -> N
     intents = [each.intent for each in running]
     bulk.insert(session, Certificate, [intent.certificate_columns for intent in intents])
     issue_rows.store_generated(session, [intent.request_columns for intent in intents])
-    for intent in intents:
-        issue_intents.record_intent(session, intent, at=at)
+    entries = (issue_intents.entries_of_intent(intent, at=at) for intent in intents)
+    audit.record_written(session, chain.from_iterable(entries))
 
 
 def _complete(sessions: sessionmaker[Session], running: list[_Running], context: Context) -> None:
@@ -217,13 +218,15 @@ def _store(session: Session, signed: list[tuple[_Running, bytes]], context: Cont
     ]
     ocsp_times = answers[0].this_update, answers[0].next_update
     columns = issue_rows.store_signed(session, rows, at=at, ocsp_times=ocsp_times)
+    entries: list[str] = []
     for (each, _), active in zip(signed, columns, strict=True):
         intent = each.intent
         intent.certificate_columns.update(active)
         intent.request_columns["state"] = RequestState.ISSUED
         each.outcome.certificate_columns = intent.certificate_columns
         each.outcome.request_columns = intent.request_columns
-        issue_intents.record_issued(session, intent, at=at)
+        entries += issue_intents.entries_of_issue(intent, at=at)
+    audit.record_written(session, entries)
 
 
 def _presigned(session: Session, intents: Sequence[Intent], context: Context) -> list[SignedAnswer]:

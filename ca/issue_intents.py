@@ -1,6 +1,5 @@
 """Making the intents of a batch: everything that is decided before anything is signed."""
 
-import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,17 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from ca import authorities, csr, issue_rows, names, profiles, public_keys, requests, tbs, tbs_octets
+from ca import (
+    authorities,
+    csr,
+    issue_entries,
+    names,
+    profiles,
+    public_keys,
+    requests,
+    tbs,
+    tbs_octets,
+)
 from ca.authority_signers import AuthoritySigner
 from ca.errors import (
     KeyUnacceptable,
@@ -207,21 +216,26 @@ def _check(session: Session, item: Asked, request: RequestFacts) -> bool:
     return True
 
 
-def record_intent(session: Session, intent: Intent, *, at: datetime) -> None:
+def entries_of_intent(intent: Intent, *, at: datetime) -> list[str]:
     """Write the audit entries of the first transaction."""
-    step, before = intent.request, intent.request.state
+    before = intent.request.state
+    written: list[str] = []
     if intent.approved:
-        issue_rows.record_step(session, step, (before, State.APPROVED), at=at, actor=intent.actor)
+        written.append(_step(intent, (before, State.APPROVED), at))
         before = State.APPROVED
-    issue_rows.record_step(session, step, (before, State.KEY_GENERATED), at=at, actor=intent.actor)
-    _record(session, intent, "certificate.intend", at=at)
+    written.append(_step(intent, (before, State.KEY_GENERATED), at))
+    columns, actor = intent.certificate_columns, intent.actor
+    written.append(issue_entries.certificate(columns, "certificate.intend", at=at, actor=actor))
+    return written
 
 
-def record_issued(session: Session, intent: Intent, *, at: datetime) -> None:
+def entries_of_issue(intent: Intent, *, at: datetime) -> list[str]:
     """Write the audit entries of the second transaction."""
-    steps = (State.KEY_GENERATED, State.ISSUED)
-    issue_rows.record_step(session, intent.request, steps, at=at, actor=intent.actor)
-    _record(session, intent, "certificate.issue", at=at)
+    columns, actor = intent.certificate_columns, intent.actor
+    return [
+        _step(intent, (State.KEY_GENERATED, State.ISSUED), at),
+        issue_entries.certificate(columns, "certificate.issue", at=at, actor=actor),
+    ]
 
 
 def give_up(session: Session, intent: Intent, why: Exception | None, *, at: datetime) -> None:
@@ -240,34 +254,14 @@ def give_up(session: Session, intent: Intent, why: Exception | None, *, at: date
         )
     )
     intent.certificate_columns["status"] = CertificateStatus.ABANDONED
-    steps = (State.KEY_GENERATED, State.APPROVED)
-    issue_rows.record_step(session, intent.request, steps, at=at, actor=intent.actor)
-    _record(session, intent, "certificate.abandon", at=at, note=str(why))
-
-
-def _record(
-    session: Session, intent: Intent, action: str, *, at: datetime, note: str | None = None
-) -> None:
-    columns = intent.certificate_columns
-    to_be_signed = columns["tbs"]
-    status = columns["status"]
-    audit.record(
-        session,
-        at=at,
-        actor=intent.actor,
-        action=action,
-        object_type="certificate",
-        object_id=str(intent.id),
-        after={
-            "status": status.value if isinstance(status, CertificateStatus) else None,
-            "serial_number": columns["serial_number"],
-            "subject": columns["subject"],
-            "profile": columns["profile"],
-            "tbs_sha256": hashlib.sha256(to_be_signed).hexdigest()
-            if isinstance(to_be_signed, bytes)
-            else None,
-            "sha256_fingerprint": columns.get("sha256_fingerprint"),
-            "request_id": str(intent.request.id),
-            "note": note,
-        },
+    columns, actor = intent.certificate_columns, intent.actor
+    abandoning = issue_entries.certificate(
+        columns, "certificate.abandon", at=at, actor=actor, note=str(why)
     )
+    steps = (State.KEY_GENERATED, State.APPROVED)
+    audit.record_written(session, [_step(intent, steps, at), abandoning])
+
+
+def _step(intent: Intent, steps: tuple[RequestState, RequestState], at: datetime) -> str:
+    note = intent.request_columns["decision_note"]
+    return issue_entries.step(intent.request, steps, note=note, at=at, actor=intent.actor)

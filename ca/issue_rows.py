@@ -21,7 +21,7 @@ from ca.models import (
     SubscriberKind,
 )
 from ca.public_keys import check_owner
-from db import audit, bulk
+from db import bulk
 from db.base import Base, uuid7
 
 
@@ -107,7 +107,7 @@ def lock_requests(session: Session, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID,
 # The update changes nothing; it locks the row and makes RETURNING give it, old or new.
 _CLAIM: Final = """
 INSERT INTO public_keys AS known (spki_sha256, subscriber_id, first_seen_at)
-SELECT spki, owner, %(at)s FROM unnest(%(hashes)s::text[], %(owners)s::uuid[]) AS new (spki, owner)
+SELECT spki, owner, %(at)s FROM unnest(%(hashes)b::text[], %(owners)b::uuid[]) AS new (spki, owner)
 ON CONFLICT (spki_sha256) DO UPDATE SET first_seen_at = known.first_seen_at
 RETURNING spki_sha256, subscriber_id, blocked_at
 """
@@ -158,7 +158,7 @@ def lock_intents(session: Session, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, 
 _GENERATED: Final = """
 UPDATE certificate_requests SET state = 'key_generated', decided_by = new.decided_by,
     decided_at = new.decided_at, decision_note = new.note
-FROM unnest(%(ids)s::uuid[], %(by)s::text[], %(at)s::timestamptz[], %(notes)s::text[])
+FROM unnest(%(ids)b::uuid[], %(by)b::text[], %(at)b::timestamptz[], %(notes)b::text[])
     AS new (id, decided_by, decided_at, note)
 WHERE certificate_requests.id = new.id
 """
@@ -188,8 +188,8 @@ class Signed:
 # The arrays have one member for each certificate; what all have in common stands there once.
 _SIGNED: Final = """
 WITH new AS (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(encoded)s::bytea[], %(changes)s::uuid[],
-        %(actors)s::text[], %(answers)s::bytea[]) AS n (id, der, change_id, actor, answer)
+    SELECT * FROM unnest(%(ids)b::uuid[], %(encoded)b::bytea[], %(changes)b::uuid[],
+        %(actors)b::text[], %(answers)b::bytea[]) AS n (id, der, change_id, actor, answer)
 ), active AS (
     UPDATE certificates c SET status = 'active', der = new.der, tbs = NULL, issued_at = %(at)s,
         sha256_fingerprint = encode(sha256(new.der), 'hex')
@@ -240,31 +240,3 @@ def store_signed(
         }
         for one in signed
     ]
-
-
-def record_step(
-    session: Session,
-    request: RequestFacts,
-    steps: tuple[RequestState, RequestState],
-    *,
-    at: datetime,
-    actor: str,
-) -> None:
-    """Record in the audit log that a request went from one state to another."""
-    before, after = steps
-    audit.record(
-        session,
-        at=at,
-        actor=actor,
-        action=f"certificate_request.{after.value}",
-        object_type="certificate_request",
-        object_id=str(request.id),
-        before={"state": before.value},
-        after={
-            "state": after.value,
-            "kind": request.kind.value,
-            "subscriber_id": str(request.subscriber.id),
-            "profile": request.profile,
-            "note": request.columns["decision_note"],
-        },
-    )

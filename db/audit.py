@@ -10,8 +10,9 @@ Triggers in the database check each new link and refuse any change to what is th
 what was changed past them.
 """
 
+import functools
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
@@ -19,7 +20,7 @@ from typing import Final, cast
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session, SessionTransaction
 
-from db.audit_chain import EntryContent
+from db.audit_chain import EntryForm
 from db.audit_verification import AuditVerdict, BrokenLink, ChainHead, Fault, heads, verify
 from db.base import require_aware, uuid7
 from db.canonical import canonical_json, clean_text
@@ -32,11 +33,14 @@ __all__ = [
     "AuditVerdict",
     "BrokenLink",
     "ChainHead",
+    "EntryForm",
     "Fault",
     "entry",
+    "form",
     "heads",
     "list_entries",
     "record",
+    "record_written",
     "verify",
 ]
 
@@ -49,9 +53,10 @@ _APPEND: Final = "SELECT audit_append(%s)"
 
 @dataclass(frozen=True, kw_only=True)
 class _Waiting:
-    content: EntryContent
+    entries: str
+    """One or several, as `audit_append` takes them."""
     transaction: SessionTransaction | None
-    """The savepoint it was recorded in: undone with it."""
+    """The savepoint they were recorded in: undone with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,19 +88,34 @@ def record(  # noqa: PLR0913 - an entry has these parts, and every room writes t
     secrets; they are copied now. Raises NaiveDatetime or ValueUnsuitable at once, not at the
     commit.
     """
-    content = _content(
-        at=at,
-        actor=actor,
-        action=action,
-        object_type=object_type,
-        object_id=object_id,
-        before=before,
-        after=after,
-    )
+    shared = form(at=at, actor=actor, action=action, object_type=object_type)
+    record_written(session, [_entry(shared, object_id, before, after)])
+
+
+def record_written(session: Session, entries: Iterable[str]) -> None:
+    """Record many actions, as `EntryForm.append_json` writes them, under the promise of `record`.
+
+    For hundreds of entries of the same few shapes in one transaction.
+    """
+    written = ",".join(entries)
+    if not written:
+        return
     if not session.in_transaction():
-        session.begin()  # what the entry belongs to, and ends with
+        session.begin()  # what the entries belong to, and end with
     waiting = cast("list[_Waiting]", session.info.setdefault(_WAITING, []))
-    waiting.append(_Waiting(content=content, transaction=session.get_nested_transaction()))
+    savepoint = session.get_nested_transaction()
+    waiting.append(_Waiting(entries=written, transaction=savepoint))
+
+
+@functools.lru_cache(maxsize=64)
+def form(*, at: datetime, actor: str, action: str, object_type: str) -> EntryForm:
+    """Return the form of entries that have these in common; raises as `record` does."""
+    return EntryForm(
+        at=require_aware(at),
+        actor=_name(actor, what="actor"),
+        action=_name(action, what="action"),
+        object_type=_name(object_type, what="object type"),
+    )
 
 
 def entry(
@@ -112,16 +132,8 @@ def entry(
     The statement that makes the change calls `audit_append` itself, so both are there or neither.
     Raises NaiveDatetime or ValueUnsuitable.
     """
-    content = _content(
-        at=at,
-        actor=actor,
-        action=action,
-        object_type=object_type,
-        object_id=object_id,
-        before=None,
-        after=after,
-    )
-    return f"[{content.append_json()}]"
+    shared = form(at=at, actor=actor, action=action, object_type=object_type)
+    return f"[{_entry(shared, object_id, None, after)}]"
 
 
 def list_entries(
@@ -151,23 +163,15 @@ def list_entries(
     return session.scalars(query).all()
 
 
-def _content(  # noqa: PLR0913 - the parts of an entry, as in `record`
-    *,
-    at: datetime,
-    actor: str,
-    action: str,
-    object_type: str,
+def _entry(
+    shared: EntryForm,
     object_id: str,
     before: Mapping[str, object] | None,
     after: Mapping[str, object] | None,
-) -> EntryContent:
-    return EntryContent(
-        id=uuid7(),
-        at=require_aware(at),
-        actor=_name(actor, what="actor"),
-        action=_name(action, what="action"),
-        object_type=_name(object_type, what="object type"),
-        object_id=_name(object_id, what="object id"),
+) -> str:
+    return shared.append_json(
+        uuid7(),
+        _name(object_id, what="object id"),
         before=None if before is None else canonical_json(before),
         after=None if after is None else canonical_json(after),
     )
@@ -187,7 +191,7 @@ def _write(session: Session) -> None:
         return
     session.flush()  # everything slower than the entries themselves goes before them
     waiting = cast("list[_Waiting]", session.info.pop(_WAITING))
-    entries = "[" + ",".join(each.content.append_json() for each in waiting) + "]"
+    entries = "[" + ",".join(each.entries for each in waiting) + "]"
     session.connection().exec_driver_sql(_APPEND, (entries,))
 
 

@@ -25,7 +25,6 @@ CHAINS: Final = 16
 GENESIS: Final = bytes(32)
 """What the first entry of a chain continues."""
 
-_ENCODE: Final = json.JSONEncoder().encode
 _QUOTE: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -55,13 +54,38 @@ class EntryContent:
         """Return SHA-256 of the canonical text."""
         return hashlib.sha256(self.canonical().encode()).digest()
 
-    def append_json(self) -> str:
-        """Return what the database's `audit_append` takes for one entry."""
+
+class EntryForm:
+    """What the entries of one action at one moment have in common, written once.
+
+    `EntryContent` says the same of a single entry; a test holds the two together.
+    """
+
+    __slots__ = ("_fixed", "_head", "_middle", "_tail")
+
+    def __init__(self, *, at: datetime, actor: str, action: str, object_type: str) -> None:
+        moment = utc_text(at)
+        kind, by, what = _quoted(object_type), _quoted(actor), _quoted(action)
+        self._head = f'{{"action":{what},"actor":{by},"after":'
+        self._middle = f',"at":"{moment}","before":'
+        self._tail = f',"object_type":{kind}}}'
+        self._fixed = (
+            f'","at":"{moment}","actor":{by},"action":{what},"object_type":{kind},"object_id":'
+        )
+
+    def append_json(
+        self, entry_id: uuid.UUID, object_id: str, *, before: str | None, after: str | None
+    ) -> str:
+        """Return what `audit_append` takes; `before` and `after` are canonical JSON already."""
+        named = _quoted(object_id)
+        content = (
+            f'{self._head}{after or "null"}{self._middle}{before or "null"},"id":"{entry_id}"'
+            f',"object_id":{named}{self._tail}'
+        )
         return (
-            f'{{"id":"{self.id}","at":"{utc_text(self.at)}","actor":{_escaped(self.actor)}'
-            f',"action":{_escaped(self.action)},"object_type":{_escaped(self.object_type)}'
-            f',"object_id":{_escaped(self.object_id)},"before":{_escaped(self.before)}'
-            f',"after":{_escaped(self.after)},"content_digest":"{self.digest().hex()}"}}'
+            f'{{"id":"{entry_id}{self._fixed}{named},"before":{_escaped(before)}'
+            f',"after":{_escaped(after)}'
+            f',"content_digest":"{hashlib.sha256(content.encode()).hexdigest()}"}}'
         )
 
 
@@ -76,4 +100,4 @@ def _quoted(text: str) -> str:
 
 
 def _escaped(text: str | None) -> str:
-    return "null" if text is None else _ENCODE(text)
+    return "null" if text is None else _QUOTE(text)

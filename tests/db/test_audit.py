@@ -1,6 +1,8 @@
 """The audit log: what it records, and what it refuses."""
 
 import contextlib
+import hashlib
+import json
 import threading
 import uuid
 from collections.abc import Mapping
@@ -9,12 +11,14 @@ from decimal import Decimal
 from enum import StrEnum
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from db import audit
-from db.audit_chain import CHAINS, EntryContent
+from db.audit_chain import CHAINS, EntryContent, EntryForm
 from db.canonical import canonical_json
 from db.errors import ValueUnsuitable
 from db.errors_time import NaiveDatetime
@@ -320,3 +324,39 @@ def test_the_hashed_text_of_an_entry_is_the_canonical_json_of_its_fields() -> No
         after=canonical_json(fields["after"]),
     )
     assert content.canonical() == canonical_json(fields)
+
+
+@given(
+    texts=st.tuples(*[st.text(st.characters(exclude_categories=["Cs"]), min_size=1)] * 4),
+    before=st.none() | st.dictionaries(st.text(max_size=3), st.none() | st.text(), max_size=2),
+    after=st.none() | st.dictionaries(st.text(max_size=3), st.integers(), max_size=3),
+)
+def test_an_entry_from_a_form_is_the_one_that_is_written_out(
+    texts: tuple[str, str, str, str],
+    before: dict[str, str | None] | None,
+    after: dict[str, int] | None,
+) -> None:
+    actor, action, object_type, object_id = texts
+    content = EntryContent(
+        id=uuid.UUID(int=1),
+        at=AT,
+        actor=actor,
+        action=action,
+        object_type=object_type,
+        object_id=object_id,
+        before=None if before is None else canonical_json(before),
+        after=None if after is None else canonical_json(after),
+    )
+    shared = EntryForm(at=AT, actor=actor, action=action, object_type=object_type)
+    made = shared.append_json(content.id, object_id, before=content.before, after=content.after)
+    assert json.loads(made) == {
+        "id": str(content.id),
+        "at": "2026-03-01T08:00:00.000250Z",
+        "actor": actor,
+        "action": action,
+        "object_type": object_type,
+        "object_id": object_id,
+        "before": content.before,
+        "after": content.after,
+        "content_digest": hashlib.sha256(content.canonical().encode()).hexdigest(),
+    }
