@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy import func, select
+
+from ca import crl
 from ca.models import Authority, AuthorityRole, Certificate, CertificateStatus
 from ca.models_publication import Alarm, OcspAnswer
 from ca.models_trust import TrustedListRow
 from db import audit
 from db.base import uuid7
-from sqlalchemy import func, select
-
-from ca import crl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -34,12 +34,16 @@ CERTIFICATE_MARGIN: Final = timedelta(days=14)
 TRUSTED_LIST_MARGIN: Final = timedelta(days=7)
 """Somebody has to fetch and import the next one; past its end a list says nothing of today."""
 
+OF_FETCHING: Final = frozenset({"trusted_list_refused", "trusted_list_missing"})
+"""Alarms that only whoever fetches lists can raise and clear (`ca.list_fetching`)."""
 _LISTING: Final = frozenset({AuthorityRole.ROOT, AuthorityRole.ISSUING})
 _SERVICES: Final = frozenset({AuthorityRole.OCSP, AuthorityRole.TSA})
 
 
 @dataclass(frozen=True, slots=True)
-class _Cause:
+class Cause:
+    """Why an alarm is to be open."""
+
     kind: str
     subject: str
     runs_out_at: datetime
@@ -50,16 +54,33 @@ def watch(session: Session, *, at: datetime, actor: str = "system") -> list[Alar
 
     Kinds: `crl_missing`, `crl_near_end`, `crl_past_end`, `ocsp_near_end`, `ocsp_past_end`,
     `certificate_near_end`, `certificate_past_end`, `trusted_list_near_end`,
-    `trusted_list_past_end`.
+    `trusted_list_past_end`; `OF_FETCHING` are left as they are.
     """
-    causes = {(cause.kind, cause.subject): cause for cause in _causes(session, at)}
-    raised = {(alarm.kind, alarm.subject): alarm for alarm in open_alarms(session, locked=True)}
-    for key, alarm in raised.items():
+    raised = [one for one in open_alarms(session, locked=True) if one.kind not in OF_FETCHING]
+    _settle(session, raised, _causes(session, at), at=at, actor=actor)
+    return list(open_alarms(session))
+
+
+def settle_lists(
+    session: Session, causes: Iterable[Cause], *, at: datetime, actor: str
+) -> list[Alarm]:
+    """Raise and clear the alarms about fetching trusted lists; the ones of all kinds afterwards."""
+    raised = [one for one in open_alarms(session, locked=True) if one.kind in OF_FETCHING]
+    _settle(session, raised, causes, at=at, actor=actor)
+    return list(open_alarms(session))
+
+
+def _settle(
+    session: Session, raised: Iterable[Alarm], present: Iterable[Cause], *, at: datetime, actor: str
+) -> None:
+    causes = {(cause.kind, cause.subject): cause for cause in present}
+    known = {(alarm.kind, alarm.subject): alarm for alarm in raised}
+    for key, alarm in known.items():
         if key not in causes:
             alarm.cleared_at = at
             _record(session, alarm, "alarm.clear", at=at, actor=actor)
     for key, cause in causes.items():
-        if key not in raised:
+        if key not in known:
             alarm = Alarm(
                 id=uuid7(),
                 kind=cause.kind,
@@ -70,9 +91,8 @@ def watch(session: Session, *, at: datetime, actor: str = "system") -> list[Alar
             session.add(alarm)
             _record(session, alarm, "alarm.raise", at=at, actor=actor)
         else:
-            raised[key].runs_out_at = cause.runs_out_at
+            known[key].runs_out_at = cause.runs_out_at
     session.flush()
-    return list(open_alarms(session))
 
 
 def open_alarms(session: Session, *, locked: bool = False) -> Sequence[Alarm]:
@@ -81,7 +101,7 @@ def open_alarms(session: Session, *, locked: bool = False) -> Sequence[Alarm]:
     return session.scalars(query.with_for_update() if locked else query).all()
 
 
-def _causes(session: Session, at: datetime) -> Iterator[_Cause]:
+def _causes(session: Session, at: datetime) -> Iterator[Cause]:
     authorities = session.scalars(select(Authority).where(Authority.not_after > at)).all()
     for authority in authorities:
         if authority.role in _LISTING:
@@ -93,17 +113,17 @@ def _causes(session: Session, at: datetime) -> Iterator[_Cause]:
         yield from _near("trusted_list", subject, row.next_update, at=at, margin=margin)
 
 
-def _of_lists(session: Session, authority: Authority, at: datetime) -> Iterator[_Cause]:
+def _of_lists(session: Session, authority: Authority, at: datetime) -> Iterator[Cause]:
     for scope, newest in crl.scopes(session, authority):
         subject = scope.path(authority.slug)
         if newest is None:
-            yield _Cause("crl_missing", subject, at)
+            yield Cause("crl_missing", subject, at)
         else:
             margin = DELTA_MARGIN if scope.delta else CRL_MARGIN
             yield from _near("crl", subject, newest.next_update, at=at, margin=margin)
 
 
-def _of_answers(session: Session, at: datetime) -> Iterator[_Cause]:
+def _of_answers(session: Session, at: datetime) -> Iterator[Cause]:
     """Look for stored answers of living certificates that nobody has renewed."""
     earliest = session.scalar(
         select(func.min(OcspAnswer.next_update))
@@ -118,7 +138,7 @@ def _of_answers(session: Session, at: datetime) -> Iterator[_Cause]:
         yield from _near("ocsp", "ocsp", earliest, at=at, margin=OCSP_MARGIN)
 
 
-def _of_certificates(session: Session, at: datetime) -> Iterator[_Cause]:
+def _of_certificates(session: Session, at: datetime) -> Iterator[Cause]:
     """Look at the newest certificate of each service: an older one may run out."""
     rows = session.scalars(
         select(Authority)
@@ -133,11 +153,11 @@ def _of_certificates(session: Session, at: datetime) -> Iterator[_Cause]:
 
 def _near(
     kind: str, subject: str, end: datetime, *, at: datetime, margin: timedelta
-) -> Iterator[_Cause]:
+) -> Iterator[Cause]:
     if end <= at:
-        yield _Cause(f"{kind}_past_end", subject, end)
+        yield Cause(f"{kind}_past_end", subject, end)
     elif end <= at + margin:
-        yield _Cause(f"{kind}_near_end", subject, end)
+        yield Cause(f"{kind}_near_end", subject, end)
 
 
 def _record(session: Session, alarm: Alarm, action: str, *, at: datetime, actor: str) -> None:

@@ -90,6 +90,10 @@ def import_list(
             raise TrustedListOutdated(
                 f"number {row.sequence_number} is there, this one is {found.sequence_number}"
             )
+        if found.issued_at < row.issued_at:
+            raise TrustedListOutdated(
+                f"the one that is there was issued later, at {row.issued_at.isoformat()}"
+            )
     else:
         row = TrustedListRow(operator=found.operator, territory=found.territory)
         session.add(row)

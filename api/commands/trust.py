@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from api import trusted_list_work
 from api.commands.installation import installation, operator
 from api.commands.output import AsJson, show
 from api.errors import ParameterInvalid
@@ -54,6 +55,23 @@ def import_list(
             )
             shown = TrustedListOut.of(row, at=at).model_dump(mode="json")
     show([shown], as_json=as_json)
+
+
+@group.command("fetch-lists")
+def fetch_lists(*, as_json: AsJson = False) -> None:
+    """Fetch the lists that trusted-lists.toml names, as the server does every three hours."""
+    with installation() as wiring:
+        found = trusted_list_work.fetch_now(wiring)
+    rows = [
+        {
+            "territory": one.address.territory,
+            "address": one.address.url,
+            "fetched": one.fetched.value,
+            "detail": one.detail,
+        }
+        for one in found
+    ]
+    show(rows, as_json=as_json)
 
 
 @group.command("remove-list")

@@ -1,7 +1,9 @@
 """Trusted lists through their doors: imported, in force for verdicts, withdrawn, removed."""
 
 import io
+import ipaddress
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,9 +11,12 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from typer.testing import CliRunner
 
+from api import trusted_list_work, worker
 from api.cli import application
+from api.errors import SettingsInvalid
 from api.models import Role
 from tests.api.office import Json, Office
+from tests.ca.publisher import publishing
 from tests.ca.trusted_lists import List, Service, operator, signed
 from tests.pdf.archive_kit import AT, YEAR, Province
 from tests.pdf.signing_kit import blank_pdf
@@ -147,3 +152,47 @@ def test_a_list_without_its_signer_is_told_in_one_line(tmp_path: Path, province:
     done = CliRunner().invoke(application(), asked)
     assert done.exit_code == 2
     assert "--list-signer" in done.stderr
+
+
+def test_lists_are_fetched_where_a_file_names_them_and_not_at_all_without_it(
+    office: Office, province: Province
+) -> None:
+    home = office.wiring.settings.home
+    assert trusted_list_work.fetch_now(office.wiring) == []
+    with publishing() as publisher:
+        publisher.files["/list.xml"] = xml(province)
+        (home / "operator.pem").write_text(signer())
+        (home / trusted_list_work.FILE).write_text(
+            f'[[list]]\naddress = "{publisher.url}/list.xml"\n'
+            'territory = "VN"\nsigners = ["operator.pem"]\n'
+        )
+        (outcome,) = trusted_list_work.fetch_now(office.wiring)
+        assert outcome.detail == "address not allowed"  # it is a private one
+        inside = (ipaddress.ip_network("127.0.0.0/8"),)
+        office.wiring.settings = replace(office.wiring.settings, status_networks=inside)
+        worker.handlers(office.wiring)[trusted_list_work.JOB]({})
+    (listed,) = office.call("GET", LISTS).json()["items"]
+    assert (listed["operator"], listed["current"]) == ("Operator", True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no toml [",
+        "",
+        "[list]",
+        'more = 1\n[[list]]\naddress = "http://a.test"\nterritory = "VN"\nsigners = ["s.pem"]',
+        '[[list]]\naddress = "http://a.test"\nterritory = "VN"',
+        '[[list]]\naddress = "http://a.test"\nterritory = "VN"\nsigners = []',
+        '[[list]]\naddress = "http://a.test"\nterritory = "VN"\nsigners = [1]',
+        '[[list]]\naddress = "http://a.test"\nterritory = "VN"\nsigners = ["missing.pem"]',
+        '[[list]]\naddress = "http://a.test"\nterritory = "VN"\nsigners = ["empty.pem"]',
+        '[[list]]\naddress = "file:///etc/passwd"\nterritory = "VN"\nsigners = ["s.pem"]',
+    ],
+)
+def test_a_file_of_addresses_that_means_nothing_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "s.pem").write_text(signer())
+    (tmp_path / "empty.pem").write_text("nothing")
+    (tmp_path / trusted_list_work.FILE).write_text(text)
+    with pytest.raises(SettingsInvalid, match=r"trusted-lists\.toml"):
+        trusted_list_work.read_addresses(tmp_path)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from hsm.providers import KeyStore
 from tests.ca.house import House
+from tests.ca.publisher import Publisher, publishing
 
 
 @pytest.fixture
@@ -21,3 +22,9 @@ def house(sessions: sessionmaker[Session], keys: KeyStore, tmp_path: Path) -> Ho
     made = House(sessions, keys, tmp_path)
     made.establish()
     return made
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with publishing() as made:
+        yield made

@@ -3,11 +3,15 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
+from sqlalchemy import select
+from sqlalchemy.orm import Session, sessionmaker
+
+from ca import authorities, revoke, trust
 from ca.errors import RevocationDataUnavailable
 from ca.guarded_fetch import Fetcher, FetchLimits, FetchRefused
 from ca.models import Certificate
@@ -16,15 +20,10 @@ from ca.revocation import RevocationFact, RevocationStatus
 from ca.revocation_reasons import RevocationReason
 from ca.revocation_sources import CacheSource, HttpSource, RegistrySource
 from ca.validation import PathValidator, PathVerdict
-from cryptography import x509
-from cryptography.x509.oid import AuthorityInformationAccessOID
 from db.reads import SessionReads
-from sqlalchemy import select
-from sqlalchemy.orm import Session, sessionmaker
 from tests.ca.hierarchy import NOW, SIGNER_EXTENSIONS, Entity, root
 from tests.ca.house import AT, CHIEF, House
-
-from ca import authorities, revoke, trust
+from tests.ca.publisher import Publisher
 
 HOUR = timedelta(hours=1)
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -135,52 +134,6 @@ def _unreachable() -> sessionmaker[Session]:
     from db.session import create_engine, session_factory  # noqa: PLC0415 -- one use
 
     return session_factory(create_engine("postgresql://nobody@127.0.0.1:1/none"))
-
-
-class Publisher:
-    """A CA's web server on loopback: what it serves, and what it was asked."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.redirects: dict[str, str] = {}
-        self.asked: list[str] = []
-        self.delay = 0.0
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer.asked.append(f"{self.command} {self.path}")
-                time.sleep(outer.delay)
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                if self.path in outer.redirects:
-                    self.send_response(302)
-                    self.send_header("Location", outer.redirects[self.path])
-                    self.end_headers()
-                    return
-                body = outer.files.get(self.path)
-                self.send_response(404 if body is None else 200)
-                self.end_headers()
-                with contextlib.suppress(ConnectionError):  # the client may have given up
-                    self.wfile.write(body or b"")
-
-            do_POST = do_GET  # noqa: N815 -- the name http.server asks for
-
-            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 -- as above
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
-
-
-@pytest.fixture
-def publisher() -> Iterator[Publisher]:
-    made = Publisher()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
 
 
 def published(url: str, *, issuer: Entity | None = None) -> tuple[Entity, Entity]:
