@@ -9,11 +9,11 @@ from api.commands.installation import installation, operator
 from api.commands.output import AsJson, show
 from api.schemas.devices import DeviceOut
 from api.schemas.people import CustodyOut
-from ca import custody, devices, registry, revoke
+from ca import certificate_search, custody, devices, revoke
+from ca.certificate_search import SearchFilters
 from ca.custody import CustodyNote
 from ca.devices import DeviceDetails, DeviceFilters
 from ca.models import CertificateStatus, DeviceKind, DeviceState
-from ca.registry import SearchFilters
 
 group = typer.Typer(no_args_is_help=True, help="USB tokens and SIMs, and who holds them.")
 Serial = Annotated[str, typer.Argument(help="The serial number printed on the device.")]
@@ -24,7 +24,7 @@ Minutes = Annotated[str | None, typer.Option(help="Number of the minutes (biên 
 def list_(
     state: DeviceState | None = None,
     kind: DeviceKind | None = None,
-    limit: Annotated[int, typer.Option(min=1, max=registry.MAX_PAGE)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=certificate_search.MAX_PAGE)] = 50,
     *,
     as_json: AsJson = False,
 ) -> None:
@@ -88,7 +88,9 @@ def set_(
         )
         if suspend:
             filters = SearchFilters(device_serial=serial_number, status=CertificateStatus.ACTIVE)
-            found = registry.search(session, filters=filters, limit=registry.MAX_PAGE)
+            found = certificate_search.search(
+                session, filters=filters, limit=certificate_search.MAX_PAGE
+            )
             for certificate in found.items:
                 revoke.suspend(
                     session, certificate_id=certificate.id, keys=wiring.keys, at=at, actor=who

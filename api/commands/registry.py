@@ -22,10 +22,10 @@ from api.schemas.certificates import CertificateOut, pem
 from api.schemas.organizations import OrganizationOut
 from api.schemas.reports import ReportOut
 from api.schemas.tokens import TokenOut
-from ca import authorities, issue, organizations, registry, reports, revoke
+from ca import authorities, certificate_search, issue, organizations, registry, reports, revoke
+from ca.certificate_search import SearchFilters
 from ca.models import CertificateStatus
 from ca.organizations import OrganizationDetails
-from ca.registry import SearchFilters
 from ca.revocation_reasons import RevocationReason
 
 ca_group = typer.Typer(no_args_is_help=True, help="The authorities of this installation.")
@@ -37,7 +37,7 @@ report_group = typer.Typer(no_args_is_help=True, help="Reports as of any date.")
 _LISTED: Final = (
     "id", "serial_number", "kind", "status", "common_name", "not_after", "revocation_reason",
 )  # fmt: skip
-Limit = Annotated[int, typer.Option(min=1, max=registry.MAX_PAGE)]
+Limit = Annotated[int, typer.Option(min=1, max=certificate_search.MAX_PAGE)]
 
 
 @ca_group.command("show")
@@ -81,7 +81,7 @@ def certificates_list(
     with installation() as wiring, wiring.sessions() as session:
         subtree = organizations.by_code(session, under).id if under is not None else None
         filters = SearchFilters(name=name, status=status, under=subtree)
-        found = registry.search(session, filters=filters, limit=limit)
+        found = certificate_search.search(session, filters=filters, limit=limit)
         rows = [_facts(CertificateOut.of(row, at=wiring.clock())) for row in found.items]
     show([{n: row[n] for n in _LISTED} for row in rows] if not as_json else rows, as_json=as_json)
 

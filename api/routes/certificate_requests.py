@@ -22,12 +22,20 @@ from api.schemas.certificates import (
     RequestOut,
 )
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, decode_id, page
-from ca import issue, issue_batch, registry, request_routing, requests, revoke, subscribers
+from ca import (
+    certificate_search,
+    issue,
+    issue_batch,
+    request_routing,
+    requests,
+    revoke,
+    subscribers,
+)
+from ca.certificate_search import SearchFilters
 from ca.errors import RequestInvalid, SelfApproval, TransitionNotAllowed
 from ca.issue_batch import Outcome
 from ca.issue_intents import Asked, Context
 from ca.models import Certificate, CertificateRequest, RequestKind, RequestState
-from ca.registry import SearchFilters
 from ca.revocation_reasons import RevocationReason
 
 ISSUED_AT_ONCE = 2
@@ -277,7 +285,9 @@ def _issued(call: Call, row: CertificateRequest) -> Certificate | None:
         )
     with call.wiring.sessions() as session:
         theirs = SearchFilters(subscriber_id=row.subscriber_id)
-        found = registry.search(session, filters=theirs, limit=registry.MAX_PAGE)
+        found = certificate_search.search(
+            session, filters=theirs, limit=certificate_search.MAX_PAGE
+        )
     for certificate in found.items:
         if certificate.request_id == row.id and certificate.der is not None:
             return certificate

@@ -13,7 +13,7 @@ from api.responses import problems
 from api.schemas.certificate_query import CertificateQuery
 from api.schemas.certificates import CertificateOut, RevokeIn, pem
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page
-from ca import registry, revoke
+from ca import certificate_search, registry, revoke
 from ca.errors import CertificateNotFound
 from ca.models import Certificate
 
@@ -32,7 +32,7 @@ def search(
     """Find certificates, newest first; names need no diacritics."""
     with call.transaction() as session:
         scope = list_scope(session, call.actor, Action.REGISTRY_READ, under=query.under)
-        found = registry.search(
+        found = certificate_search.search(
             session, filters=query.filters(under=scope, at=call.at), limit=limit, cursor=cursor
         )
         items = [CertificateOut.of(row, at=call.at) for row in found.items]

@@ -12,10 +12,10 @@ from api.responses import problems
 from api.schemas.devices import DeviceOut
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, decode_id, page
 from api.schemas.people import CustodyDone, CustodyIn, CustodyOut
-from ca import custody, devices, registry, revoke, subscribers
+from ca import certificate_search, custody, devices, revoke, subscribers
+from ca.certificate_search import SearchFilters
 from ca.devices import DeviceFilters
 from ca.models import CertificateStatus, Device, DeviceKind, DeviceState
-from ca.registry import SearchFilters
 
 router = APIRouter(prefix="/devices", tags=["devices"])
 Reader = Annotated[Call, Depends(needs(Action.REGISTRY_READ))]
@@ -83,7 +83,7 @@ def step(call: Writer, device_id: uuid.UUID, body: CustodyIn) -> CustodyDone:
 def _suspend(call: Call, session: Session, device: Device) -> list[uuid.UUID]:
     """Suspend what is in force on a device, in the transaction of the step."""
     filters = SearchFilters(device_serial=device.serial_number, status=CertificateStatus.ACTIVE)
-    found = registry.search(session, filters=filters, limit=registry.MAX_PAGE)
+    found = certificate_search.search(session, filters=filters, limit=certificate_search.MAX_PAGE)
     for certificate in found.items:
         call.require(
             session, Action.CERTIFICATE_REVOKE, organization_id=certificate.organization_id

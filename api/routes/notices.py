@@ -12,11 +12,11 @@ from api.auth import Call, needs
 from api.permissions import Action, list_scope
 from api.responses import problems
 from api.schemas.lists import Page, Schema
-from ca import notices, registry
+from ca import certificate_search, notices
+from ca.certificate_search import SearchFilters
 from ca.models import Certificate, CertificateStatus
 from ca.models_notices import ChannelKind, NoticeChannel
 from ca.notice_transports import VIETNAM
-from ca.registry import SearchFilters
 
 router = APIRouter(tags=["notices"])
 Reader = Annotated[Call, Depends(needs(Action.REGISTRY_READ))]
@@ -111,7 +111,9 @@ def feed(call: Reader, under: uuid.UUID | None = None) -> Response:
             expires_from=call.at,
             expires_before=call.at + AHEAD,
         )
-        found = registry.search(session, filters=filters, limit=registry.MAX_PAGE)
+        found = certificate_search.search(
+            session, filters=filters, limit=certificate_search.MAX_PAGE
+        )
     return Response(calendar(found.items, at=call.at), media_type="text/calendar; charset=utf-8")
 
 

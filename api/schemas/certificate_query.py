@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 from fastapi import Query
 from pydantic import AwareDatetime
 
+from ca.certificate_search import SearchFilters
 from ca.models import CertificateKind, CertificateStatus
-from ca.registry import SearchFilters
 from ca.reports import Dimension, Standing
 
 Word = Annotated[str | None, Query(max_length=200)]

@@ -15,10 +15,10 @@ from pathlib import Path
 from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
 
-from ca import import_files, imports, registry, reports
+from ca import certificate_search, import_files, imports, registry, reports
+from ca.certificate_search import SearchFilters
 from ca.imports import ImportOptions, Source
 from ca.models import CertificateKind, CertificateStatus
-from ca.registry import SearchFilters
 from ca.reports import Standing
 from db import schema
 from db.embedded import EmbeddedPostgres
@@ -132,7 +132,7 @@ def _searches(sessions: sessionmaker[Session], settled: province.Province) -> It
         ).status
 
     def search(filters: Callable[[int], SearchFilters]) -> Callable[[Session, int], object]:
-        return lambda session, n: registry.search(session, filters=filters(n), limit=50)
+        return lambda session, n: certificate_search.search(session, filters=filters(n), limit=50)
 
     def name(n: int) -> str:
         return f"{SURNAMES[n % 10]} {MIDDLE[n % 24]} {GIVEN[(n * 5) % 12]}"

@@ -9,14 +9,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from ca import import_files, imports, registry, reports, revoke
+from ca import certificate_search, import_files, imports, registry, reports, revoke
+from ca.certificate_search import SearchFilters
 from ca.errors import OrganizationNotFound
 from ca.errors_registry import ImportNotFound, ImportUnreadable
 from ca.imports import ImportOptions, ImportProgress, Source
 from ca.models import Certificate, CertificateKind, CertificateStatus, Subscriber
 from ca.models_imports import Import, ImportRow, RowState
 from ca.models_issuers import KnownIssuer
-from ca.registry import SearchFilters
 from ca.reports import Totals
 from ca.revocation_reasons import RevocationReason
 from db.base import uuid7
@@ -84,7 +84,7 @@ def test_a_list_as_an_office_keeps_it_becomes_certificates(house: House) -> None
     assert by_serial["ff"].not_after == datetime(2029, 2, 1, 1, tzinfo=UTC)
     with house.sessions() as session:
         assert registry.get(session, "serial:0054010A").id == one.id
-        found = registry.search(session, filters=SearchFilters(name="do thi hong"))
+        found = certificate_search.search(session, filters=SearchFilters(name="do thi hong"))
         assert [row.serial_number for row in found.items] == ["ff"]
 
 
@@ -162,7 +162,7 @@ def test_one_person_with_two_certificates_stays_one_person(house: House) -> None
     with house.sessions() as session:
         (person,) = session.scalars(select(Subscriber)).all()
         assert (person.national_id, person.post) == ("093012345678", "Giám đốc")
-        found = registry.search(session, filters=SearchFilters(device_serial="VGCA-1"))
+        found = certificate_search.search(session, filters=SearchFilters(device_serial="VGCA-1"))
         assert len(found.items) == 2
     stranger = ["3", "cc", "Trần Văn An", *row[1:], ""]
     assert problems(house.sessions, imported(house.sessions, table([stranger], header=header))) == {

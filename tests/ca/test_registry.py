@@ -3,7 +3,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from ca import devices, organizations, registry
+from ca import certificate_search, devices, organizations, registry
+from ca.certificate_search import SearchFilters
 from ca.errors import (
     CertificateNotFound,
     DeviceNotFound,
@@ -11,7 +12,6 @@ from ca.errors import (
     SearchInvalid,
 )
 from ca.models import CertificateKind, CertificateStatus
-from ca.registry import SearchFilters
 from tests.ca import province
 from tests.ca.house import House
 
@@ -50,16 +50,16 @@ def test_a_name_is_found_without_diacritics_by_the_beginnings_of_its_words(house
     house.issue(house.approved(house.person("Trần Văn Dũng")))
     with house.sessions() as session:
         for name in ("duc do", "ĐỨC", "đỗ th", "hong-duc"):
-            page = registry.search(session, filters=SearchFilters(name=name))
+            page = certificate_search.search(session, filters=SearchFilters(name=name))
             assert [c.id for c in page.items] == [wanted.id], name
-        assert registry.search(session, filters=SearchFilters(name="uc")).items == ()
+        assert certificate_search.search(session, filters=SearchFilters(name="uc")).items == ()
 
 
 @pytest.mark.parametrize("name", ["'", "a & b | !c", "d:*", "\\", "a' OR 1=1 --", "<->", "%_"])
 def test_a_name_to_look_for_is_never_a_query_language(house: House, name: str) -> None:
     with house.sessions() as session:
         try:
-            assert registry.search(session, filters=SearchFilters(name=name)).items == ()
+            assert certificate_search.search(session, filters=SearchFilters(name=name)).items == ()
         except SearchInvalid as refusal:
             assert not any(c.isalnum() for c in name), refusal  # noqa: PT017 -- the law of it
 
@@ -73,7 +73,7 @@ def test_filters_narrow_and_pages_join_up(sessions: sessionmaker[Session]) -> No
     with sessions() as session:
         found, cursor, pages = [], None, 0
         while pages == 0 or cursor is not None:
-            page = registry.search(session, filters=filters, limit=10, cursor=cursor)
+            page = certificate_search.search(session, filters=filters, limit=10, cursor=cursor)
             found += [c.id for c in page.items]
             cursor, pages = page.next_cursor, pages + 1
         assert pages == 3
@@ -89,7 +89,7 @@ def test_certificates_about_to_expire_are_found_by_their_window(
     day = province.BEGIN + timedelta(days=1826)
     window = SearchFilters(expires_from=day, expires_before=day + timedelta(hours=3))
     with sessions() as session:
-        found = registry.search(session, filters=window).items
+        found = certificate_search.search(session, filters=window).items
         assert found
         assert all(c.not_after == day for c in found)
 
@@ -99,7 +99,9 @@ def test_a_certificate_is_found_by_its_holders_national_id(house: House) -> None
     certificate = house.issue(house.approved(person))
     house.certificate()
     with house.sessions() as session:
-        page = registry.search(session, filters=SearchFilters(national_id=person.national_id))
+        page = certificate_search.search(
+            session, filters=SearchFilters(national_id=person.national_id)
+        )
         assert [c.id for c in page.items] == [certificate.id]
 
 
@@ -109,7 +111,7 @@ def test_a_certificate_is_found_by_the_number_on_its_device(house: House) -> Non
     certificate = house.issue(request)
     with house.sessions() as session:
         for number in (sim.serial_number, sim.iccid):
-            page = registry.search(session, filters=SearchFilters(device_serial=number))
+            page = certificate_search.search(session, filters=SearchFilters(device_serial=number))
             assert [c.id for c in page.items] == [certificate.id]
 
 
@@ -118,7 +120,7 @@ def test_a_cursor_of_somebody_elses_making_is_refused(
     sessions: sessionmaker[Session], cursor: str
 ) -> None:
     with sessions() as session, pytest.raises(SearchInvalid):
-        registry.search(session, filters=SearchFilters(), cursor=cursor)
+        certificate_search.search(session, filters=SearchFilters(), cursor=cursor)
 
 
 @pytest.mark.parametrize("number", ["\x00", "\udfff"])
@@ -128,7 +130,7 @@ def test_a_number_that_cannot_be_kept_is_not_even_looked_for(
     with sessions() as session:
         for filters in (SearchFilters(national_id=number), SearchFilters(device_serial=number)):
             with pytest.raises(SearchInvalid):
-                registry.search(session, filters=filters)
+                certificate_search.search(session, filters=filters)
         with pytest.raises(OrganizationNotFound):
             organizations.by_code(session, number)
         with pytest.raises(SearchInvalid):
@@ -140,4 +142,4 @@ def test_a_number_that_cannot_be_kept_is_not_even_looked_for(
 @pytest.mark.parametrize("limit", [0, -1, 501])
 def test_a_page_has_a_sensible_size(sessions: sessionmaker[Session], limit: int) -> None:
     with sessions() as session, pytest.raises(SearchInvalid):
-        registry.search(session, filters=SearchFilters(), limit=limit)
+        certificate_search.search(session, filters=SearchFilters(), limit=limit)

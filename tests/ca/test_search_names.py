@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from ca import registry
+from ca import certificate_search, names
+from ca.certificate_search import SearchFilters
 from ca.models import Certificate, CertificateKind, CertificateStatus, certificate_names
-from ca.registry import SearchFilters
 from ca.reports import Standing
 from db import schema
 from db.session import create_engine, session_factory
@@ -36,7 +36,7 @@ def settled(sessions: sessionmaker[Session]) -> province.Province:
         ids = list(session.scalars(select(Certificate.id).order_by(Certificate.id)))
         for n, (surname, given) in enumerate(product(SURNAMES, GIVEN)):
             some = ids[n :: len(SURNAMES) * len(GIVEN)]
-            name = registry.fold(f"{surname} {given}")
+            name = names.fold(f"{surname} {given}")
             session.execute(
                 update(Certificate).where(Certificate.id.in_(some)).values(search_name=name)
             )
@@ -46,7 +46,7 @@ def settled(sessions: sessionmaker[Session]) -> province.Province:
 def pages(session: Session, filters: SearchFilters, limit: int) -> Iterator[list[uuid.UUID]]:
     cursor = None
     while True:
-        page = registry.search(session, filters=filters, limit=limit, cursor=cursor)
+        page = certificate_search.search(session, filters=filters, limit=limit, cursor=cursor)
         yield [row.id for row in page.items]
         cursor = page.next_cursor
         if cursor is None:
@@ -61,10 +61,10 @@ def test_every_way_to_a_name_gives_the_same_pages(
     way: str,
 ) -> None:
     for constant, value in WAYS[way].items():
-        monkeypatch.setattr(registry, constant, value)
+        monkeypatch.setattr(certificate_search, constant, value)
     with sessions() as session:
         rows = session.scalars(select(Certificate).order_by(Certificate.id.desc())).all()
-        below = set(registry._units(session, settled.districts[0]))
+        below = set(certificate_search._units(session, settled.districts[0]))
         for name in ("nguyễn an", "an", "AN đỗ", "binh", "hoang an", "x", "do thi b"):
             named = [row for row in rows if has_words(row.search_name, name)]
 
@@ -84,7 +84,7 @@ def test_every_way_to_a_name_gives_the_same_pages(
 
 def has_words(search_name: str, name: str) -> bool:
     own = search_name.split()
-    return all(any(word.startswith(w) for word in own) for w in registry.fold(name).split())
+    return all(any(word.startswith(w) for word in own) for w in names.fold(name).split())
 
 
 def test_every_name_is_noted_whoever_brings_it(sessions: sessionmaker[Session]) -> None:
@@ -117,7 +117,7 @@ def test_two_who_bring_the_same_name_do_not_wait_for_each_other(
     with sessions() as session:
         twice = text("SELECT count(*) FROM certificate_names WHERE name = 'le van moi'")
         assert session.scalar(twice) == 2
-        found = registry.search(session, filters=SearchFilters(name="van moi le")).items
+        found = certificate_search.search(session, filters=SearchFilters(name="van moi le")).items
         assert {row.id for row in found} == {one, other}
 
 
@@ -140,6 +140,8 @@ def test_certificates_there_before_keep_their_names_up_and_down(postgres: TestDa
         sevens = select(Certificate.subject).where(Certificate.serial_number.endswith("7"))
         written = set(session.scalars(sevens))
         assert written == {r"CN=A\,2.5.4.5=b,title=Trưởng,emailAddress=a@b,2.5.4.77=x"}
-        found = registry.search(session, filters=SearchFilters(name="nguyen van 17")).items
+        found = certificate_search.search(
+            session, filters=SearchFilters(name="nguyen van 17")
+        ).items
         assert found
     engine.dispose()

@@ -8,11 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from ca import import_files, imports, registry, reports, revoke, snapshots
+from ca import certificate_search, import_files, imports, reports, revoke, snapshots
+from ca.certificate_search import SearchFilters
 from ca.errors import ReportInvalid, SearchInvalid
 from ca.errors_registry import SnapshotNotFound, SnapshotTaken
 from ca.imports import ImportOptions, Source
-from ca.registry import SearchFilters
 from ca.reports import Dimension, Standing
 from ca.revocation_reasons import RevocationReason
 from ca.snapshots import Period
@@ -118,7 +118,9 @@ def test_every_number_of_every_group_opens_the_list_of_that_length(
                 )
                 found, cursor = 0, None
                 while True:
-                    page = registry.search(session, filters=filters, limit=500, cursor=cursor)
+                    page = certificate_search.search(
+                        session, filters=filters, limit=500, cursor=cursor
+                    )
                     found, cursor = found + len(page.items), page.next_cursor
                     if cursor is None:
                         break
@@ -132,4 +134,4 @@ def test_a_standing_without_its_date_means_nothing(sessions: sessionmaker[Sessio
             SearchFilters(group={Dimension.LEVEL: "\x00"}),
         ):
             with pytest.raises(SearchInvalid):
-                registry.search(session, filters=filters)
+                certificate_search.search(session, filters=filters)
