@@ -7,34 +7,27 @@ its own. It may be called again at any time and by several processes: rows are d
 from __future__ import annotations
 
 import hashlib
-import uuid
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import insert, select
 
-from ca import known_issuers, listed_certificates, names, organizations
-from ca.errors_registry import ImportNotFound, IssuerInvalid
+from ca import import_batches, listed_certificates, names, organizations
+from ca.errors_registry import ImportNotFound
 from ca.import_problems import RowProblem, RowRefused
-from ca.import_resolution import Defaults, Resolver, Units
-from ca.import_values import refused
-from ca.import_writing import BatchWriter
-from ca.known_issuers import IssuerDirectory
-from ca.models import CertificateKind
 from ca.models_imports import Import, ImportRow, ImportState, RowState
 from db import audit, jobs
 from db.base import uuid7
 
 if TYPE_CHECKING:
+    import uuid
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session, sessionmaker
 
     from ca.import_files import FileRow
-    from ca.listed_certificates import ListedCertificate
+    from ca.models import CertificateKind
 
 BATCH: Final = 500
 """Rows in one transaction: a crash repeats no more, and nobody waits long for a lock."""
@@ -150,7 +143,7 @@ def run(
     left = max_rows
     while left is None or left > 0:
         size = BATCH if left is None else min(BATCH, left)
-        done = _run_batch(sessions, import_id, at=at, size=size)
+        done = import_batches.run(sessions, import_id, at=at, size=size)
         if done == 0:
             return True
         left = None if left is None else left - done
@@ -163,10 +156,7 @@ def progress(session: Session, import_id: uuid.UUID) -> ImportProgress:
     record = session.get(Import, import_id)
     if record is None:
         raise ImportNotFound(f"no import {import_id}")
-    counted = select(ImportRow.state, func.count()).where(ImportRow.import_id == import_id)
-    found = session.execute(counted.group_by(ImportRow.state))
-    counts: dict[RowState, int] = dict(found.all())
-    return ImportProgress(record, counts)
+    return ImportProgress(record, import_batches.counts(session, import_id))
 
 
 def rows(
@@ -230,7 +220,7 @@ def _stored(import_id: uuid.UUID, rows_: Sequence[FileRow]) -> list[dict[str, ob
 
 def _problems(row: FileRow, seen: dict[tuple[str, int], int]) -> list[RowProblem]:
     try:
-        listed = _listed(row.cells, row.der)
+        listed = listed_certificates.from_row(row.cells, row.der)
     except RowRefused as refusal:
         return list(refusal.problems)
     if listed is None:
@@ -240,157 +230,6 @@ def _problems(row: FileRow, seen: dict[tuple[str, int], int]) -> list[RowProblem
         return [RowProblem("duplicate_row", "serial_number", str(seen[key]))]
     seen[key] = row.number
     return []
-
-
-def _listed(cells: Mapping[str, str] | None, der: bytes | None) -> ListedCertificate | None:
-    """Read a row; None for the certificate of a CA, which is learnt and not registered."""
-    if der is None:
-        return listed_certificates.from_cells(cells or {})
-    try:
-        return listed_certificates.from_der(der)
-    except RowRefused as refusal:
-        if refusal.problems[0].code == "certificate_is_ca":
-            return None
-        raise
-
-
-def _run_batch(
-    sessions: sessionmaker[Session], import_id: uuid.UUID, *, at: datetime, size: int
-) -> int:
-    """Do one transaction's worth of rows; return how many, 0 when none is left."""
-    try:
-        with sessions.begin() as session:
-            return _Batch(session, import_id, at).work(size)
-    except IntegrityError:
-        # Somebody stored the same meanwhile. One by one, only the row that clashes is kept out.
-        with sessions.begin() as session:
-            return _Batch(session, import_id, at).work_singly(size)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What became of a row."""
-
-    state: RowState
-    certificate_id: uuid.UUID | None = None
-    problems: tuple[RowProblem, ...] = ()
-
-    def settle(self, row: ImportRow) -> None:
-        """Write it into the row, after what the row led to."""
-        row.state, row.certificate_id = self.state, self.certificate_id
-        row.problems = [one.to_dict() for one in self.problems] or None
-
-
-class _Batch:
-    """Some rows of an import, in one transaction; the import's row is locked for its length."""
-
-    def __init__(self, session: Session, import_id: uuid.UUID, at: datetime) -> None:
-        record = session.get(Import, import_id, with_for_update=True, populate_existing=True)
-        if record is None:
-            raise ImportNotFound(f"no import {import_id}")
-        self._session, self._record, self._at = session, record, at
-        self._issuers = IssuerDirectory.load(session)
-        self._units = Units(session, under=record.under, at=at)
-
-    def work(self, size: int) -> int:
-        waiting = self._waiting(size)
-        self._do(waiting)
-        self._finish(len(waiting), size)
-        return len(waiting)
-
-    def work_singly(self, size: int) -> int:
-        waiting = self._waiting(size)
-        for row in waiting:
-            try:
-                with self._session.begin_nested():
-                    self._do([row])
-            except IntegrityError:
-                self._issuers = IssuerDirectory.load(self._session)
-                clash = (RowProblem("stored_meanwhile"),)
-                _Outcome(RowState.FAILED, problems=clash).settle(row)
-        self._finish(len(waiting), size)
-        return len(waiting)
-
-    def _waiting(self, size: int) -> list[ImportRow]:
-        query = (
-            select(ImportRow)
-            .where(ImportRow.import_id == self._record.id, ImportRow.state == RowState.WAITING)
-            .order_by(ImportRow.number)
-            .limit(size)
-        )
-        return list(self._session.scalars(query))
-
-    def _do(self, waiting: Sequence[ImportRow]) -> None:
-        record = self._record
-        resolver = Resolver(self._session, self._units, self._issuers, self._defaults())
-        writer = BatchWriter(
-            self._session, resolver, self._at, record.created_by, record.id, record.dry_run
-        )
-        listed = {row.number: _listed(row.cells, row.der) for row in waiting}
-        resolver.prepare([one for one in listed.values() if one is not None])
-        outcomes: list[tuple[ImportRow, _Outcome]] = []
-        for row in waiting:
-            one = listed[row.number]
-            try:
-                outcome = (
-                    _Outcome(self._learn(row))
-                    if one is None
-                    else _Outcome(*writer.take(resolver.resolve(one)))
-                )
-            except RowRefused as refusal:
-                outcome = _Outcome(RowState.FAILED, problems=refusal.problems)
-            outcomes.append((row, outcome))
-        writer.flush()
-        for row, outcome in outcomes:
-            outcome.settle(row)
-        self._session.flush()
-
-    def _learn(self, row: ImportRow) -> RowState:
-        """Take a CA certificate that came along; who may write to a part only, adds no issuer."""
-        if self._record.under is not None:
-            raise refused("certificate_is_ca", "certificate")
-        if self._record.dry_run or row.der is None:
-            return RowState.UNCHANGED
-        try:
-            new = known_issuers.learn(
-                self._session,
-                self._issuers,
-                row.der,
-                at=self._at,
-                actor=self._record.created_by,
-            )
-        except IssuerInvalid as e:
-            raise refused("certificate_unreadable", "certificate") from e
-        return RowState.CREATED if new else RowState.UNCHANGED
-
-    def _defaults(self) -> Defaults:
-        options = self._record.options
-        unit, kind, issuer = (options.get(n) for n in ("organization_id", "kind", "issuer"))
-        return Defaults(
-            issuer=str(issuer) if issuer else None,
-            organization_id=uuid.UUID(str(unit)) if unit else None,
-            kind=CertificateKind(str(kind)) if kind else None,
-        )
-
-    def _finish(self, done: int, size: int) -> None:
-        if done == size or self._record.state is ImportState.DONE:
-            return
-        self._record.state, self._record.finished_at = ImportState.DONE, self._at
-        counts: Counter[str] = Counter()
-        counted = select(ImportRow.state, func.count()).where(
-            ImportRow.import_id == self._record.id
-        )
-        for state, count in self._session.execute(counted.group_by(ImportRow.state)):
-            counts[state.value] = count
-        audit.record(
-            self._session,
-            at=self._at,
-            actor=self._record.created_by,
-            action="import.finish",
-            object_type="import",
-            object_id=str(self._record.id),
-            after=dict(counts),
-        )
 
 
 def _kept(text: str) -> str:

@@ -99,6 +99,18 @@ class ListedCertificate:
     seen: Seen | None = None
 
 
+def from_row(cells: Mapping[str, str] | None, der: bytes | None) -> ListedCertificate | None:
+    """Read a row of a file; None for the certificate of a CA, which is learnt, not registered."""
+    if der is None:
+        return from_cells(cells or {})
+    try:
+        return from_der(der)
+    except RowRefused as refusal:
+        if refusal.problems[0].code == "certificate_is_ca":
+            return None
+        raise
+
+
 def from_cells(cells: Mapping[str, str]) -> ListedCertificate:
     """Read a row of a table; RowRefused with everything that is wrong with it."""
     if "certificate" in cells:
