@@ -21,7 +21,8 @@ Colour = tuple[float, float, float]
 BLACK: Colour = (0.1, 0.1, 0.1)
 GREY: Colour = (0.35, 0.35, 0.35)
 _FOOTER_SIZE = 9.0
-_LABEL_SHARE = 0.34
+_LABEL_SHARE = 0.32
+"""So that a SHA-256 digest stands on one line beside its label."""
 _GAP = 10.0
 
 

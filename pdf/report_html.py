@@ -25,8 +25,11 @@ figcaption{color:var(--label);font-size:.9rem}
 text-align:center}
 @media screen and (prefers-color-scheme:dark){:root{color-scheme:dark;--ink:#e8e8e8;--paper:#15181b;
 --label:#b9bdc2;--line:#42474d;--rule:#d98080;--good:#74d39a;--bad:#ff9a94;--open:#ffc870}}
-@media (max-width:30rem){body{margin:1rem auto;padding:0 .6rem}th{width:38%}.signer{margin-left:0}}
-@media print{body{margin:0}.banner{break-inside:avoid}tr,figure{break-inside:avoid}}
+@media (max-width:30rem){body{margin:1rem auto;padding:0 .6rem}th{width:38%}.signer{margin-left:0}
+figure{overflow-x:auto}figure img{max-width:none;width:44rem}}
+@media print{body{margin:0;max-width:none}figure{overflow:visible}figure img{width:100%}
+.banner{break-inside:avoid}tr,figure{break-inside:avoid}
+h2,h3{break-after:avoid}}
 """
 
 
@@ -82,7 +85,8 @@ def _figure(picture: Picture) -> str:
     """Show a picture from within the page; its words stand for it where it cannot be seen."""
     data = base64.b64encode(picture.png).decode()
     return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{escape(picture.alternative)}">'
+        f'<figure tabindex="0" aria-label="{escape(picture.caption)}">'
+        f'<img src="data:image/png;base64,{data}" alt="{escape(picture.alternative)}">'
         f"<figcaption>{escape(picture.caption)}</figcaption></figure>"
     )
 

@@ -46,7 +46,7 @@ _TERMS: Final[Mapping[str, tuple[str, str]]] = {
     "organization": ("Cơ quan, tổ chức", "Organisation"),
     "authority": ("Tổ chức cấp dấu thời gian", "Time-stamp authority"),
     "other_particulars": ("Thông tin khác trong chứng thư số", "Other particulars"),
-    "issuer": ("Chứng thư số do", "Certificate issued by"),
+    "issuer": ("Nơi cấp chứng thư số", "Certificate issued by"),
     "serial_number": ("Số hiệu chứng thư số", "Certificate serial number"),
     "from": ("từ", "from"),
     "until": ("đến", "until"),

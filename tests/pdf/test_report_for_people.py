@@ -63,7 +63,7 @@ def test_the_signer_is_named_first_then_post_agency_and_issuer_with_labels_of_bo
     assert labels.index("Người ký") < labels.index("Chức vụ") < labels.index("Cơ quan, tổ chức")
     assert vietnamese["Chức vụ"] == "Phó Chủ tịch"
     assert vietnamese["Đơn vị"] == "Văn phòng"
-    assert vietnamese["Chứng thư số do"].split("   ") == ["Tổ chức chứng thực", "Cơ quan gốc"]
+    assert vietnamese["Nơi cấp chứng thư số"].split("   ") == ["Tổ chức chứng thực", "Cơ quan gốc"]
     assert "Mã số: 042" in vietnamese["Thông tin khác trong chứng thư số"]
     english = labelled(official(), Language.EN)
     assert english["Signer"] == "Nguyễn Thị Hoài Thương"
