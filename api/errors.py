@@ -18,6 +18,7 @@ ApiError
 ├── NotEmpty                    a folder or database that has to be empty is not
 ├── BackupUnusable              a backup is not whole, or no backup
 ├── WebhookNotFound             no webhook, or no delivery, has that id
+├── WebhooksFull                as many webhooks are told as may be
 ├── NotReady                    the server cannot work now (see `detail`)
 └── Unexpected                  our fault; the log holds the details
 """
@@ -219,6 +220,20 @@ class WebhookNotFound(ApiError):
     def diagnostics(self) -> str:
         """Say what to do."""
         return "List the webhooks to find the right id."
+
+
+class WebhooksFull(ApiError):
+    """As many webhooks are told of events as may be."""
+
+    code = "webhooks_full"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} webhooks are told already")
+        self.most = most
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return "Disable a webhook that nobody listens to (DELETE /webhooks/{id}) and try again."
 
 
 class NotReady(ApiError):

@@ -25,9 +25,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, text
 
-from api.errors import ParameterInvalid, WebhookNotFound
+from api.errors import ParameterInvalid, WebhookNotFound, WebhooksFull
 from api.models_webhooks import DeliveryState, Event, Webhook, WebhookDelivery
 from api.own_secrets import own_secret
 from db import audit, jobs
@@ -51,6 +51,7 @@ WAITS: Final = tuple(
 SECONDS: Final = 10.0
 MAX_URL: Final = 2000
 MAX_WEBHOOKS: Final = 100
+"""Each multiplies what every event stores and sends."""
 _SUCCESS: Final = range(200, 300)
 
 
@@ -76,10 +77,14 @@ class Secrets:
 def register(
     session: Session, *, url: str, events: Sequence[Event], at: datetime, actor: str
 ) -> Webhook:
-    """Add an address that is told of these events from now on."""
+    """Add an address that is told of these events from now on; raises WebhooksFull."""
     _check(url)
     if not events:
         raise ParameterInvalid("events", "at least one event is expected")
+    session.execute(text("LOCK TABLE webhooks IN SHARE ROW EXCLUSIVE MODE"))
+    listening = select(func.count()).where(Webhook.disabled_at.is_(None))
+    if (session.scalar(listening) or 0) >= MAX_WEBHOOKS:
+        raise WebhooksFull(MAX_WEBHOOKS)
     webhook = Webhook(
         id=uuid7(),
         url=url,

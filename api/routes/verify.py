@@ -51,7 +51,7 @@ _FORMS: Responses = {200: {"content": {kind: {} for kind in FORMS}, "description
     "/verify",
     response_class=Response,
     openapi_extra=_body(content=True),
-    responses={**problems(406, 413, 415, 503), **_FORMS},
+    responses={**problems(406, 413, 415, 503, 507), **_FORMS},
 )
 def verify_(request: Request, call: Verifier, upload: Verified) -> Response:
     """Judge every signature of a PDF or of a CMS (.p7s); whatever the file, there is a report.
@@ -132,6 +132,7 @@ def recorded(
 def _kept(
     request: Request, call: Call, upload: Upload, asked: VerifyOptionsIn, *, pictures: bool
 ) -> Response:
+    call.wiring.spool.require()  # the database may lie on the same disk
     found, recording = recorded(call, upload, asked, pictures=pictures)
     receipt = receipts.Receipt(
         report=found.report,

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/webhooks", tags=["administration"])
 Administrator = Annotated[Call, Depends(needs(Action.WEBHOOK_ADMINISTER))]
 
 
-@router.post("", status_code=201, responses=problems())
+@router.post("", status_code=201, responses=problems(409))
 def register(call: Administrator, body: WebhookIn) -> WebhookMade:
     """Register an address; the secret that signs what it is sent is in this answer only."""
     with call.transaction() as session:

@@ -81,9 +81,14 @@ def test_the_public_address_follows_the_host(host: str, url: str) -> None:
 
 
 def test_a_child_process_gets_the_same_settings_and_the_running_database(tmp_path: Path) -> None:
-    settings = from_environment(
-        {"ANTIN_HOME": str(tmp_path), "ANTIN_PORT": "8123", "ANTIN_ADMIN_TOKEN": LONG}
-    )
+    given = {"ANTIN_HOME": str(tmp_path), "ANTIN_PORT": "8123", "ANTIN_ADMIN_TOKEN": LONG}
+    bounds = {f"ANTIN_MAX_WAITING_{of}": "7" for of in ("DOCUMENTS", "BYTES")} | {
+        "ANTIN_MAX_FINISHED_BYTES": "8",
+        "ANTIN_MIN_FREE_BYTES": "9",
+    }
+    stamps = {"ANTIN_TSA_URLS": "http://a/ http://b/", "ANTIN_TSA_POLICIES": "1.2.3"}
+    settings = from_environment(given | bounds | stamps)
+    assert (settings.max_waiting_bytes, settings.min_free_bytes) == (7, 9)
     child = from_environment(child_environment(settings, url="postgresql://u:p@h/d"))
     assert child.database_url is not None
     assert child.database_url.reveal_text() == "postgresql://u:p@h/d"

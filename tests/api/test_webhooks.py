@@ -207,3 +207,16 @@ def test_webhooks_are_for_administrators(office: Office, receiver: Receiver) -> 
     token = office.token((Role.AUDITOR, None))
     body = {"url": receiver.url, "events": ["sign.signed"]}
     assert office.call("POST", "/webhooks", token=token, json=body).status_code == 403
+
+
+def test_as_many_webhooks_as_may_be_are_told_and_no_more(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "MAX_WEBHOOKS", 2)
+    body = {"url": "http://127.0.0.1:9/", "events": ["sign.signed"]}
+    first = office.made("/webhooks", body)
+    office.made("/webhooks", body)
+    refused = office.call("POST", "/webhooks", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "webhooks_full")
+    office.call("DELETE", f"/webhooks/{first['id']}")
+    office.made("/webhooks", body)
