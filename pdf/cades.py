@@ -1,4 +1,4 @@
-"""Detached signatures over any file: CAdES baseline B-B to B-LT in a `.p7s` (ETSI EN 319 122-1).
+"""Detached signatures over any file: CAdES baseline B-B to B-LTA in a `.p7s` (ETSI EN 319 122-1).
 
     prepare_detached  ->  sign the bytes, wherever the key is  ->  finish_detached
 
@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import BinaryIO
 
 from pdf.algorithms import SignatureAlgorithm, check_signature
-from pdf.cades_levels import raised
+from pdf.cades_levels import Raised, raised
 from pdf.cms import template_for
 from pdf.cms_check import Covered
 from pdf.errors import SignatureRejected
@@ -39,7 +39,20 @@ class PreparedDetached:
     @property
     def digest(self) -> bytes:
         """Give the hash of `to_be_signed`, for keys that sign a digest."""
-        return hashlib.new(self.algorithm.hash_algorithm, self.to_be_signed).digest()
+        return hashlib.new(self.hash_algorithm, self.to_be_signed).digest()
+
+    @property
+    def hash_algorithm(self) -> str:
+        """Name the digest of file and attributes."""
+        return self.algorithm.hash_algorithm
+
+    def content(self) -> Covered:
+        """Give what is known of the file, which is its one digest."""
+
+        def digest(name: str) -> bytes:
+            return self.document_digest if name == self.hash_algorithm else b""
+
+        return Covered(digest=digest, everything=bytes)
 
 
 def prepare_detached(
@@ -68,11 +81,11 @@ def finish_detached(
     timestamps: TimestampSource | None = None,
     evidence: EvidenceSource | None = None,
     at: datetime | None = None,
-) -> bytes:
+) -> Raised:
     """Give the finished container at the level that was prepared.
 
-    `evidence` and `at`, the present, are needed for B-LT. Raises SignatureRejected,
-    TimestampUnavailable, EvidenceUnavailable, LevelNotPossible.
+    `evidence` and `at`, the present, are needed from B-LT on. Raises SignatureRejected,
+    TimestampUnavailable, EvidenceUnavailable.
     """
     template = template_for(signer, prepared.algorithm)
     if not template.has_signed(
@@ -84,16 +97,14 @@ def finish_detached(
     )
     container = template.container(prepared.to_be_signed, signature)
     if prepared.level is Level.B_B:
-        return container
+        return Raised(container, None)
     options = ExtensionOptions(
         level=prepared.level,
         at=at or prepared.signing_time,
         timestamps=timestamps,
         evidence=evidence,
     )
-    # the one signer has the one digest
-    covered = Covered(digest=lambda _: prepared.document_digest, everything=bytes)
-    return raised(container, covered, options)
+    return raised(container, prepared.content(), options)
 
 
 def _digest(source: BinaryIO, name: str) -> bytes:

@@ -1,23 +1,39 @@
-"""Raising detached signatures, ours and other people's, to B-T and B-LT (ETSI EN 319 122-1).
+"""Raising detached signatures, ours and other people's, to any level (ETSI EN 319 122-1).
 
     B-B  -> B-T    a signature time-stamp among the unsigned attributes of each signer
     B-T  -> B-LT   certificates, CRLs and OCSP answers in the SignedData itself
+    B-LT -> B-LTA  an archive time-stamp for each signer; once more, it renews the one before
 
 A container has no room that could run out, and what a signature covers is not among what is added
 here; so unlike in a PDF the container itself grows. Only what it does not prove already is added.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import BinaryIO
 
 from pdf import cms_check, der, signed_data
 from pdf import der_writer as writer
 from pdf.addition import NewEvidence
+from pdf.archive_stamps import (
+    DEFAULT_HASH,
+    IMPRINTED,
+    Archive,
+    archive_attribute,
+    archive_stamps,
+    read_archive,
+    with_index,
+)
 from pdf.cms_check import CmsFacts, Covered
 from pdf.der import BadDer, Node
 from pdf.detached import DetachedContent, unwrapped
-from pdf.errors import LevelNotPossible, NothingToExtend, SignatureBroken, TimestampUnavailable
+from pdf.errors import (
+    NothingToExtend,
+    SignatureBroken,
+    TimestampRejected,
+    TimestampUnavailable,
+)
 from pdf.evidence_gathering import Gathering
 from pdf.extend import Extended, ExtensionOptions
 from pdf.kept_signatures import KeptSignature, check_stamp
@@ -29,7 +45,6 @@ from pdf.signed_data import SignedData
 
 # Certificates and revocation lists of several signers; a container is no place for documents.
 MAX_CMS_BYTES = 64 * 1024 * 1024
-_STAMP_HASH = "sha256"
 _TIME_STAMP = writer.oid(signed_data.SIGNATURE_TIME_STAMP)
 _OCSP_RESPONSE = writer.oid(signed_data.OCSP_RESPONSE_FORMAT)
 _SIGNED_DATA = writer.oid(signed_data.SIGNED_DATA)
@@ -42,13 +57,21 @@ _UNSIGNED_ATTRIBUTES, _OTHER = 0xA1, 0xA1
 _VERSION_WITH_OTHER = 5
 
 
+@dataclass(frozen=True)
+class Raised:
+    """A container, and until when it can be proven: the first end among its signers' stamps."""
+
+    container: bytes
+    proven_until: datetime | None
+
+
 def extend_detached(signature: bytes, content: BinaryIO, options: ExtensionOptions) -> bytes:
     """Give the container over `content` with every signer raised to `options.level`.
 
     PEM and base64 are taken, DER is given. Raises NothingToExtend for bytes that are no CMS,
-    SignatureBroken, LevelNotPossible, TimestampUnavailable, EvidenceUnavailable.
+    SignatureBroken, TimestampUnavailable, EvidenceUnavailable.
     """
-    return raised(signature, DetachedContent(content).access(), options)
+    return raised(signature, DetachedContent(content).access(), options).container
 
 
 def extend_beside(
@@ -60,34 +83,82 @@ def extend_beside(
     """
     source.seek(0)
     signature = source.read(MAX_CMS_BYTES)
-    made = extend_detached(signature, content, options)
+    made = raised(signature, DetachedContent(content).access(), options)
     target.seek(0)
     target.truncate()
-    target.write(made)
+    target.write(made.container)
     target.flush()
-    return Extended(options.level, len(made), made != signature, None)
+    size, changed = len(made.container), made.container != signature
+    return Extended(options.level, size, changed, made.proven_until)
 
 
-def raised(signature: bytes, covered: Covered, options: ExtensionOptions) -> bytes:
+def raised(signature: bytes, covered: Covered, options: ExtensionOptions) -> Raised:
     """Raise a container over content that is known by its digests."""
-    if options.level is Level.B_LTA:
-        raise LevelNotPossible("a detached signature goes up to B-LT")
     try:
         container = unwrapped(signature)
         data = signed_data.parse_signed_data(container, limits=DEFAULT_LIMITS)
+        archive = read_archive(container)
     except (BadDer, ValueError, IndexError) as error:
         raise NothingToExtend("these bytes are no signature in CMS") from error
     kept = [_kept(data, index, covered) for index in range(len(data.signers))]
     if not kept:
         raise NothingToExtend("the container names no signer")
-    new_tokens = [_new_token(each, options) for each in kept]
-    gathering = Gathering(kept, _store(data))
-    new = NewEvidence()
-    if options.level.reaches(Level.B_LT):
-        new = gathering.missing(options.evidence, at=options.at)
-    if not new and not any(new_tokens):
-        return container
-    return _rebuilt(container, new_tokens, new)
+    attributes = [_stamp_attribute(_new_token(each, options)) for each in kept]
+    store, gatherings, found = _store(data), [], []
+    for index, each in enumerate(kept):
+        gathering = Gathering([each, *_archived(archive, index, covered)], store)
+        gatherings.append(gathering)
+        if options.level.reaches(Level.B_LT):
+            found.append(gathering.missing(options.evidence, at=options.at))
+            _count(store, found[-1])
+    new = _joined(found)
+    if new or any(attributes):
+        container = _rebuilt(container, attributes, new)
+    if options.level is Level.B_LTA:
+        container = _with_archive(container, gatherings, covered, options)
+    ends = [end for each in gatherings if (end := each.proven_until())]
+    return Raised(container, min(ends) if len(ends) == len(gatherings) else None)
+
+
+def _with_archive(
+    container: bytes, gatherings: list[Gathering], covered: Covered, options: ExtensionOptions
+) -> bytes:
+    """Put an archive time-stamp over each signer, and the evidence for the stamps behind it."""
+    archive = read_archive(container)
+    attributes: list[bytes | None] = []
+    for gathering, signer in zip(gatherings, archive.signers, strict=True):
+        first = gathering.signatures[0]
+        used = first.facts.digest_name
+        name = used if used in IMPRINTED else DEFAULT_HASH
+        index = archive.index(signer, name)
+        imprint = archive.imprint(signer, index, covered, name)
+        token = _asked(options, imprint, name)
+        attributes.append(archive_attribute(with_index(token, index)))
+        facts = _over_imprint(token, imprint)
+        if facts is None:
+            raise TimestampRejected("the time-stamp does not prove this signature")
+        end = max(each.end for each in gathering.signatures) + 1
+        stamp = KeptSignature(field="", end=end, is_timestamp=True, facts=facts, size=len(token))
+        gathering.note(stamp, NewEvidence())
+    # the archive's server may be another one than the signature's
+    last = [each.missing_for_last(options.evidence, at=options.at) for each in gatherings]
+    return _rebuilt(container, attributes, _joined(last))
+
+
+def _archived(archive: Archive, index: int, covered: Covered) -> list[KeptSignature]:
+    """Give the archive time-stamps of a signer that hold, each over all before it."""
+    chain: list[KeptSignature] = []
+    places: set[int] = set()
+    stamps = archive_stamps(archive, archive.signers[index], covered)
+    for stamp in sorted(stamps, key=lambda one: len(one.covered)):
+        facts = stamp.facts
+        holds = facts.digest_match and facts.signature_match and facts.signer is not None
+        if holds and places <= stamp.covered:
+            chain.append(
+                KeptSignature(field="", end=len(chain) + 1, is_timestamp=True, facts=facts)
+            )
+            places.add(stamp.position)
+    return chain
 
 
 def _kept(data: SignedData, index: int, covered: Covered) -> KeptSignature:
@@ -105,19 +176,31 @@ def _over(facts: CmsFacts, token: bytes) -> CmsFacts | None:
     return check_stamp(token, digest=lambda name: digest_of(name, facts.signature))
 
 
+def _over_imprint(token: bytes, imprint: bytes) -> CmsFacts | None:
+    return check_stamp(token, digest=lambda _: imprint)
+
+
 def _new_token(kept: KeptSignature, options: ExtensionOptions) -> bytes | None:
     """Time-stamp a signature that has no proven time; None where it has one, or needs none."""
     if kept.tokens or not options.level.reaches(Level.B_T):
         return None
-    if options.timestamps is None:
-        raise TimestampUnavailable(f"level {options.level} needs a time-stamp server")
-    imprint = digest_of(_STAMP_HASH, kept.facts.signature)
-    token = options.timestamps.timestamp(imprint, _STAMP_HASH)
+    imprint = digest_of(DEFAULT_HASH, kept.facts.signature)
+    token = _asked(options, imprint, DEFAULT_HASH)
     facts = _over(kept.facts, token)
     if facts is None:
-        raise TimestampUnavailable("the time-stamp does not prove this signature")
+        raise TimestampRejected("the time-stamp does not prove this signature")
     kept.tokens.append(facts)
     return token
+
+
+def _asked(options: ExtensionOptions, imprint: bytes, name: str) -> bytes:
+    if options.timestamps is None:
+        raise TimestampUnavailable(f"level {options.level} needs a time-stamp server")
+    return options.timestamps.timestamp(imprint, name)
+
+
+def _stamp_attribute(token: bytes | None) -> bytes | None:
+    return token and writer.sequence(_TIME_STAMP, writer.tlv(writer.SET, token))
 
 
 def _store(data: SignedData) -> SecurityStore:
@@ -129,8 +212,23 @@ def _store(data: SignedData) -> SecurityStore:
     )
 
 
-def _rebuilt(container: bytes, tokens: list[bytes | None], new: NewEvidence) -> bytes:
-    """Write the container again around the parts that stay as they are."""
+def _count(store: SecurityStore, new: NewEvidence) -> None:
+    store.certificates += new.certificates
+    store.crls += new.crls
+    store.ocsp_responses += new.ocsp_responses
+
+
+def _joined(found: Iterable[NewEvidence]) -> NewEvidence:
+    listed = list(found)
+    return NewEvidence(
+        certificates=tuple(dict.fromkeys(item for one in listed for item in one.certificates)),
+        crls=tuple(dict.fromkeys(item for one in listed for item in one.crls)),
+        ocsp_responses=tuple(dict.fromkeys(item for one in listed for item in one.ocsp_responses)),
+    )
+
+
+def _rebuilt(container: bytes, attributes: list[bytes | None], new: NewEvidence) -> bytes:
+    """Write the container again around the parts that stay; one new attribute for each signer."""
     fields = der.parse(container).children()[1].children()[0].children()
     version, algorithms, content, *optional, signers = fields
     certificates = _grown(optional, _CERTIFICATES, new.certificates)
@@ -139,14 +237,14 @@ def _rebuilt(container: bytes, tokens: list[bytes | None], new: NewEvidence) -> 
     number = der.integer(version)
     if new.ocsp_responses:
         number = max(number, _VERSION_WITH_OTHER)
-    grown = zip(signers.children(), tokens, strict=True)
+    grown = zip(signers.children(), attributes, strict=True)
     inner = writer.sequence(
         writer.integer(number),
         algorithms.raw,
         content.raw,
         certificates,
         crls,
-        writer.set_of(_stamped(signer, token) for signer, token in grown),
+        writer.set_of(_with(signer, attribute) for signer, attribute in grown),
     )
     return writer.sequence(_SIGNED_DATA, writer.tlv(0xA0, inner))
 
@@ -158,12 +256,11 @@ def _grown(fields: list[Node], tag: int, more: Iterable[bytes]) -> bytes:
     return writer.set_of(members, tag=tag) if members else b""
 
 
-def _stamped(signer: Node, token: bytes | None) -> bytes:
-    """Give a SignerInfo with the token among its unsigned attributes."""
-    if token is None:
+def _with(signer: Node, attribute: bytes | None) -> bytes:
+    """Give a SignerInfo with one more unsigned attribute."""
+    if attribute is None:
         return signer.raw
     parts = signer.children()
-    attribute = writer.sequence(_TIME_STAMP, writer.tlv(writer.SET, token))
     last = parts[-1]
     present = [child.raw for child in last.children()] if last.tag == _UNSIGNED_ATTRIBUTES else []
     kept = parts[:-1] if present else parts

@@ -1,7 +1,8 @@
 """Verify a CMS or CAdES signature (`.p7s`, `.p7m`) over any file, with the report of a PDF.
 
-Each signer is one signature of the report. A signature in PEM or base64 is read like one in DER;
-one that carries its content needs no second file (RFC 5652, EN 319 122-1).
+Each signer is one signature of the report, its archive time-stamps are among its time-stamps, as
+those over a document. A signature in PEM or base64 is read like one in DER; one that carries its
+content needs no second file (RFC 5652, EN 319 122-1).
 """
 
 import base64
@@ -9,12 +10,13 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from io import BytesIO
 from typing import BinaryIO
 
 from pdf import cms_check, signed_data
+from pdf.archive_stamps import Archive, ArchivedSigner, ArchiveStamp, archive_stamps, read_archive
 from pdf.byte_range import ByteRange, Coverage
 from pdf.cms_check import CmsFacts, Covered
 from pdf.der import BadDer
@@ -34,6 +36,8 @@ from pdf.validator import CertificateValidator
 
 _CHUNK = 1024 * 1024
 _PEM = re.compile(rb"-----BEGIN (?:PKCS7|CMS|PKCS #7 SIGNED DATA)-----(.+?)-----END", re.DOTALL)
+_WHOLE = ByteRange(ranges=(), end=0, coverage=Coverage.WHOLE_FILE, problems=(), revision=None)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _CADES, _PLAIN = "ETSI.CAdES.detached", "adbe.pkcs7.detached"
 
 
@@ -67,10 +71,13 @@ def verify_detached(
     FORMAT_FAILURE.
     """
     try:
-        data = signed_data.parse_signed_data(unwrapped(signature), limits=limits)
+        container = unwrapped(signature)
+        data = signed_data.parse_signed_data(container, limits=limits)
+        archive = read_archive(container)
     except (BadDer, ValueError, IndexError, OverflowError, RecursionError):
-        return _report([_unreadable()], content or BytesIO(), question, validator, (limits, rules))
-    examined = _examine(data, content)
+        nothing = [[_unreadable()]]
+        return _report(nothing, content or BytesIO(), question, validator, (limits, rules))
+    examined = _examine(data, archive, content, limits)
     source = content if content is not None else BytesIO(data.content or b"")
     return _report(examined, source, question, validator, (limits, rules))
 
@@ -87,19 +94,44 @@ def unwrapped(data: bytes) -> bytes:
     return data
 
 
-def _examine(data: SignedData, content: BinaryIO | None) -> list[Examined]:
-    """Check each signer on its own, over the file or over what is inside."""
+def _examine(
+    data: SignedData, archive: Archive, content: BinaryIO | None, limits: Limits
+) -> list[list[Examined]]:
+    """Check each signer on its own, over the file or over what is inside.
+
+    Each comes first in its list, behind it are its archive time-stamps.
+    """
     examined = []
     inside = data.content
     covered = DetachedContent(content if content is not None else BytesIO(inside or b""))
-    for facts in _each_signer(data, covered.access()):
+    for facts, signer in zip(_each_signer(data, covered.access()), archive.signers, strict=True):
         if content is None and inside is None:
             facts.digest_match = facts.signature_match = False
             facts.note("CONTENT_MISSING")
         elif content is not None and inside and covered.digest("sha256") != sha256(inside).digest():
             facts.digest_match = False
-        examined.append(_examined(facts))
-    return examined or [_unreadable("CMS_NO_SIGNER")]
+        first = _examined(facts)
+        stamps = archive_stamps(archive, signer, covered.access(), limits)
+        examined.append([first, *_archived(first, signer, stamps)])
+    return examined or [[_unreadable("CMS_NO_SIGNER")]]
+
+
+def _archived(
+    first: Examined, signer: ArchivedSigner, stamps: list[ArchiveStamp]
+) -> Iterator[Examined]:
+    """Put archive time-stamps where a PDF's document time-stamps would be, over what they cover."""
+    made: dict[int, Examined] = {}
+    for stamp in sorted(stamps, key=lambda one: one.facts.token_time or _NEVER):
+        earlier = [made[place] for place in stamp.covered if place in made]
+        made[stamp.position] = replace(
+            _examined(stamp.facts),
+            is_timestamp=True,
+            byte_range=replace(_WHOLE, end=1 + len(earlier)),
+            covers=(first, *earlier),
+            covered_tokens=frozenset(signer.values[place][1] for place in stamp.covered),
+            holds_evidence=stamp.holds_evidence,
+        )
+        yield made[stamp.position]
 
 
 def _each_signer(data: SignedData, covered: Covered) -> Iterator[CmsFacts]:
@@ -145,37 +177,36 @@ def _examined(facts: CmsFacts) -> Examined:
         found=FoundSignature(
             field=None, dictionary=PdfDict(), holder=None, number=None, reachable=True
         ),
-        byte_range=ByteRange(
-            ranges=(), end=0, coverage=Coverage.WHOLE_FILE, problems=(), revision=None
-        ),
+        byte_range=_WHOLE,
         facts=facts,
         sub_filter=_CADES if facts.has_signing_certificate else _PLAIN,
         is_timestamp=False,
+        covers=(),
     )
 
 
 def _report(
-    examined: list[Examined],
+    examined: list[list[Examined]],
     source: BinaryIO,
     question: DetachedQuestion,
     validator: CertificateValidator,
     bounds: tuple[Limits, Rules],
 ) -> DocumentReport:
     limits, rules = bounds
-    store = SecurityStore()
+    every = [item for group in examined for item in group]
     evidence = Evidence(
         validator=validator,
         at=question.at,
-        others=all_certificates(examined, store),
+        others=all_certificates(every, SecurityStore()),
         # the evidence beside the signers is that of their time-stamps, too (EN 319 122-1 5.4)
-        crls=_each_once(item.facts.crls for item in examined),
-        ocsp_responses=_each_once(item.facts.ocsp_responses for item in examined),
+        crls=_each_once(item.facts.crls for item in every),
+        ocsp_responses=_each_once(item.facts.ocsp_responses for item in every),
         rules=rules,
     )
-    conclude_all(examined, evidence, limits)
+    for group in examined:
+        conclude_all(group, evidence, limits)
     signatures = tuple(
-        _rendered(item, index=index, examined=examined, at=question.at)
-        for index, item in enumerate(examined)
+        _rendered(group, index=index, at=question.at) for index, group in enumerate(examined)
     )
     indication = worst(signature.indication for signature in signatures)
     size = source.seek(0, 2)
@@ -197,9 +228,8 @@ def _each_once(groups: Iterable[tuple[bytes, ...]]) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(one for group in groups for one in group))
 
 
-def _rendered(
-    item: Examined, *, index: int, examined: list[Examined], at: datetime
-) -> SignatureReport:
+def _rendered(group: list[Examined], *, index: int, at: datetime) -> SignatureReport:
     """Give the report of one signer; there is no PDF, so there is no sub-filter."""
-    report = render_signature(item, index=index, store=SecurityStore(), examined=examined, at=at)
+    store = SecurityStore()
+    report = render_signature(group[0], index=index, store=store, examined=group, at=at)
     return replace(report, sub_filter=None)

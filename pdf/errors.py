@@ -24,7 +24,6 @@
     ├── TimestampUnavailable    no time-stamp server gave a usable answer
     │   └── TimestampRejected   a server answered with a token that proves nothing here
     ├── NothingToExtend         the document holds no signature that could be kept provable
-    ├── LevelNotPossible        signatures of this kind do not go up to the level
     ├── SignatureBroken         a signature does not hold, so nothing can prove it later
     ├── EvidenceUnavailable     what a later verifier needs cannot be had at present
     │   └── CertificateUnproven a certificate is not trusted, whatever its servers say
@@ -314,16 +313,6 @@ class NothingToExtend(PdfError):
     def diagnostics(self) -> str:
         """Say what to do."""
         return "Sign the document first; only signatures are made provable for later."
-
-
-class LevelNotPossible(PdfError):
-    """Signatures of this kind do not go up to the level that is asked for."""
-
-    code = "level_not_possible"
-
-    def diagnostics(self) -> str:
-        """Say what to do."""
-        return "Ask for B-T or B-LT; for B-LTA put the signature into a PDF."
 
 
 class SignatureBroken(PdfError):

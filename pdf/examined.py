@@ -26,6 +26,23 @@ class Examined:
     conclusion: Conclusion | None = None
     proven: datetime | None = None
     proven_by: str | None = None
+    covers: tuple["Examined", ...] | None = None
+    """What a time-stamp inside a CMS is over; None: a PDF's, which is over what ends before it."""
+    holds_evidence: bool = True
+    """Whether a time-stamp inside a CMS is also over revocation data."""
+
+    covered_tokens: frozenset[bytes] | None = None
+    """The signature time-stamps that a time-stamp inside a CMS is over; None: all."""
+
+    def proves(self, token: bytes) -> bool:
+        """Say whether this one, which follows a signature, is also over its time-stamp."""
+        return self.covered_tokens is None or token in self.covered_tokens
+
+    def follows(self, other: "Examined") -> bool:
+        """Say whether this one, a time-stamp, is also over the other."""
+        if self.covers is not None:
+            return any(one is other for one in self.covers)
+        return self.byte_range.end > other.byte_range.end
 
     @property
     def intact(self) -> bool:

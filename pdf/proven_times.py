@@ -1,9 +1,10 @@
 """From single signatures to all of one file: which times are proven for which, and what follows.
 
-A document time-stamp proves that everything before it existed, a signature time-stamp that its
-signature did; the latest is judged first, because it carries the ones before it (EN 319 102-1 5.6).
-A time-stamp that a signature covers, in its content or in an earlier revision, proves that the
-signature is not older. Only time-stamps that passed prove anything.
+A document time-stamp, or an archive time-stamp inside a CMS, proves that everything it is over
+existed, a signature time-stamp that its signature did; the latest is judged first, because it
+carries the ones before it (EN 319 102-1 5.6). A time-stamp that a signature
+covers, in its content or in an earlier revision, proves that the signature is not older. Only
+time-stamps that passed prove anything.
 """
 
 from collections.abc import Iterable, Sequence
@@ -64,12 +65,12 @@ def _conclude(
     item: Examined, examined: Sequence[Examined], evidence: Evidence, limits: Limits
 ) -> None:
     following = sorted(
-        (one for one in _trusted(examined, item) if one.byte_range.end > item.byte_range.end),
+        (one for one in _trusted(examined, item) if one.follows(item)),
         key=lambda one: one.byte_range.end,
     )
     proofs = _Proofs([], [], _times(following))
-    known = min(proofs.after, default=None)
     for token in item.facts.timestamp_tokens[: limits.signatures]:
+        known = min(_times(one for one in following if one.proves(token)), default=None)
         verdict = _token(token, _over(item.facts.signature), known, evidence, limits)
         item.tokens.append(verdict)
         proofs.tokens += _passed(verdict)
@@ -96,11 +97,7 @@ def _covered_times(
     item: Examined, examined: Sequence[Examined], evidence: Evidence, limits: Limits
 ) -> list[datetime]:
     """Give the trusted times of time-stamps that the signature covers."""
-    earlier = [
-        one
-        for one in _trusted(examined, item)
-        if one.byte_range.end < item.byte_range.end and item.intact
-    ]
+    earlier = [one for one in _trusted(examined, item) if item.follows(one) and item.intact]
     found = _times(earlier)
     covered = item.facts.covered
     if covered is None or not item.intact:

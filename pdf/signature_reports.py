@@ -106,7 +106,7 @@ def _timestamps(item: Examined, examined: Sequence[Examined]) -> tuple[Timestamp
         if later.is_timestamp
         and later is not item
         and later.conclusion is not None
-        and later.byte_range.end > item.byte_range.end
+        and later.follows(item)
     ]
     return (*own, *covering)
 
@@ -128,9 +128,7 @@ def _level(item: Examined, store: SecurityStore, examined: Sequence[Examined]) -
     if not item.is_timestamp and item.sub_filter != "ETSI.CAdES.detached":
         return "PKCS7"
     stamps = [
-        later
-        for later in examined
-        if later.is_timestamp and later.intact and later.byte_range.end > item.byte_range.end
+        later for later in examined if later.is_timestamp and later.intact and later.follows(item)
     ]
     stamped = bool(stamps) or any(f.digest_match and f.signature_match for f, _ in item.tokens)
     if item.is_timestamp:
@@ -149,7 +147,7 @@ def _level(item: Examined, store: SecurityStore, examined: Sequence[Examined]) -
 def _covers_evidence(stamp: Examined, store: SecurityStore) -> bool:
     """Tell whether evidence was in the file when a document time-stamp was put over it."""
     if not store.present:
-        return True  # then it is inside the signature
+        return stamp.holds_evidence  # then it is inside the signature
     revision = stamp.byte_range.revision
     catalog = revision.catalog if revision is not None else None
     return isinstance(catalog, PdfDict) and catalog.get("DSS") is not None
@@ -217,8 +215,8 @@ def _codes(
         codes.append("ALGORITHM_WEAK")
     if item.byte_range.revision is not None and item.byte_range.revision.repaired:
         codes.append("FILE_REPAIRED")
-    own = [stamp for stamp in stamps if stamp.kind == "signature"]
-    if any(stamp.broken for stamp in own):
+    inside = item.covers is not None
+    if any(stamp.broken for stamp in stamps if inside or stamp.kind == "signature"):
         codes.append("TIMESTAMP_BROKEN")
     if any(not s.broken and s.indication is not Indication.TOTAL_PASSED for s in stamps):
         codes.append("TIMESTAMP_NOT_TRUSTED")

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from pdf import der
+from pdf import der_writer as writer
 from pdf.der import BadDer, Node
 from pdf.limits import Limits
 
@@ -26,8 +27,12 @@ SIGNATURE_POLICY = "1.2.840.113549.1.9.16.2.15"
 REVOCATION_ARCHIVAL = "1.2.840.113583.1.1.8"
 REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24"
 OCSP_RESPONSE_FORMAT = "1.3.6.1.5.5.7.16.2"
+OCSP_BASIC = "1.3.6.1.5.5.7.48.1.1"
+ARCHIVE_TIME_STAMP = "0.4.0.1733.2.4"
+HASH_INDEX = "0.4.0.19122.1.5"
 
 _CONTEXT_0, _CONTEXT_1, _CONTEXT_0_SIMPLE, _NULL = 0xA0, 0xA1, 0x80, 0x05
+_SUCCESSFUL = b"\x0a\x01\x00"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,8 +161,11 @@ def _evidence(nodes: list[Node], limits: Limits) -> tuple[list[bytes], list[byte
                     crls.append(child.raw)
                 elif child.tag == _CONTEXT_1:
                     other = child.children()
-                    if len(other) > 1 and der.oid(other[0]) == OCSP_RESPONSE_FORMAT:
+                    kind = der.oid(other[0]) if len(other) > 1 else None
+                    if kind == OCSP_RESPONSE_FORMAT:
                         ocsp.append(other[1].raw)
+                    elif kind == OCSP_BASIC:
+                        ocsp.append(_whole_answer(other[1].raw))
     return certificates, crls, ocsp
 
 
@@ -296,15 +304,23 @@ def archived_revocation(signer: SignerInfo) -> tuple[list[bytes], list[bytes]]:
     crls: list[bytes] = []
     ocsp: list[bytes] = []
     sources = [
-        *signer.signed.get(REVOCATION_ARCHIVAL, []),
-        *signer.unsigned.get(REVOCATION_VALUES, []),
+        *((value, False) for value in signer.signed.get(REVOCATION_ARCHIVAL, [])),
+        *((value, True) for value in signer.unsigned.get(REVOCATION_VALUES, [])),
     ]
-    for value in sources:
+    for value, basic in sources:
         try:
             for part in value.children():
-                target = {_CONTEXT_0: crls, _CONTEXT_1: ocsp}.get(part.tag)
-                if target is not None:
-                    target.extend(node.raw for node in part.children()[0].children())
+                items = [node.raw for node in part.children()[0].children()]
+                if part.tag == _CONTEXT_0:
+                    crls.extend(items)
+                elif part.tag == _CONTEXT_1:
+                    ocsp.extend(map(_whole_answer, items) if basic else items)
         except (BadDer, IndexError):
             continue
     return crls, ocsp
+
+
+def _whole_answer(basic: bytes) -> bytes:
+    """Wrap a BasicOCSPResponse into the OCSPResponse that every reader takes (RFC 6960 4.2.1)."""
+    held = writer.sequence(writer.oid(OCSP_BASIC), writer.octets(basic))
+    return writer.sequence(_SUCCESSFUL, writer.tlv(_CONTEXT_0, held))

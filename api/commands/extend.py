@@ -40,8 +40,8 @@ def extend(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the co
     """Add time-stamps and validation evidence behind a signed PDF.
 
     B-LTA on a document that has it already adds a new archive time-stamp. Nothing that was signed
-    is touched. A detached signature (.p7s, with --content) goes up to B-LT. Exit codes: 0 done;
-    1 refused; 2 wrong usage; 4 not a readable PDF.
+    is touched. A detached signature (.p7s) comes with its --content. Exit codes: 0 done; 1 refused;
+    2 wrong usage; 4 not a readable PDF.
     """
     with told():
         options = ExtensionOptions(

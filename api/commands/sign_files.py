@@ -59,8 +59,9 @@ class SigningTools:
                 algorithm=self.algorithm,
                 signing_time=self.options.signing_time,
                 level=self.options.level,
+                statement=self.options.statement,
             )
-            container = finish_detached(
+            made = finish_detached(
                 prepared,
                 signature=(yield prepared.to_be_signed),
                 signer=self.chain,
@@ -68,7 +69,7 @@ class SigningTools:
                 evidence=self.evidence,
                 at=datetime.now(UTC),
             )
-            staged.write(container)
+            staged.write(made.container)
 
     def is_finished(self, source: Path, target: Path) -> bool:
         """Say whether an earlier run has signed this file already."""

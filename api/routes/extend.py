@@ -62,10 +62,10 @@ _BODY = {
 def extend_(call: Extender, upload: Annotated[Upload, Depends(uploaded_to_verify)]) -> Response:
     """Raise the signatures of a document, anybody's, to B-T, B-LT or B-LTA.
 
-    A detached signature (`.p7s`) comes with its `content`, and goes up to B-LT. With an
-    Idempotency-Key the result is kept as long as the key, and given again.
+    A detached signature (`.p7s`) comes with its `content`. With an Idempotency-Key the result is
+    kept as long as the key, and given again.
     """
-    asked = ExtendOptionsIn.parse(upload.options).fitted(beside=upload.content is not None)
+    asked = ExtendOptionsIn.parse(upload.options)
     call.wiring.spool.require(upload.size)
     if call.key is not None:
         return _once(call, upload, asked)

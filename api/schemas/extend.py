@@ -18,12 +18,6 @@ class ExtendOptionsIn(Schema):
     )
     password: str | None = Field(default=None, max_length=1000, repr=False)
 
-    def fitted(self, *, beside: bool) -> Self:
-        """Return it for a detached signature, whose highest level is another one."""
-        if not beside or "level" in self.model_fields_set:
-            return self
-        return self.model_copy(update={"level": Level.B_LT})
-
     @classmethod
     def parse(cls, options: object) -> Self:
         """Read the options; raises ParameterInvalid with the name of the first that is wrong."""

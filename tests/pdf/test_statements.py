@@ -176,6 +176,6 @@ def test_detached_signatures_state_it_too() -> None:
         prepared,
         signature=raw_signature(who.key, RSA, prepared.to_be_signed),
         signer=who.chain,
-    )
+    ).container
     signer = cms.ContentInfo.load(container)["content"]["signer_infos"][0]
     assert len(signer["signed_attrs"]) == 6
