@@ -17,7 +17,7 @@ from ca.errors_registry import DelegationInvalid, DelegationNotFound
 from ca.models import SubscriberKind
 from ca.models_people import Delegation, DelegationForm
 from ca.names import storable
-from db import audit
+from db.audited import Audited
 from db.base import uuid7
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def give(session: Session, *, details: DelegationDetails, at: datetime, actor: s
     )
     session.add(made)
     session.flush()
-    _record(session, made, action="delegation.give", at=at, actor=actor)
+    _DELEGATIONS.record(session, made, "delegation.give", at=at, actor=actor)
     return made
 
 
@@ -77,7 +77,7 @@ def withdraw(session: Session, delegation_id: uuid.UUID, *, at: datetime, actor:
         raise DelegationInvalid("period", "the delegation has ended already")
     found.withdrawn_at = at
     session.flush()
-    _record(session, found, action="delegation.withdraw", at=at, actor=actor)
+    _DELEGATIONS.record(session, found, "delegation.withdraw", at=at, actor=actor)
     return found
 
 
@@ -182,24 +182,17 @@ def _require_post(session: Session, person_id: uuid.UUID, details: DelegationDet
         raise DelegationInvalid("sub_delegation", "this matter was itself received TUQ.")
 
 
-def _record(
-    session: Session, delegation: Delegation, *, action: str, at: datetime, actor: str
-) -> None:
-    audit.record(
-        session,
-        at=at,
-        actor=actor,
-        action=action,
-        object_type="delegation",
-        object_id=str(delegation.id),
-        after={
-            "form": delegation.form.value,
-            "organization_id": str(delegation.organization_id),
-            "giver_id": str(delegation.giver_id) if delegation.giver_id else None,
-            "taker_id": str(delegation.taker_id),
-            "scope": delegation.scope,
-            "began_at": delegation.began_at.isoformat(),
-            "ended_at": delegation.ended_at.isoformat() if delegation.ended_at else None,
-            "document_reference": delegation.document_reference,
-        },
-    )
+def _facts(delegation: Delegation) -> dict[str, object]:
+    return {
+        "form": delegation.form.value,
+        "organization_id": str(delegation.organization_id),
+        "giver_id": str(delegation.giver_id) if delegation.giver_id else None,
+        "taker_id": str(delegation.taker_id),
+        "scope": delegation.scope,
+        "began_at": delegation.began_at.isoformat(),
+        "ended_at": delegation.ended_at.isoformat() if delegation.ended_at else None,
+        "document_reference": delegation.document_reference,
+    }
+
+
+_DELEGATIONS: Final = Audited("delegation", _facts)

@@ -22,7 +22,7 @@ from ca.errors_registry import IssuerInvalid, IssuerNotFound, IssuerTaken
 from ca.models import Authority
 from ca.models_issuers import KnownIssuer
 from ca.parsed_certificates import UNREADABLE, CertificateUnreadable, parse
-from db import audit
+from db.audited import Audited
 from db.base import uuid7
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def create(session: Session, *, details: IssuerDetails, at: datetime, actor: str
     ).one_or_none()
     if made is None:
         raise IssuerTaken(f"another issuer has the short name {slug}")
-    _record(session, made, action="issuer.create", at=at, actor=actor, before=None)
+    _ISSUERS.record(session, made, "issuer.create", at=at, actor=actor)
     return made
 
 
@@ -128,7 +128,7 @@ def change(
     issuer = session.get(KnownIssuer, issuer_id, with_for_update=True, populate_existing=True)
     if issuer is None:
         raise IssuerNotFound(f"no issuer {issuer_id}")
-    before = _facts(issuer)
+    before = _ISSUERS.facts(issuer)
     issuer.name = _checked_name(details.name)
     if details.certificate is not None:
         issuer.certificate = _ca_certificate(details.certificate)
@@ -141,7 +141,7 @@ def change(
     issuer.crl_urls = _addresses(details.crl_urls)
     issuer.ocsp_urls = _addresses(details.ocsp_urls)
     session.flush()
-    _record(session, issuer, action="issuer.change", at=at, actor=actor, before=before)
+    _ISSUERS.record(session, issuer, "issuer.change", at=at, actor=actor, before=before)
     return issuer
 
 
@@ -163,12 +163,12 @@ def learn(
         return True
     if known.certificate is not None:
         return False
-    before = _facts(known)
+    before = _ISSUERS.facts(known)
     known.certificate = der
     known.search_names = sorted({*known.search_names, *_folded(called)})
     session.flush()
     directory.note(known)
-    _record(session, known, action="issuer.change", at=at, actor=actor, before=before)
+    _ISSUERS.record(session, known, "issuer.change", at=at, actor=actor, before=before)
     return True
 
 
@@ -253,22 +253,4 @@ def _facts(issuer: KnownIssuer) -> dict[str, object]:
     }
 
 
-def _record(
-    session: Session,
-    issuer: KnownIssuer,
-    *,
-    action: str,
-    at: datetime,
-    actor: str,
-    before: dict[str, object] | None,
-) -> None:
-    audit.record(
-        session,
-        at=at,
-        actor=actor,
-        action=action,
-        object_type="issuer",
-        object_id=str(issuer.id),
-        before=before,
-        after=_facts(issuer),
-    )
+_ISSUERS: Final = Audited("issuer", _facts)

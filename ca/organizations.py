@@ -22,7 +22,7 @@ from ca.errors import (
 from ca.models import Organization
 from ca.models_people import FormerName
 from ca.names import MAX_ORGANIZATION, clean, fold, storable
-from db import audit
+from db.audited import Audited
 from db.base import uuid7
 
 MAX_DEPTH: Final = 12
@@ -78,7 +78,7 @@ def create(
     ).one_or_none()
     if made is None:
         raise OrganizationCodeTaken(f"the code {details.code} belongs to another organisation")
-    _record(session, made, action="organization.create", at=at, actor=actor, before=None)
+    _UNITS.record(session, made, "organization.create", at=at, actor=actor)
     return made
 
 
@@ -90,7 +90,7 @@ def rename(
     The old name stays findable, with the time until which it was used.
     """
     organization = _locked(session, organization_id)
-    before = _facts(organization)
+    before = _UNITS.facts(organization)
     session.add(
         FormerName(
             id=uuid7(),
@@ -103,7 +103,7 @@ def rename(
     organization.name = clean(name, attribute="organization", maximum=MAX_ORGANIZATION)
     organization.search_name = fold(f"{organization.name} {organization.code}")
     session.flush()
-    _record(session, organization, action="organization.rename", at=at, actor=actor, before=before)
+    _UNITS.record(session, organization, "organization.rename", at=at, actor=actor, before=before)
     return organization
 
 
@@ -122,10 +122,10 @@ def close(
     )
     if open_children:
         raise OrganizationInvalid(f"{organization.code} has {open_children} open units below it")
-    before = _facts(organization)
+    before = _UNITS.facts(organization)
     organization.active_to = at
     session.flush()
-    _record(session, organization, action="organization.close", at=at, actor=actor, before=before)
+    _UNITS.record(session, organization, "organization.close", at=at, actor=actor, before=before)
     return organization
 
 
@@ -260,22 +260,4 @@ def _facts(organization: Organization) -> dict[str, object]:
     }
 
 
-def _record(
-    session: Session,
-    organization: Organization,
-    *,
-    action: str,
-    at: datetime,
-    actor: str,
-    before: dict[str, object] | None,
-) -> None:
-    audit.record(
-        session,
-        at=at,
-        actor=actor,
-        action=action,
-        object_type="organization",
-        object_id=str(organization.id),
-        before=before,
-        after=_facts(organization),
-    )
+_UNITS: Final = Audited("organization", _facts)

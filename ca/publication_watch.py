@@ -16,7 +16,7 @@ from ca import crl
 from ca.models import Authority, AuthorityRole, Certificate, CertificateStatus
 from ca.models_publication import Alarm, OcspAnswer
 from ca.models_trust import TrustedListRow
-from db import audit
+from db.audited import Audited
 from db.base import uuid7
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _settle(
     for key, alarm in known.items():
         if key not in causes:
             alarm.cleared_at = at
-            _record(session, alarm, "alarm.clear", at=at, actor=actor)
+            _ALARMS.record(session, alarm, "alarm.clear", at=at, actor=actor)
     for key, cause in causes.items():
         if key not in known:
             alarm = Alarm(
@@ -89,7 +89,7 @@ def _settle(
                 raised_at=at,
             )
             session.add(alarm)
-            _record(session, alarm, "alarm.raise", at=at, actor=actor)
+            _ALARMS.record(session, alarm, "alarm.raise", at=at, actor=actor)
         else:
             known[key].runs_out_at = cause.runs_out_at
     session.flush()
@@ -160,17 +160,12 @@ def _near(
         yield Cause(f"{kind}_near_end", subject, end)
 
 
-def _record(session: Session, alarm: Alarm, action: str, *, at: datetime, actor: str) -> None:
-    audit.record(
-        session,
-        at=at,
-        actor=actor,
-        action=action,
-        object_type="alarm",
-        object_id=str(alarm.id),
-        after={
-            "kind": alarm.kind,
-            "subject": alarm.subject,
-            "runs_out_at": alarm.runs_out_at.isoformat(),
-        },
-    )
+def _facts(alarm: Alarm) -> dict[str, object]:
+    return {
+        "kind": alarm.kind,
+        "subject": alarm.subject,
+        "runs_out_at": alarm.runs_out_at.isoformat(),
+    }
+
+
+_ALARMS: Final = Audited("alarm", _facts)

@@ -19,7 +19,7 @@ from ca.errors import AnchorUnreadable, TrustAnchorNotFound, TrustAnchorTaken
 from ca.models import Authority, AuthorityRole
 from ca.models_trust import TrustAnchor
 from ca.parsed_certificates import CertificateUnreadable, parse
-from db import audit
+from db.audited import Audited
 
 if TYPE_CHECKING:
     import uuid
@@ -82,7 +82,7 @@ def add_anchor(session: Session, certificate: bytes, *, at: datetime, actor: str
     )
     session.add(made)
     session.flush()
-    _audit(session, made, at=at, actor=actor, action="trust_anchor.add")
+    _ANCHORS.record(session, made, "trust_anchor.add", at=at, actor=actor)
     return made
 
 
@@ -99,7 +99,7 @@ def remove_anchor(session: Session, anchor_id: uuid.UUID, *, at: datetime, actor
     found = session.get(TrustAnchor, anchor_id)
     if found is None:
         raise TrustAnchorNotFound(str(anchor_id))
-    _audit(session, found, at=at, actor=actor, action="trust_anchor.remove")
+    _ANCHORS.record_removal(session, found, "trust_anchor.remove", at=at, actor=actor)
     session.delete(found)
     session.flush()
 
@@ -120,13 +120,8 @@ def _require_ca(encoded: bytes) -> None:
         raise AnchorUnreadable("this is not the certificate of a CA")
 
 
-def _audit(session: Session, anchor: TrustAnchor, *, at: datetime, actor: str, action: str) -> None:
-    audit.record(
-        session,
-        at=at,
-        actor=actor,
-        action=action,
-        object_type="trust_anchor",
-        object_id=str(anchor.id),
-        after={"subject": anchor.subject, "sha256_fingerprint": anchor.sha256_fingerprint},
-    )
+def _facts(anchor: TrustAnchor) -> dict[str, object]:
+    return {"subject": anchor.subject, "sha256_fingerprint": anchor.sha256_fingerprint}
+
+
+_ANCHORS: Final = Audited("trust_anchor", _facts)

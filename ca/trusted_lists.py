@@ -10,7 +10,7 @@ import hashlib
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from sqlalchemy import select
 
@@ -19,7 +19,7 @@ from ca.errors_trust import TrustedListNotFound, TrustedListOutdated
 from ca.listed_terms import GOOD, anchors_of
 from ca.models_trust import TrustedListRow
 from ca.trusted_list import ListedService, StatusPeriod, TrustedList
-from db import audit
+from db.audited import Audited
 
 if TYPE_CHECKING:
     import uuid
@@ -82,7 +82,7 @@ def import_list(
         TrustedListRow.operator == found.operator, TrustedListRow.territory == found.territory
     )
     row = session.scalar(same.with_for_update())
-    before = None if row is None else _facts(row)
+    before = None if row is None else _LISTS.facts(row)
     if row is not None:
         if row.sha256 == digest:
             return row
@@ -104,7 +104,7 @@ def import_list(
     row.services = [_told(one) for one in found.services]
     row.added_at, row.added_by = at, actor
     session.flush()
-    _audit(session, row, "trusted_list.import", at=at, actor=actor, before=before)
+    _LISTS.record(session, row, "trusted_list.import", at=at, actor=actor, before=before)
     return row
 
 
@@ -113,7 +113,7 @@ def remove_list(session: Session, list_id: uuid.UUID, *, at: datetime, actor: st
     row = session.get(TrustedListRow, list_id)
     if row is None:
         raise TrustedListNotFound(str(list_id))
-    _audit(session, row, "trusted_list.remove", at=at, actor=actor, before=_facts(row))
+    _LISTS.record_removal(session, row, "trusted_list.remove", at=at, actor=actor)
     session.delete(row)
     session.flush()
 
@@ -182,22 +182,4 @@ def _facts(row: TrustedListRow) -> dict[str, object]:
     }
 
 
-def _audit(
-    session: Session,
-    row: TrustedListRow,
-    action: str,
-    *,
-    at: datetime,
-    actor: str,
-    before: dict[str, object] | None,
-) -> None:
-    audit.record(
-        session,
-        at=at,
-        actor=actor,
-        action=action,
-        object_type="trusted_list",
-        object_id=str(row.id),
-        before=before,
-        after=_facts(row) if action.endswith("import") else None,
-    )
+_LISTS: Final = Audited("trusted_list", _facts)

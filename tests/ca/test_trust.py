@@ -36,11 +36,15 @@ def test_adding_and_removing_is_audited(house: House) -> None:
     with house.sessions.begin() as session:
         trust.remove_anchor(session, anchor, at=AT, actor=CHIEF)
     with house.sessions() as session:
-        actions = session.scalars(
-            select(AuditEntry.action).where(AuditEntry.object_type == "trust_anchor")
+        entries = session.scalars(
+            select(AuditEntry).where(AuditEntry.object_type == "trust_anchor")
         ).all()
         assert trust.list_anchors(session) == []
-    assert sorted(actions) == ["trust_anchor.add", "trust_anchor.remove"]
+    told = {entry.action: (entry.before, entry.after) for entry in entries}
+    facts = told["trust_anchor.add"][1]
+    assert told == {"trust_anchor.add": (None, facts), "trust_anchor.remove": (facts, None)}
+    assert facts
+    assert len(facts["sha256_fingerprint"]) == 64
 
 
 def test_the_same_anchor_is_not_added_twice(house: House) -> None:
