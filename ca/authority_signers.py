@@ -61,6 +61,10 @@ class AuthoritySigner:
         except HsmError as error:
             raise AuthorityUnavailable(str(error)) from error
 
+    def sign_all(self, messages: Sequence[bytes]) -> list[bytes | HsmError]:
+        """Sign many messages; in the place of one that could not be signed stands why."""
+        return algorithms.sign_all(self.private_key, self.algorithm, messages)
+
     def sign_joined(self, parts: Sequence[bytes]) -> bytes:
         """Sign parts as if they were joined: a list of 50 MB is hashed where it lies."""
         name = self.algorithm.hash_name

@@ -170,6 +170,28 @@ def children(element: Element) -> list[Element]:
     return found
 
 
+def split(content: bytes) -> list[bytes]:
+    """Cut the content of a constructed element into its members, each as it is encoded.
+
+    As strict as `read`, and several times as fast: for what is looked at on every certificate.
+    """
+    found: list[bytes] = []
+    offset, end = 0, len(content)
+    while offset < end:
+        begin = offset
+        if offset + 2 > end:
+            raise DerError("element is cut off")
+        size = content[offset + 1]
+        if content[offset] & _MULTI_BYTE_TAG == _MULTI_BYTE_TAG or size >= _LONG_FORM:
+            offset = begin + len(read(content, begin)[0].encoded)
+        else:
+            offset += 2 + size
+        if offset > end:
+            raise DerError("element is cut off")
+        found.append(content[begin:offset])
+    return found
+
+
 def signed_parts(data: bytes) -> tuple[Element, Element, Element]:
     """Read what X.509 signs: the content, the algorithm, the signature (RFC 5280 4.1, 5.1).
 

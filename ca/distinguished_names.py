@@ -94,17 +94,17 @@ class DistinguishedName:
 
 def write(attributes: Iterable[tuple[x509.ObjectIdentifier, str]]) -> DistinguishedName:
     """Encode a name of relative names with one attribute each, given from the outermost inwards."""
-    pairs = list(attributes)
+    written = [_relative_name(kind, text) for kind, text in attributes]
     return DistinguishedName(
-        encoded=der.sequence(*(_relative_name(kind, text) for kind, text in pairs)),
-        parts=tuple((Attribute(kind, text),) for kind, text in pairs),
+        encoded=der.sequence(*(encoded for encoded, _ in written)),
+        parts=tuple(part for _, part in written),
     )
 
 
 def read(encoded: bytes) -> DistinguishedName:
     """Read a DER Name; DerError for anything else."""
-    parts = der.children(der.whole(encoded))
-    return DistinguishedName(encoded, tuple(tuple(map(_read, members(part))) for part in parts))
+    parts = der.split(der.whole(encoded).content)
+    return DistinguishedName(encoded, tuple(map(_read_part, parts)))
 
 
 def members(part: der.Element) -> list[tuple[der.Element, der.Element]]:
@@ -126,6 +126,12 @@ def text_of(value: der.Element) -> str | None:
         return None
 
 
+@functools.lru_cache(maxsize=4096)
+def _read_part(encoded: bytes) -> tuple[Attribute, ...]:
+    """Read one relative name; those of an organisation stand in all its people's names."""
+    return tuple(map(_read, members(der.whole(encoded, der.SET))))
+
+
 def _read(member: tuple[der.Element, der.Element]) -> Attribute:
     kind, value = member
     text = text_of(value)
@@ -138,9 +144,11 @@ def _kind_of(encoded: bytes) -> x509.ObjectIdentifier:
     return x509.ObjectIdentifier(der.read_object_identifier(element))
 
 
-def _relative_name(kind: x509.ObjectIdentifier, text: str) -> bytes:
+@functools.lru_cache(maxsize=4096)
+def _relative_name(kind: x509.ObjectIdentifier, text: str) -> tuple[bytes, tuple[Attribute, ...]]:
     tag = _PRINTABLE_STRING if kind in _PRINTABLE else _UTF8_STRING
-    return der.tlv(der.SET, der.sequence(_kind(kind), der.tlv(tag, text.encode())))
+    encoded = der.tlv(der.SET, der.sequence(_kind(kind), der.tlv(tag, text.encode())))
+    return encoded, (Attribute(kind, text),)
 
 
 @functools.cache

@@ -34,7 +34,7 @@ from ca.errors import (
 )
 from ca.issue_intents import Asked, Context, Intent
 from ca.issue_rows import Signed
-from ca.issue_signing import sign
+from ca.issue_signing import sign_all
 from ca.models import (
     Certificate,
     CertificateRequest,
@@ -182,29 +182,43 @@ def _store_intents(session: Session, running: list[_Running], at: datetime) -> N
 def _complete(sessions: sessionmaker[Session], running: list[_Running], context: Context) -> None:
     with sessions.begin() as session:
         stored = issue_rows.lock_intents(session, [each.intent.id for each in running])
-        signed: list[tuple[_Running, bytes]] = []
+        linted: list[_Running] = []
         refused: list[_Running] = []
         for each in running:
             try:
-                signed.append((each, _signed(each.intent, stored)))
+                _lint(each.intent, stored)
+                linted.append(each)
             except LintFailed as error:
                 each.outcome.error = error
                 refused.append(each)
             except CaError as error:
                 each.outcome.error = error
-        _store(session, signed, context)
+        _store(session, _signed(linted), context)
         for each in refused:
             issue_intents.give_up(session, each.intent, each.outcome.error, at=context.at)
 
 
-def _signed(intent: Intent, stored: dict[uuid.UUID, bytes | None]) -> bytes:
+def _lint(intent: Intent, stored: dict[uuid.UUID, bytes | None]) -> None:
     if intent.id not in stored:
         raise IntentNotOpen("the intent was completed or abandoned meanwhile")
-    linted = stored[intent.id]
-    if linted is None or linted != intent.to_be_signed:
+    if stored[intent.id] != intent.to_be_signed:
         raise SignedBytesDiffer("the stored intent is not the one that was made")
-    lint.check(linted, facts=intent.facts, algorithm=intent.signer.algorithm)
-    return sign(linted, intent.signer)
+    lint.check(intent.to_be_signed, facts=intent.facts, algorithm=intent.signer.algorithm)
+
+
+def _signed(linted: list[_Running]) -> list[tuple[_Running, bytes]]:
+    """Sign what was linted; the failure of one is its own outcome."""
+    if not linted:
+        return []
+    octets = [each.intent.to_be_signed for each in linted]
+    made = sign_all(octets, linted[0].intent.signer)
+    signed: list[tuple[_Running, bytes]] = []
+    for each, encoded in zip(linted, made, strict=True):
+        if isinstance(encoded, CaError):
+            each.outcome.error = encoded
+        else:
+            signed.append((each, encoded))
+    return signed
 
 
 def _store(session: Session, signed: list[tuple[_Running, bytes]], context: Context) -> None:
@@ -233,7 +247,5 @@ def _presigned(session: Session, intents: Sequence[Intent], context: Context) ->
     """Sign the OCSP answers; those of one moment have the same times."""
     service = ocsp.service_of(context.keys)
     issuer = service.issuers.with_id(session, intents[0].authority_id, context.at)
-    return [
-        service.signed(issuer, intent.facts.serial_number, ocsp_messages.GOOD, at=context.at)
-        for intent in intents
-    ]
+    serials = [intent.facts.serial_number for intent in intents]
+    return service.signed_each(issuer, serials, ocsp_messages.GOOD, at=context.at)

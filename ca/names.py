@@ -69,9 +69,10 @@ def clean(text: str, *, attribute: str, maximum: int) -> str:
     readers could see two different names. `maximum` counts characters.
     """
     composed = unicodedata.normalize("NFC", text).strip(" ")
-    for character in composed:
-        if unicodedata.category(character) in _FORBIDDEN_CATEGORIES:
-            raise SubjectInvalid(attribute, f"contains U+{ord(character):04X}")
+    if not composed.isprintable():  # all that is forbidden, and spaces of other kinds
+        for character in composed:
+            if unicodedata.category(character) in _FORBIDDEN_CATEGORIES:
+                raise SubjectInvalid(attribute, f"contains U+{ord(character):04X}")
     composed = " ".join(composed.split())
     if not composed:
         raise SubjectInvalid(attribute, "is empty")

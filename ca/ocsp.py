@@ -26,9 +26,11 @@ from ca.ocsp_issuers import Issuer, Issuers
 from ca.ocsp_messages import CertificateId, OcspRequest, SingleAnswer, request_from_path
 from ca.revocation_reasons import RevocationReason
 from db.base import Base
+from hsm.errors import HsmError
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Sequence
 
     from sqlalchemy import Row
     from sqlalchemy.orm import Session
@@ -157,6 +159,23 @@ class OcspService:
         single = SingleAnswer(identifier, status, this_update, this_update + self._lifetime)
         encoded = issuer.responder.answer([single], produced_at=this_update)
         return SignedAnswer(single.this_update, single.next_update, encoded)
+
+    def signed_each(
+        self, issuer: Issuer, serial_numbers: Sequence[int], status: bytes, *, at: datetime
+    ) -> list[SignedAnswer]:
+        """Sign answers to be stored, all with one status; AuthorityUnavailable if any fails."""
+        begin = at.replace(microsecond=0)
+        until = begin + self._lifetime
+        identifiers = [
+            messages.certificate_id_of(issuer.name_and_key, serial) for serial in serial_numbers
+        ]
+        said = SingleAnswer(b"", status, begin, until)
+        made: list[SignedAnswer] = []
+        for encoded in issuer.responder.answer_each(identifiers, said, produced_at=begin):
+            if isinstance(encoded, HsmError):
+                raise AuthorityUnavailable(str(encoded)) from encoded
+            made.append(SignedAnswer(begin, until, encoded))
+        return made
 
     def _answer(self, session: Session, asked: OcspRequest, issuer: Issuer, at: datetime) -> Looked:
         statuses: list[bytes] = []

@@ -19,6 +19,7 @@ from ca import der
 from ca.algorithm_identifiers import DIGEST_NAMES, DIGEST_SIZES
 from ca.certificate_fields import read_fields
 from ca.crl_messages import REASON_CODES
+from hsm.errors import HsmError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,7 @@ MAX_SERIAL_OCTETS: Final = 20
 """RFC 5280 4.1.2.2."""
 
 _NONCE: Final = "1.3.6.1.5.5.7.48.1.2"
+_SUCCESSFUL: Final = der.enumerated(0)
 _BASIC: Final = der.object_identifier("1.3.6.1.5.5.7.48.1.1")
 _ARCHIVE_CUTOFF: Final = "1.3.6.1.5.5.7.48.1.6"
 _EXTENDED_REVOKE: Final = der.extension("1.3.6.1.5.5.7.48.1.9", der.NULL)
@@ -193,28 +195,48 @@ class Responder:
         self, answers: Sequence[SingleAnswer], *, produced_at: datetime, nonce: bytes | None = None
     ) -> bytes:
         """Sign an OCSPResponse `successful` with these answers."""
-        extensions = nonce or b""
-        if any(answer.status == NEVER_TO_BE_TRUSTED for answer in answers):
-            extensions += _EXTENDED_REVOKE
-        to_be_signed = der.sequence(
+        never = any(answer.status == NEVER_TO_BE_TRUSTED for answer in answers)
+        extensions = (nonce or b"") + (_EXTENDED_REVOKE if never else b"")
+        singles = (der.sequence(one.certificate_id, self._said(one)) for one in answers)
+        to_be_signed = self._data(b"".join(singles), produced_at, extensions)
+        return self._response(to_be_signed, self._signer.sign(to_be_signed))
+
+    def answer_each(
+        self, certificate_ids: Sequence[bytes], said: SingleAnswer, *, produced_at: datetime
+    ) -> list[bytes | HsmError]:
+        """Sign an answer for each of these, all saying what `said` says of its own certificate.
+
+        In the place of one that could not be signed stands why.
+        """
+        extensions = _EXTENDED_REVOKE if said.status == NEVER_TO_BE_TRUSTED else b""
+        same = self._said(said)
+        data = [
+            self._data(der.sequence(identifier, same), produced_at, extensions)
+            for identifier in certificate_ids
+        ]
+        return [
+            made if isinstance(made, HsmError) else self._response(to_be_signed, made)
+            for to_be_signed, made in zip(data, self._signer.sign_all(data), strict=True)
+        ]
+
+    def _said(self, answer: SingleAnswer) -> bytes:
+        """Encode what a SingleResponse says after its CertID (RFC 6960 4.2.1)."""
+        until = der.explicit(0, _time(answer.next_update))
+        return answer.status + _time(answer.this_update) + until + self._single_extensions
+
+    def _data(self, singles: bytes, produced_at: datetime, extensions: bytes) -> bytes:
+        """Encode ResponseData (RFC 6960 4.2.1)."""
+        return der.sequence(
             self._name,
             _time(produced_at),
-            der.sequence(*(self._single(answer) for answer in answers)),
+            der.tlv(der.SEQUENCE, singles),
             der.explicit(1, der.sequence(extensions)) if extensions else b"",
         )
-        signature = der.bit_string(self._signer.sign(to_be_signed))
-        basic = der.sequence(to_be_signed, self._head, signature, self._tail)
-        response_bytes = der.sequence(_BASIC, der.octet_string(basic))
-        return der.sequence(der.enumerated(0), der.explicit(0, response_bytes))
 
-    def _single(self, answer: SingleAnswer) -> bytes:
-        return der.sequence(
-            answer.certificate_id,
-            answer.status,
-            _time(answer.this_update),
-            der.explicit(0, _time(answer.next_update)),
-            self._single_extensions,
-        )
+    def _response(self, to_be_signed: bytes, signature: bytes) -> bytes:
+        basic = der.sequence(to_be_signed, self._head, der.bit_string(signature), self._tail)
+        response_bytes = der.sequence(_BASIC, der.octet_string(basic))
+        return der.sequence(_SUCCESSFUL, der.explicit(0, response_bytes))
 
 
 @functools.lru_cache(maxsize=16)

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ca import der
@@ -65,6 +66,11 @@ class CertificateFacts:
     public_url: str
     crl_shard: int | None = None
     """Partition of the issuer's CRL that will list it; None: the complete CRL."""
+
+    @functools.cached_property
+    def subject_public_key(self) -> bytes:
+        """DER of the SubjectPublicKeyInfo."""
+        return self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
     @property
     def ca_issuers_url(self) -> str:

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca import der
 from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
@@ -36,32 +35,21 @@ _VERSION_3: Final = der.explicit(0, der.integer(2))
 def fields(to_be_signed: bytes) -> dict[str, bytes] | None:
     """Take a TBSCertificate apart; None where it has other fields than ours have."""
     try:
-        found = der.children(der.whole(to_be_signed))
+        found = der.split(der.whole(to_be_signed).content)
     except der.DerError:
         return None
     if len(found) != len(FIELDS):
         return None
-    return {name: element.encoded for name, element in zip(FIELDS, found, strict=True)}
-
-
-def meant(facts: CertificateFacts) -> dict[str, bytes]:
-    """Give the fields whose octets are known beforehand."""
-    return {
-        "version": _VERSION_3,
-        "issuer": _name(facts.issuer),
-        "subject": facts.subject.encoded,
-        "public_key": _key(facts),
-    }
+    return dict(zip(FIELDS, found, strict=True))
 
 
 def write(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
     """Return the DER TBSCertificate of these facts, to be signed with that algorithm."""
-    key = _key(facts)
+    key = facts.subject_public_key
     return der.sequence(
         _VERSION_3,
         der.integer(facts.serial_number),
-        SIGNATURE_IDENTIFIERS[algorithm.value],
-        _name(facts.issuer),
+        _algorithm_and_issuer(algorithm, facts.issuer),
         _validity(facts.not_before, facts.not_after),
         facts.subject.encoded,
         key,
@@ -69,8 +57,9 @@ def write(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
     )
 
 
-def _key(facts: CertificateFacts) -> bytes:
-    return facts.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+@functools.lru_cache(maxsize=32)
+def _algorithm_and_issuer(algorithm: SignatureAlgorithm, issuer: x509.Certificate) -> bytes:
+    return SIGNATURE_IDENTIFIERS[algorithm.value] + issuer.subject.public_bytes()
 
 
 @functools.lru_cache(maxsize=64)
@@ -82,23 +71,18 @@ def _extensions(facts: CertificateFacts, key: bytes) -> bytes:
     before, after = _constant_extensions(
         facts.issuer, facts.profile.policies, facts.crl_url, facts.ocsp_url, facts.ca_issuers_url
     )
-    # RFC 5280 4.2.1.2, method 1: SHA-1 over the bits of the key.
-    bits = der.children(der.whole(key))[1].content[1:]
-    identifier = hashlib.sha1(bits, usedforsecurity=False).digest()
-    own = der.extension("2.5.29.14", der.octet_string(identifier))
-    return der.explicit(3, der.sequence(before, own, after))
-
-
-@functools.lru_cache(maxsize=32)
-def _name(certificate: x509.Certificate) -> bytes:
-    return certificate.subject.public_bytes()
+    # RFC 5280 4.2.1.2, method 1: SHA-1 over the bits of the key, which are the key's last element.
+    bits = der.split(der.whole(key).content)[1]
+    content = der.whole(bits, der.BIT_STRING).content[1:]
+    identifier = hashlib.sha1(content, usedforsecurity=False).digest()
+    return der.explicit(3, der.tlv(der.SEQUENCE, before + identifier + after))
 
 
 @functools.lru_cache(maxsize=512)
 def _constant_extensions(
     issuer: x509.Certificate, policies: tuple[str, ...], crl: str, ocsp: str, issuers: str
 ) -> tuple[bytes, bytes]:
-    """Encode what stands before and after the subject key identifier."""
+    """Encode what stands before and after the value of the subject key identifier."""
     ski = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     authority_key = der.sequence(der.tlv(0x80, ski.key_identifier))
     known = der.sequence(*(der.sequence(der.object_identifier(policy)) for policy in policies))
@@ -109,7 +93,9 @@ def _constant_extensions(
     )
     # nonRepudiation alone: bit 1, six bits unused.
     usage = der.tlv(der.BIT_STRING, b"\x06\x40")
-    before = der.extension("2.5.29.35", authority_key)
+    none = hashlib.sha1(b"", usedforsecurity=False).digest()
+    own = der.extension("2.5.29.14", der.octet_string(none))
+    before = der.extension("2.5.29.35", authority_key) + own.removesuffix(none)
     after = (
         der.extension("2.5.29.15", usage, critical=True)
         + der.extension("2.5.29.32", known)

@@ -4,16 +4,17 @@ The names are the same strings wherever the product stores or shows an algorithm
 ``cryptography`` keys; whether a token or a file stands behind them makes no difference here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeGuard
+from typing import Final, Protocol, TypeGuard, runtime_checkable
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from hsm.errors import MechanismUnavailable, SignatureMismatch
+from hsm.errors import HsmError, MechanismUnavailable, SignatureMismatch
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
@@ -76,6 +77,25 @@ class _Ecdsa:
     over_digest: ec.ECDSA
 
 
+@runtime_checkable
+class _SignsManyRsa(Protocol):
+    """An RSA key that is asked for many signatures in one go, as those on tokens are."""
+
+    def sign_all(
+        self,
+        messages: Sequence[bytes],
+        padding: padding.AsymmetricPadding,
+        algorithm: hashes.HashAlgorithm,
+    ) -> list[bytes | HsmError]: ...
+
+
+@runtime_checkable
+class _SignsManyEcdsa(Protocol):
+    def sign_all(
+        self, messages: Sequence[bytes], signature_algorithm: ec.ECDSA
+    ) -> list[bytes | HsmError]: ...
+
+
 def _pss(algorithm: hashes.HashAlgorithm) -> padding.PSS:
     """RSASSA-PSS with MGF1 over the same hash and a salt as long as the hash (RFC 8017 9.1)."""
     return padding.PSS(mgf=padding.MGF1(algorithm), salt_length=algorithm.digest_size)
@@ -114,6 +134,27 @@ def sign(key: SigningKey, algorithm: SignatureAlgorithm, data: bytes) -> bytes:
 def sign_digest(key: SigningKey, algorithm: SignatureAlgorithm, digest: bytes) -> bytes:
     """Sign a message given as its hash; the result is the same kind as that of :func:`sign`."""
     return _sign(key, algorithm, digest, prehashed=True)
+
+
+def sign_all(
+    key: SigningKey, algorithm: SignatureAlgorithm, messages: Sequence[bytes]
+) -> list[bytes | HsmError]:
+    """Sign many messages as :func:`sign` does; in the place of one that failed stands why.
+
+    A token is borrowed once for a share of them, and its session is not given back between two.
+    """
+    scheme = _SCHEMES[algorithm]
+    if isinstance(scheme, _Rsa) and isinstance(key, _SignsManyRsa):
+        return key.sign_all(messages, scheme.padding, scheme.hash)
+    if isinstance(scheme, _Ecdsa) and isinstance(key, _SignsManyEcdsa):
+        return key.sign_all(messages, scheme.over_message)
+    signed: list[bytes | HsmError] = []
+    for message in messages:
+        try:
+            signed.append(sign(key, algorithm, message))
+        except HsmError as error:
+            signed.append(error)
+    return signed
 
 
 def _sign(key: SigningKey, algorithm: SignatureAlgorithm, data: bytes, *, prehashed: bool) -> bytes:

@@ -15,12 +15,16 @@ from pkcs11.mechanisms import MGF, Mechanism
 from hsm.errors import HsmError, KeyCopiesDiffer, MechanismUnavailable, PinRequired
 from hsm.key_uri import KeyURI
 from hsm.objects import KeyOnToken, TokenPublicKey
-from hsm.sessions import PooledSession, TokenSessions
+from hsm.policy import LoginPolicy
+from hsm.sessions import PooledSession, Several, TokenSessions
 
 RawParameter = tuple[Mechanism, MGF, int] | None
 
 REST_SECONDS: Final = 10.0
 """How long a token that failed is passed over while another one answers."""
+
+SHARE_SECONDS: Final = 0.1
+"""How long a session is kept for many blocks in a row; on a token with one session others wait."""
 
 
 class RawSignature(NamedTuple):
@@ -42,6 +46,12 @@ class RawSigner(Protocol):
         self, mechanism: Mechanism, data: bytes, parameter: RawParameter = None
     ) -> RawSignature:
         """Sign one block."""
+        ...
+
+    def raw_all(
+        self, mechanism: Mechanism, blocks: Sequence[bytes], parameter: RawParameter = None
+    ) -> "list[RawSignature | HsmError]":
+        """Sign many blocks; in the place of one that could not be signed stands why."""
         ...
 
 
@@ -69,19 +79,54 @@ class TokenSigner:
         self, mechanism: Mechanism, data: bytes, parameter: RawParameter = None
     ) -> RawSignature:
         """Sign one block in a session of the token."""
-        login, reference = self._sessions.login, self._reference
+        self._check_login()
+
+        def operation(pooled: PooledSession) -> bytes:
+            return self._sign(pooled, mechanism, data, parameter)
+
+        return RawSignature(self._sessions.run(operation), self)
+
+    def raw_all(
+        self, mechanism: Mechanism, blocks: Sequence[bytes], parameter: RawParameter = None
+    ) -> list[RawSignature | HsmError]:
+        """Sign many blocks, a share of them each time a session is borrowed.
+
+        What was signed before a failure is given out, and not signed again.
+        """
+        made: list[RawSignature | HsmError] = []
+        each_time = self._sessions.login.policy is LoginPolicy.EACH_TIME
+
+        def operation(pooled: PooledSession) -> Several:
+            begin = len(made)
+            until = time.monotonic() + (0 if each_time else SHARE_SECONDS)
+            for block in blocks[begin:]:
+                made.append(RawSignature(self._sign(pooled, mechanism, block, parameter), self))
+                if time.monotonic() >= until:
+                    break
+            return Several(len(made) - begin)
+
+        try:
+            while len(made) < len(blocks):
+                self._check_login()
+                self._sessions.run(operation)
+        except HsmError as error:
+            made += [error] * (len(blocks) - len(made))
+        return made
+
+    def _check_login(self) -> None:
+        login = self._sessions.login
         if self._behind_login and not login.is_open:
             raise PinRequired(f"token {login.name} was closed and wants its PIN again")
 
-        def operation(pooled: PooledSession) -> bytes:
-            return pooled.key(reference).sign(
-                data,
-                mechanism=mechanism,
-                mechanism_param=parameter,
-                pin=login.pin.reveal_text() if self._always_authenticate else None,
-            )
-
-        return RawSignature(self._sessions.run(operation), self)
+    def _sign(
+        self, pooled: PooledSession, mechanism: Mechanism, data: bytes, parameter: RawParameter
+    ) -> bytes:
+        return pooled.key(self._reference).sign(
+            data,
+            mechanism=mechanism,
+            mechanism_param=parameter,
+            pin=self._sessions.login.pin.reveal_text() if self._always_authenticate else None,
+        )
 
     def count_wrong(self) -> None:
         """Note that a signature of this token was not of its key."""
@@ -153,6 +198,18 @@ class CopiesSigner:
                     made.made_by.count_failover()
                 return made
         raise errors[0]
+
+    def raw_all(
+        self, mechanism: Mechanism, blocks: Sequence[bytes], parameter: RawParameter = None
+    ) -> list[RawSignature | HsmError]:
+        """Sign many blocks, each on the first token that can."""
+        made: list[RawSignature | HsmError] = []
+        for block in blocks:
+            try:
+                made.append(self.raw(mechanism, block, parameter))
+            except HsmError as error:
+                made.append(error)
+        return made
 
     def _in_order(self) -> Sequence[_Place]:
         now = time.monotonic()

@@ -63,6 +63,10 @@ class PooledSession:
         return key
 
 
+class Several(int):
+    """How many operations a run was that did several of them; only its figures care."""
+
+
 @dataclass(slots=True)
 class TokenFigures:
     """What happened on a token since this process first used it. Counts, not a ledger."""
@@ -79,10 +83,12 @@ class TokenFigures:
     An average would count waiting for a busy processor as slowness of the token.
     """
 
-    def took(self, seconds: float) -> None:
-        """Count one operation."""
-        self.operations += 1
-        self.seconds = min(seconds, self.seconds * 1.1) if self.seconds else seconds
+    def took(self, seconds: float, result: object = None) -> None:
+        """Count an operation, or the several that its result speaks of."""
+        count = result if isinstance(result, Several) else 1
+        self.operations += count
+        each = seconds / max(1, count)
+        self.seconds = min(each, self.seconds * 1.1) if self.seconds else each
 
 
 class TokenSessions:
@@ -197,7 +203,7 @@ class TokenSessions:
         except BaseException:
             self._discard(pooled)
             raise
-        self.figures.took(time.perf_counter() - started)
+        self.figures.took(time.perf_counter() - started, result)
         self._give_back(pooled)
         return result
 
@@ -207,7 +213,7 @@ class TokenSessions:
             pooled = PooledSession(session, generation, self._life)
             started = time.perf_counter()
             result = self.module.call(operation, pooled, generation=generation)
-            self.figures.took(time.perf_counter() - started)
+            self.figures.took(time.perf_counter() - started, result)
             return result
 
     def _borrow(self) -> PooledSession:

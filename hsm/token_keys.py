@@ -12,6 +12,8 @@ signature and catches a module that mixes up threads, a faulty device, and a wro
 
 # ruff: noqa: ARG002 - the interface of cryptography fixes parameters that are refused here
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NoReturn
 
 from cryptography.exceptions import InvalidSignature
@@ -33,8 +35,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pkcs11.mechanisms import Mechanism
 
-from hsm.digests import Buffer, checked_pss, digest_of
-from hsm.errors import DeviceFailure, MechanismUnavailable, SignatureMismatch
+from hsm.digests import Buffer, Hash, checked_pss, digest_of
+from hsm.errors import DeviceFailure, HsmError, MechanismUnavailable, SignatureMismatch
 from hsm.objects import TokenPublicKey
 from hsm.raw_signing import RawSignature, RawSigner
 
@@ -57,6 +59,18 @@ def _mismatch(made: RawSignature, error: Exception) -> NoReturn:
     raise SignatureMismatch(
         f"token {made.made_by.token} returned a signature that is not of its key"
     ) from error
+
+
+def _outcome(
+    made: RawSignature | HsmError, checked: Callable[[RawSignature], bytes]
+) -> bytes | HsmError:
+    """Check a signature that was made among many; what is wrong with it is its own outcome."""
+    if isinstance(made, HsmError):
+        return made
+    try:
+        return checked(made)
+    except HsmError as error:
+        return error
 
 
 _STAYS: Final = "the private key never leaves its token"
@@ -82,6 +96,32 @@ class TokenRSAPrivateKey(_TokenKey, rsa.RSAPrivateKey):
         else:
             padding = checked_pss(padding, known)
             made = self._signer.raw(Mechanism.RSA_PKCS_PSS, digest, known.pss)
+        return self._checked(made, digest, padding, known)
+
+    def sign_all(
+        self,
+        messages: Sequence[bytes],
+        padding: AsymmetricPadding,
+        algorithm: hashes.HashAlgorithm,
+    ) -> list[bytes | HsmError]:
+        """Sign many messages as `sign` does; in the place of one that failed stands why."""
+        hashed = [digest_of(message, algorithm) for message in messages]
+        if isinstance(padding, PKCS1v15):
+            blocks = [known.prefix + digest for digest, known in hashed]
+            made = self._signer.raw_all(Mechanism.RSA_PKCS, blocks)
+        else:
+            _, shared = digest_of(b"", algorithm)
+            padding = checked_pss(padding, shared)
+            blocks = [digest for digest, _ in hashed]
+            made = self._signer.raw_all(Mechanism.RSA_PKCS_PSS, blocks, shared.pss)
+        return [
+            _outcome(one, partial(self._checked, digest=digest, padding=padding, known=known))
+            for one, (digest, known) in zip(made, hashed, strict=True)
+        ]
+
+    def _checked(
+        self, made: RawSignature, digest: bytes, padding: AsymmetricPadding, known: Hash
+    ) -> bytes:
         try:
             self._public_key.verify(made.value, digest, padding, known.prehashed)
         except InvalidSignature as error:
@@ -136,6 +176,21 @@ class TokenECPrivateKey(_TokenKey, ec.EllipticCurvePrivateKey):
         digest, known = digest_of(data, signature_algorithm.algorithm)
         # FIPS 186-5 6.4.1 takes the leftmost bits; some modules refuse more than the curve's size.
         made = self._signer.raw(Mechanism.ECDSA, digest[: self._width])
+        return self._checked(made, digest, known)
+
+    def sign_all(
+        self, messages: Sequence[bytes], signature_algorithm: ec.ECDSA
+    ) -> list[bytes | HsmError]:
+        """Sign many messages as `sign` does; in the place of one that failed stands why."""
+        hashed = [digest_of(message, signature_algorithm.algorithm) for message in messages]
+        blocks = [digest[: self._width] for digest, _ in hashed]
+        made = self._signer.raw_all(Mechanism.ECDSA, blocks)
+        return [
+            _outcome(one, partial(self._checked, digest=digest, known=known))
+            for one, (digest, known) in zip(made, hashed, strict=True)
+        ]
+
+    def _checked(self, made: RawSignature, digest: bytes, known: Hash) -> bytes:
         raw = made.value
         half = len(raw) // 2
         if half != self._width or len(raw) != 2 * half:

@@ -77,3 +77,25 @@ def test_a_set_is_sorted() -> None:
     assert der.set_of([der.integer(2), der.integer(1)]) == der.set_of(
         [der.integer(1), der.integer(2)]
     )
+
+
+ELEMENTS = st.lists(
+    st.builds(der.tlv, st.sampled_from([0x02, 0x04, 0x30, 0x31, 0xA3]), st.binary(max_size=300)),
+    max_size=5,
+)
+
+
+@given(ELEMENTS)
+def test_what_was_joined_is_cut_into_the_same_elements(parts: list[bytes]) -> None:
+    assert der.split(b"".join(parts)) == parts
+
+
+@given(st.binary(max_size=60) | ELEMENTS.map(b"".join).flatmap(st.permutations).map(bytes))
+def test_cutting_is_as_strict_as_reading(content: bytes) -> None:
+    try:
+        wanted = [one.encoded for one in der.children(der.Element(0x30, content, b""))]
+    except der.DerError:
+        with pytest.raises(der.DerError):
+            der.split(content)
+    else:
+        assert der.split(content) == wanted

@@ -1,6 +1,8 @@
 import hashlib
 import threading
 import uuid
+from collections.abc import Sequence
+from typing import Never
 
 import pytest
 from cryptography import x509
@@ -9,6 +11,7 @@ from sqlalchemy import func, select
 from ca import issue, issue_batch, lint, public_keys, requests, revoke
 from ca.authority_signers import AuthoritySigner
 from ca.errors import (
+    AuthorityUnavailable,
     KeyUnacceptable,
     LintFailed,
     RequestInvalid,
@@ -34,6 +37,7 @@ from ca.tbs import tbs_of
 from db import audit_verification
 from db.models import AuditEntry
 from hsm.algorithms import KeyAlgorithm
+from hsm.errors import HsmError, TokenRemoved
 from tests.ca.house import AT, CHIEF, CLERK, House, csr_for, ec_key
 
 
@@ -191,17 +195,15 @@ def test_a_crash_between_the_commits_leaves_open_intents_and_no_signature_is_rep
 ) -> None:
     unit = house.organization()
     asked = [house.received(house.person(organization=unit)) for _ in range(3)]
-    sign = AuthoritySigner.sign
     signed: list[bytes] = []
 
-    def crash_at_the_second(self: AuthoritySigner, data: bytes) -> bytes:
-        if len(signed) == 1:
-            raise Interrupted
-        signed.append(data)
-        return sign(self, data)
+    def crash_at_the_second(self: AuthoritySigner, messages: Sequence[bytes]) -> Never:
+        self.sign(messages[0])
+        signed.append(messages[0])
+        raise Interrupted
 
     with monkeypatch.context() as patched:
-        patched.setattr(AuthoritySigner, "sign", crash_at_the_second)
+        patched.setattr(AuthoritySigner, "sign_all", crash_at_the_second)
         with pytest.raises(Interrupted):
             batch(house, *asked)
     with house.sessions() as session:
@@ -215,15 +217,45 @@ def test_a_crash_between_the_commits_leaves_open_intents_and_no_signature_is_rep
 def test_a_wrong_signature_never_becomes_a_certificate(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = house.received(house.person())
-    sign = AuthoritySigner.sign
+    unit = house.organization()
+    asked = [house.received(house.person(organization=unit)) for _ in range(2)]
+    sign_all = AuthoritySigner.sign_all
+
+    def first_wrong(self: AuthoritySigner, messages: Sequence[bytes]) -> list[bytes | HsmError]:
+        return sign_all(self, [messages[0] + b"x", *messages[1:]])
+
     with monkeypatch.context() as patched:
-        patched.setattr(AuthoritySigner, "sign", lambda self, data: sign(self, data + b"x"))
-        (outcome,) = batch(house, request)
-    assert isinstance(outcome.error, SignedBytesDiffer)
+        patched.setattr(AuthoritySigner, "sign_all", first_wrong)
+        wrong, right = batch(house, *asked)
+    assert isinstance(wrong.error, SignedBytesDiffer)
     with house.sessions() as session:
-        (row,) = session.scalars(select(Certificate))
+        rows = {row.request_id: row for row in session.scalars(select(Certificate))}
+        row = rows[asked[0].id]
         assert (row.status, row.der) == (CertificateStatus.ISSUING, None)
+        assert rows[asked[1].id].der == right.certificate.der
+
+
+def test_what_was_signed_before_the_token_failed_is_stored(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = house.organization()
+    asked = [house.received(house.person(organization=unit)) for _ in range(3)]
+    sign_all = AuthoritySigner.sign_all
+
+    def fails_after_one(self: AuthoritySigner, messages: Sequence[bytes]) -> list[bytes | HsmError]:
+        usage = self.certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+        if not usage.key_cert_sign:  # the responder
+            return sign_all(self, messages)
+        gone = TokenRemoved("the token is not there any more")
+        return [*sign_all(self, messages[:1]), *[gone] * (len(messages) - 1)]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(AuthoritySigner, "sign_all", fails_after_one)
+        first, *others = batch(house, *asked)
+    assert first.certificate.status is CertificateStatus.ACTIVE
+    assert {type(one.error) for one in others} == {AuthorityUnavailable}
+    with house.sessions() as session:
+        assert len(issue.open_intents(session)) == 2
 
 
 def test_callers_who_come_together_share_commits_and_get_their_own_certificates(

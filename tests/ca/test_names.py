@@ -1,3 +1,4 @@
+import sys
 import unicodedata
 
 import pytest
@@ -160,3 +161,9 @@ def test_a_name_is_written_with_words_for_its_attributes() -> None:
         "title=Giám đốc,organizationIdentifier=MD:VN-000.00.14.H10,"
         "O=Sở Nội vụ\\, tỉnh Bình Phước,C=VN"
     )
+
+
+def test_every_forbidden_character_is_one_that_cannot_be_printed() -> None:
+    letters = (chr(code) for code in range(sys.maxunicode + 1))
+    forbidden = names._FORBIDDEN_CATEGORIES
+    assert not [c for c in letters if unicodedata.category(c) in forbidden and c.isprintable()]

@@ -1,5 +1,6 @@
 import base64
 import contextlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -15,10 +16,12 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from ca import authorities, der, jobs, ocsp, ocsp_messages, revoke
+from ca.authority_signers import AuthoritySigner
 from ca.models import Certificate, CertificateStatus
 from ca.models_publication import OcspAnswer
 from ca.ocsp import OcspService
 from ca.revocation_reasons import RevocationReason
+from hsm.algorithms import default_for, verify
 from tests.ca.hierarchy import root
 from tests.ca.house import AT, CHIEF, House
 from tests.ca.linters import ocsp_findings
@@ -304,6 +307,26 @@ def test_the_path_of_a_get_is_decoded(house: House) -> None:
     request = request_for(load(certificate.der), issuing_certificate(house))
     assert ocsp.request_from_path(quote(base64.b64encode(request), safe="")) == request
     assert ocsp.request_from_path("%%%") == b""
+
+
+@given(serials=st.lists(st.integers(min_value=1, max_value=2**159 - 1), max_size=4))
+def test_answers_that_are_signed_together_say_what_each_would_say_alone(
+    serials: list[int],
+) -> None:
+    made = root()
+    signer = AuthoritySigner(made.cert, made.der, made.key, default_for(made.key.public_key()))
+    responder = ocsp_messages.Responder(signer, made.cert)
+    identifiers = [ocsp_messages.certificate_id(made.cert, one).encoded for one in serials]
+    for status in (ocsp_messages.GOOD, ocsp_messages.NEVER_TO_BE_TRUSTED):
+        said = ocsp_messages.SingleAnswer(b"", status, AT, AT + timedelta(hours=1))
+        together = responder.answer_each(identifiers, said, produced_at=AT)
+        for identifier, encoded in zip(identifiers, together, strict=True):
+            alone = responder.answer([replace(said, certificate_id=identifier)], produced_at=AT)
+            assert isinstance(encoded, bytes)
+            one, other = (x509_ocsp.load_der_ocsp_response(each) for each in (encoded, alone))
+            assert one.tbs_response_bytes == other.tbs_response_bytes
+            assert one.certificates == other.certificates
+            verify(made.key.public_key(), signer.algorithm, one.signature, one.tbs_response_bytes)
 
 
 def test_the_answer_waits_when_the_responders_key_is_gone(house: House) -> None:

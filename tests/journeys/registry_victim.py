@@ -10,7 +10,7 @@ import importlib
 import os
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from mmap import mmap
@@ -48,6 +48,7 @@ from ca.organizations import OrganizationDetails
 from ca.requests import RequestDetails
 from ca.revocation_reasons import RevocationReason
 from ca.subscribers import SubscriberDetails
+from hsm.errors import HsmError
 
 CLERK, CHIEF = "token:clerk", "token:chief"
 SHARDS: Final = 3
@@ -249,14 +250,20 @@ def at_work(wiring: Wiring, journal: Path, stage: Callable[[str], None], *, seed
         unit = organizations.by_code(session, "000.00.01.H10").id
     chance = random.Random(seed)  # noqa: S311 -- what to do next, not a secret
     victim = Victim(wiring, unit, descriptor, stage, chance)
-    sign = AuthoritySigner.sign
+    sign, sign_all = AuthoritySigner.sign, AuthoritySigner.sign_all
 
     def noted(signer: AuthoritySigner, data: bytes) -> bytes:
         if _begins_a_certificate(data):
             victim.tell("s", hashlib.sha256(data).hexdigest())
         return sign(signer, data)
 
+    def noted_all(signer: AuthoritySigner, messages: Sequence[bytes]) -> list[bytes | HsmError]:
+        for data in filter(_begins_a_certificate, messages):
+            victim.tell("s", hashlib.sha256(data).hexdigest())
+        return sign_all(signer, messages)
+
     authority_signers.AuthoritySigner.sign = noted  # type: ignore[method-assign]
+    authority_signers.AuthoritySigner.sign_all = noted_all  # type: ignore[method-assign]
     return victim
 
 
