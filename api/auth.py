@@ -107,20 +107,25 @@ def needs(action: Action) -> Callable[..., Awaitable[Call]]:
 
 async def uploaded(request: Request) -> AsyncIterator[Upload]:
     """Receive the request's file; declared after `needs`, so that strangers upload nothing."""
-    async for upload in _received(request, TYPES):
+    async for upload in _lent(request, TYPES):
         yield upload
 
 
 async def uploaded_to_verify(request: Request) -> AsyncIterator[Upload]:
     """Receive what is to be verified, which may also be XML or CMS, with its content."""
-    async for upload in _received(request, VERIFIED_TYPES):
+    async for upload in _lent(request, VERIFIED_TYPES):
         yield upload
 
 
-async def _received(request: Request, types: Sequence[str]) -> AsyncIterator[Upload]:
+async def received(request: Request, types: Sequence[str]) -> Upload:
+    """Receive the request's file, for whoever closes it."""
     wiring = wiring_of(request)
     limit = wiring.settings.max_upload_bytes
-    upload = await receive(request, spool=wiring.spool, limit=limit, types=types)
+    return await receive(request, spool=wiring.spool, limit=limit, types=types)
+
+
+async def _lent(request: Request, types: Sequence[str]) -> AsyncIterator[Upload]:
+    upload = await received(request, types)
     try:
         yield upload
     finally:

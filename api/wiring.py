@@ -61,6 +61,7 @@ from signing.reading import IsolatedReading
 from signing.staged_uploads import StagedUploads
 from signing.stamp_templates import StampTemplates
 from signing.timestamps import InTurn, OwnTimestamps
+from signing.together import Together
 
 if TYPE_CHECKING:
     import uuid
@@ -126,6 +127,7 @@ class Wiring:
     callers: Callers = field(init=False)
     desk: Desk = field(init=False)
     at_once: AtOnce = field(init=False)
+    together: Together = field(init=False)
     _tsa: tuple[datetime, uuid.UUID, TimeStampAuthority] | None = None
     _tsa_lock: threading.Lock = field(default_factory=threading.Lock)
     _validator: tuple[tuple[object, ...], PathValidator] | None = None
@@ -157,6 +159,7 @@ class Wiring:
             ),
         )
         self.at_once = AtOnce(self.desk, self.direct)
+        self.together = Together(self.at_once, keys=self.capacity.threads)
         self._own_evidence = OwnEvidence(self.sessions, self.ocsp)
 
     def _indexes(self) -> SerialIndexes:
@@ -314,6 +317,7 @@ class Wiring:
     def close(self) -> None:
         """Log out of tokens and close every connection."""
         self.issuing.close()
+        self.together.close()
         self.answers.close()
         self.callers.close()
         self.direct.close()

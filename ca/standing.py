@@ -16,28 +16,30 @@ from ca.models import CertificateStatus
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from db.reads import Reads, Row
 
 CHAIN: Final[LiteralString] = """
 WITH RECURSIVE own AS (
-    SELECT * FROM certificates WHERE id = %s
+    SELECT * FROM certificates WHERE id = ANY (%s::uuid[])
 ), above AS (
-    SELECT a.*, 1 AS step FROM authorities a JOIN own ON own.authority_id = a.id
+    SELECT a.*, own.id AS below, 1 AS step FROM authorities a JOIN own ON own.authority_id = a.id
     UNION ALL
-    SELECT a.*, step + 1 FROM authorities a JOIN above ON above.issuer_id = a.id WHERE step < 16
+    SELECT a.*, below, step + 1 FROM authorities a JOIN above ON above.issuer_id = a.id
+        WHERE step < 16
 )
 SELECT 0 AS step, status AS name, not_before, not_after, revoked_at, der AS certificate,
-    id, organization_id, serial_number, key_uri FROM own
+    id AS own, organization_id, serial_number, key_uri FROM own
 UNION ALL
-SELECT step, slug, not_before, not_after, revoked_at, certificate, NULL, NULL, NULL, NULL FROM above
+SELECT step, slug, not_before, not_after, revoked_at, certificate, below, NULL, NULL, NULL
+    FROM above
 UNION ALL
-SELECT 99, k.slug, NULL, NULL, NULL, k.certificate, NULL, NULL, NULL, NULL
+SELECT 99, k.slug, NULL, NULL, NULL, k.certificate, own.id, NULL, NULL, NULL
     FROM known_issuers k JOIN own ON own.known_issuer_id = k.id
 ORDER BY step
 """
-"""The certificate, then every authority of ours above it, or the one known issuer elsewhere."""
+"""Each certificate, then every authority of ours above it, or the one known issuer elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,21 @@ class Standing:
 
 def standing(registry: Reads, certificate_id: uuid.UUID) -> Standing:
     """Ask how a certificate stands; raises CertificateNotFound, StatementFailed."""
-    rows = registry.read(CHAIN, (certificate_id,))
-    if not rows:
+    found = standings(registry, [certificate_id]).get(certificate_id)
+    if found is None:
         raise CertificateNotFound(f"no certificate {certificate_id}")
+    return found
+
+
+def standings(registry: Reads, wanted: Sequence[uuid.UUID]) -> dict[uuid.UUID, Standing]:
+    """Ask for several at once; those that are not there are left out. Raises StatementFailed."""
+    by_own: dict[uuid.UUID, list[Row]] = {}
+    for row in registry.read(CHAIN, (list(wanted),)):
+        by_own.setdefault(row[6], []).append(row)
+    return {own: _standing(rows) for own, rows in by_own.items()}
+
+
+def _standing(rows: Sequence[Row]) -> Standing:
     own, *above = rows
     _, status, not_before, not_after, _, der, identifier, organization_id, serial, key_uri = own
     return Standing(

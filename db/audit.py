@@ -127,13 +127,13 @@ def entry(
     object_id: str,
     after: Mapping[str, object] | None = None,
 ) -> str:
-    """Return an entry as the database's `audit_append` takes it, for a statement without a session.
+    """Return one entry of the JSON list that `audit_append` takes, for use without a session.
 
     The statement that makes the change calls `audit_append` itself, so both are there or neither.
     Raises NaiveDatetime or ValueUnsuitable.
     """
     shared = form(at=at, actor=actor, action=action, object_type=object_type)
-    return f"[{_entry(shared, object_id, None, after)}]"
+    return _entry(shared, object_id, None, after)
 
 
 def list_entries(

@@ -18,11 +18,12 @@ not match its digests, is not signed, and the caller's repeated request is prepa
 """
 
 import hashlib
+import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from io import BufferedRandom
-from typing import TYPE_CHECKING, BinaryIO, Final, LiteralString, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from cryptography import x509
 
@@ -37,9 +38,12 @@ from hsm.errors import HsmError
 from hsm.key_uri import KeyURI
 from pdf.algorithms import SignatureAlgorithm
 from pdf.errors import PdfError, SignatureRejected
+from pdf.options import SignatureOptions
+from pdf.prepare import prepare_here
 from pdf.prepared import PreparedSignature
 from pdf.signer import SignerChain
 from pdf.staging import size_of
+from signing.at_once_rows import Values, finish, intend
 from signing.desk import Desk
 from signing.documents import flush_to_disk, sha256_of
 from signing.errors import KeyNotHere, SignatureUnacceptable, SigningError, SignRequestClosed
@@ -50,31 +54,125 @@ from signing.sign import SignOrder, fail
 if TYPE_CHECKING:
     from hsm.algorithms import PublicKey
 
-_INTENT: Final[LiteralString] = """
-WITH made AS (
-    INSERT INTO sign_requests (id, status, actor, certificate_id, organization_id, file_name,
-        level, algorithm, prepared, created_at, expires_at, when_no_timestamp)
-    SELECT %s, 'prepared', %s, c.id, c.organization_id, %s, %s, %s, %s, %s, %s, %s
-        FROM certificates c WHERE c.id = %s AND c.status = 'active'
-    RETURNING id
-)
-SELECT audit_append(%s) FROM made
-"""
-_FINISH: Final[LiteralString] = """
-WITH done AS (
-    UPDATE sign_requests SET status = 'signed', completed_at = %s, reached_level = %s
-        WHERE id = %s AND status = 'prepared' RETURNING id, certificate_id
-), made AS (
-    INSERT INTO signatures (sign_request_id, certificate_id, signed_at, level, field,
-        document_sha256, document_size, signature_sha256)
-    SELECT id, certificate_id, %s, %s, %s, %s, %s, %s FROM done RETURNING sign_request_id
-), proven AS (
-    INSERT INTO document_proofs (id, sign_request_id, made_at, level, proven_until,
-        document_sha256, document_size, superseded)
-    SELECT %s, sign_request_id, %s, %s, %s, %s, %s, false FROM made
-)
-SELECT audit_append(%s) FROM done
-"""
+Refusal = CaError | HsmError | PdfError | SigningError
+REFUSALS: Final = (CaError, HsmError, PdfError, SigningError)
+"""What a key, a certificate or a document says no with: the request has failed then."""
+CLOSED: Final = "the sign request was closed while it was signed"
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The steps of one signature; what the database is told about it is given as values."""
+
+    desk: Desk
+    staged: BufferedRandom
+    order: SignOrder
+    standing: Standing
+    at: datetime
+    actor: str
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The id of the request."""
+        return self.order.request_id
+
+    def prepared(self, source: BinaryIO) -> PreparedSignature:
+        """Write the new revision to the staged file, with room for the signature."""
+        options, chain, algorithm = self._wish()
+        prepare = self.desk.prepare
+        return prepare(source, self.staged, options=options, signer=chain, algorithm=algorithm)
+
+    def prepared_here(self, source: BinaryIO) -> PreparedSignature | None:
+        """Do the same with bounded work in this process; None, and nothing, where it is more."""
+        options, chain, algorithm = self._wish()
+        here = prepare_here(source, self.staged, options=options, signer=chain, algorithm=algorithm)
+        self.staged.flush()
+        return here
+
+    def _wish(self) -> tuple[SignatureOptions, SignerChain, SignatureAlgorithm]:
+        policy = self.desk.policy
+        chain, suited = _signer(self.standing)
+        level = policy.level(self.order.level)
+        options = replace(self.order.options, level=level, signing_time=self.at)
+        return options, chain, policy.algorithm(suited)
+
+    def intent(self, prepared: PreparedSignature) -> Values:
+        """Give the row that says what is to be signed."""
+        return {
+            "id": self.id,
+            "actor": self.actor,
+            "certificate_id": self.standing.id,
+            "file_name": self.order.file_name,
+            "level": prepared.level.value,
+            "algorithm": prepared.algorithm.value,
+            "prepared": prepared.to_json(),
+            "created_at": self.at,
+            "expires_at": self.at + self.desk.policy.holder_time,
+            "when_no_timestamp": self.order.when_no_timestamp.value,
+            "entry": self._entry("sign.prepared", SignRequestStatus.PREPARED),
+        }
+
+    def sign(self, prepared: PreparedSignature) -> "Made":
+        """Use the key, and put its signature into the staged file; raises what refuses."""
+        uri = self.standing.key_uri
+        if uri is None:
+            raise KeyNotHere(f"the key of {self.standing.serial_number} is with its holder")
+        key = self.desk.keys.open(address(uri))
+        chosen = KeySignatureAlgorithm(prepared.algorithm)
+        signature = algorithms.sign(key, chosen, prepared.to_be_signed)
+        chain, _ = _signer(self.standing)
+        try:
+            work = Finish(self.desk, self.staged, chain, signature, self.at)
+            return Made(prepared, work.at_level(prepared), signature)
+        except SignatureRejected as error:
+            raise SignatureUnacceptable(str(error)) from error
+
+    def failed(self, error: Refusal) -> None:
+        """Close the request with the code of the error that ended it."""
+        fail(self.desk, self.id, error.code, at=self.at, actor=self.actor)
+
+    def end(self, made: "Made") -> Values:
+        """Give the row that says what was signed; the file is on the disk by now."""
+        finished = made.finished
+        document_sha256, size = sha256_of(self.staged, prefix=finished.prefix)
+        level = finished.level.value
+        status = SignRequestStatus.SIGNED
+        return {
+            "id": self.id,
+            "at": self.at,
+            "level": level,
+            "field": made.prepared.field,
+            "document_sha256": document_sha256,
+            "document_size": size,
+            "signature_sha256": hashlib.sha256(made.signature).hexdigest(),
+            "proof_id": uuid7(),
+            "proven_until": finished.proven_until,
+            "entry": self._entry("sign.signed", status, sha256=document_sha256, level=level),
+        }
+
+    def _entry(self, action: str, status: SignRequestStatus, **facts: str) -> str:
+        return audit.entry(
+            at=self.at,
+            actor=self.actor,
+            action=action,
+            object_type="sign_request",
+            object_id=str(self.id),
+            after={
+                "status": status,
+                "certificate": str(self.standing.id),
+                "file": self.order.file_name,
+                **facts,
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Made:
+    """A signature in its staged file."""
+
+    prepared: PreparedSignature
+    finished: Finished
+    signature: bytes
 
 
 @dataclass(frozen=True)
@@ -90,7 +188,7 @@ class AtOnce:
             standing.key_uri is not None
             and standing.certificate is not None
             and order.when_no_timestamp is WhenNoTimestamp.FAIL
-            and _address(standing.key_uri).answers_now
+            and address(standing.key_uri).answers_now
         )
 
     def sign(
@@ -104,122 +202,31 @@ class AtOnce:
         self.desk.documents.space.require(size_of(source))
         staged = self.desk.documents.create_anew(order.request_id)
         try:
-            _Walk(self.desk, self.direct, staged, order, standing, at, actor).go(source)
+            self._signed(source, Walk(self.desk, staged, order, standing, at, actor))
         except BaseException:
             staged.close()
             raise
         staged.seek(0)
         return staged
 
-
-@dataclass(frozen=True)
-class _Walk:
-    """One signature on its way."""
-
-    desk: Desk
-    direct: Direct
-    staged: BufferedRandom
-    order: SignOrder
-    standing: Standing
-    at: datetime
-    actor: str
-
-    def go(self, source: BinaryIO) -> None:
+    def _signed(self, source: BinaryIO, walk: Walk) -> None:
         """Prepare, intend, sign, finish."""
-        chain, suited = _signer(self.standing)
         try:
-            prepared = self._prepare(source, chain, suited)
-            self._intend(prepared)
+            prepared = walk.prepared(source)
+            while not intend(self.direct, [walk.intent(prepared)]):
+                now = standing(self.direct, walk.standing.id)
+                now.require_in_force(at=walk.at)  # says why; or it is in force again
         except BaseException:
-            self.desk.documents.remove(self.order.request_id)
+            self.desk.documents.remove(walk.id)
             raise
         try:
-            signature = self._signature(prepared)
-            finished = self._embed(prepared, chain, signature)
-        except (CaError, HsmError, PdfError, SigningError) as error:
-            fail(self.desk, self.order.request_id, error.code, at=self.at, actor=self.actor)
+            made = walk.sign(prepared)
+        except REFUSALS as error:
+            walk.failed(error)
             raise
-        self._record(prepared, finished, signature)
-
-    def _prepare(
-        self, source: BinaryIO, chain: SignerChain, suited: SignatureAlgorithm
-    ) -> PreparedSignature:
-        policy = self.desk.policy
-        level = policy.level(self.order.level)
-        return self.desk.prepare(
-            source,
-            self.staged,
-            options=replace(self.order.options, level=level, signing_time=self.at),
-            signer=chain,
-            algorithm=policy.algorithm(suited),
-        )
-
-    def _intend(self, prepared: PreparedSignature) -> None:
-        """Commit the intent; raises CertificateNotUsable when the certificate no longer is."""
-        values = (
-            self.order.request_id,
-            self.actor,
-            self.order.file_name,
-            prepared.level.value,
-            prepared.algorithm.value,
-            prepared.to_json(),
-            self.at,
-            self.at + self.desk.policy.holder_time,
-            self.order.when_no_timestamp.value,
-            self.standing.id,
-            self._entry("sign.prepared", SignRequestStatus.PREPARED),
-        )
-        while not self.direct.write(_INTENT, values):
-            now = standing(self.direct, self.standing.id)
-            now.require_in_force(at=self.at)  # says why; or it is in force again
-
-    def _signature(self, prepared: PreparedSignature) -> bytes:
-        uri = self.standing.key_uri
-        if uri is None:
-            raise KeyNotHere(f"the key of {self.standing.serial_number} is with its holder")
-        key = self.desk.keys.open(_address(uri))
-        chosen = KeySignatureAlgorithm(prepared.algorithm)
-        return algorithms.sign(key, chosen, prepared.to_be_signed)
-
-    def _embed(self, prepared: PreparedSignature, chain: SignerChain, signature: bytes) -> Finished:
-        try:
-            work = Finish(self.desk, self.staged, chain, signature, self.at)
-            finished = work.at_level(prepared)
-        except SignatureRejected as error:
-            raise SignatureUnacceptable(str(error)) from error
-        flush_to_disk(self.staged)
-        return finished
-
-    def _record(self, prepared: PreparedSignature, finished: Finished, signature: bytes) -> None:
-        """Commit that the request is signed; the file is on the disk by now."""
-        document_sha256, size = sha256_of(self.staged, prefix=finished.prefix)
-        level = finished.level.value
-        values = (
-            *(self.at, level, self.order.request_id),
-            *(self.at, level, prepared.field, document_sha256, size),
-            hashlib.sha256(signature).hexdigest(),
-            *(uuid7(), self.at, level, finished.proven_until, document_sha256, size),
-            self._entry(
-                "sign.signed", SignRequestStatus.SIGNED, sha256=document_sha256, level=level
-            ),
-        )
-        if not self.direct.write(_FINISH, values):
-            raise SignRequestClosed("the sign request was closed while it was signed")
-
-    def _entry(self, action: str, status: SignRequestStatus, **facts: str) -> str:
-        return audit.entry(
-            at=self.at,
-            actor=self.actor,
-            action=action,
-            object_type="sign_request",
-            object_id=str(self.order.request_id),
-            after={
-                "status": status,
-                "certificate": str(self.standing.id),
-                "file": self.order.file_name,
-                **facts,
-            },
-        )
+        flush_to_disk(walk.staged)
+        if not finish(self.direct, [walk.end(made)]):
+            raise SignRequestClosed(CLOSED)
 
 
 def _signer(standing: Standing) -> tuple[SignerChain, SignatureAlgorithm]:
@@ -239,5 +246,6 @@ def signer_of(
 
 
 @lru_cache(maxsize=1024)
-def _address(uri: str) -> KeyURI:
+def address(uri: str) -> KeyURI:
+    """Parse a key's address, kept by its text."""
     return KeyURI.parse(uri)

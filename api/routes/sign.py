@@ -18,12 +18,14 @@ from api.uploads import Upload
 from ca import registry
 from ca.models import Certificate
 from ca.standing import Standing, standing
+from db.base import uuid7
 from pdf.errors import PreparedStateInvalid
 from signing import sign
 from signing.errors import DocumentGone, OutputRefused, SignRequestNotFound
 from signing.models import SignRequest, SignRequestStatus
 from signing.self_check import check_output
 from signing.sign import SignOrder
+from signing.together import WORTH_SHARING, Asked
 
 router = APIRouter(prefix="/sign", tags=["sign"])
 Signer = Annotated[Call, Depends(needs(Action.SIGN))]
@@ -81,6 +83,26 @@ def start(call: Signer, upload: Annotated[Upload, Depends(uploaded)]) -> Respons
     if signed and answer.document is not None:
         return _sent(call, uuid.UUID(answer.document), upload.name, signed[0])
     return _rendered(call, answer)
+
+
+async def together(call: Call, upload: Upload) -> Response | None:
+    """Sign a small document with those that come at the same time; None where `start` has to."""
+    everywhere = None in permissions.scopes(call.actor, Action.SIGN)
+    if call.key is not None or not everywhere or upload.size > WORTH_SHARING:
+        return None
+    asked = SignOptionsIn.parse(upload.options)
+    identifier = asked.plain_certificate_id
+    if identifier is None or asked.check_output:
+        return None
+    order = asked.order(
+        certificate_id=identifier, file_name=upload.name, request_id=uuid7(), at=call.at
+    )
+    content = await call.wiring.together.signed(
+        Asked(upload.file, upload.size, order, call.at, call.identity)
+    )
+    if content is None:
+        return None
+    return Response(content, media_type=_PDF, headers=_headers(order.request_id, upload.name))
 
 
 @router.get("/{request_id}", responses=problems(404))
@@ -242,13 +264,17 @@ def _document(call: Call, request_id: uuid.UUID) -> Response:
 
 
 def _sent(call: Call, request_id: uuid.UUID, file_name: str, file: BinaryIO) -> Response:
-    headers = {
-        "X-Sign-Request-Id": str(request_id),
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file_name, safe='')}",
-    }
+    headers = _headers(request_id, file_name)
     with file:
         content = file.read(IN_MEMORY + 1)
     if len(content) <= IN_MEMORY:
         return Response(content, media_type=_PDF, headers=headers)
     path = call.wiring.desk.documents.path(request_id)
     return FileResponse(path, media_type=_PDF, headers=headers)
+
+
+def _headers(request_id: uuid.UUID, file_name: str) -> dict[str, str]:
+    return {
+        "X-Sign-Request-Id": str(request_id),
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file_name, safe='')}",
+    }

@@ -204,6 +204,17 @@ class SignOptionsIn(Schema):
             raise ParameterInvalid("certificate_id", "either certificate_id or key is expected")
         return asked
 
+    @property
+    def plain_certificate_id(self) -> uuid.UUID | None:
+        """The certificate's id, where nothing has to be read to find or to understand it all."""
+        stamp = self.stamp
+        if stamp is not None and (stamp.image is not None or stamp.preset not in PRESETS):
+            return None
+        try:
+            return uuid.UUID(self.certificate_id or "")
+        except ValueError:
+            return None
+
     def with_templates(self, templates: StampTemplates) -> Self:
         """Return it with a named template of the installation in the place of its name."""
         stamp = self.stamp
