@@ -9,11 +9,13 @@ more raises BeyondBounds, and a worker reads the file: it then decides what beco
 Not done here at all: repairing, decoding filters, decrypting, taking signatures or images apart.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
-from pdf.document import Document
 from pdf.errors import PdfError
 from pdf.limits import MIB, Limits
+from pdf.packed_objects import NotPlain
+from pdf.plain_reader import PlainReader
 from pdf.syntax import Buffer, PdfDict, PdfObject
 from pdf.view import View
 from pdf.xref import Indirect, Section, read_indirect
@@ -29,24 +31,16 @@ LIMITS: Final = Limits(
 _ROW: Final = 20
 
 
-class BeyondBounds(Exception):
+class BeyondBounds(NotPlain):
     """The file has to be read where that can be stopped. Not an error of the file."""
 
 
-class BoundedDocument(Document):
-    """Reads as `Document` does, or raises BeyondBounds; what it gives is the same."""
+class BoundedDocument(PlainReader):
+    """Reads as `PlainReader` does, or raises NotPlain; what it gives is the same."""
 
     def __init__(self, buffer: Buffer) -> None:
         self._left = MOST_READ
         super().__init__(buffer, limits=LIMITS)
-
-    def definitions(self) -> list[tuple[int, int, int]]:
-        """Scan for nothing: what has to be found that way is not plain."""
-        raise BeyondBounds("it would have to be repaired")
-
-    def repaired_view(self, end: int) -> View:
-        """Repair nothing."""
-        raise BeyondBounds(f"it would have to be repaired up to byte {end}")
 
     def section(self, offset: int, end: int) -> Section:
         """Read a section of cross-references; its rows are limited by the number of objects."""
@@ -69,7 +63,7 @@ class BoundedDocument(Document):
         self._indirect[offset] = found
         return found
 
-    def packed(self, view: View, container: int) -> list[tuple[int, PdfObject]]:
+    def packed(self, view: View, container: int) -> Sequence[tuple[int, PdfObject]]:
         """Unpack nothing."""
         del view
         raise BeyondBounds(f"object stream {container} would have to be unpacked")

@@ -5,10 +5,10 @@ dictionary), ETSI EN 319 142-1 sections 5.4 and 5.6.
 """
 
 from pdf.addition import Addition, Extension, NewEvidence
-from pdf.direct_writer import DirectSink, declared_version, with_annotation, write_objects
+from pdf.direct_writer import DirectSink, with_annotation, write_objects
 from pdf.document import View
 from pdf.objects import Name, Ref, Stream, Value, serialise
-from pdf.plain_document import PlainDocument
+from pdf.plain_document import PlainDocument, declared_version
 from pdf.plain_form import grown
 from pdf.plain_object import Found, copied
 from pdf.revision import separator

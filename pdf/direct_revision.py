@@ -6,14 +6,14 @@ a document plain is in `plain_document`; a test holds the results of both ways a
 
 from pdf.appearance import compose, draw, draw_nothing
 from pdf.archival import RGB_COMPONENTS, Archival, claimed
-from pdf.direct_writer import DirectSink, declared_version, with_annotation, write_objects
+from pdf.direct_writer import DirectSink, with_annotation, write_objects
 from pdf.document import View
 from pdf.earlier import last_personal
 from pdf.errors import PdfError
 from pdf.extensions import PREFIX, extension_for
 from pdf.objects import Name, Ref, Value
 from pdf.placement import Placed, settle
-from pdf.plain_document import PlainDocument
+from pdf.plain_document import PlainDocument, declared_version
 from pdf.plain_form import grown
 from pdf.revision import Revision, Wanted, place_wish, separator
 from pdf.signature_objects import (

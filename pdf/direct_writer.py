@@ -5,7 +5,6 @@ What is in the revision is the business of `direct_revision` (signatures) and `d
 """
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,10 +13,7 @@ from pdf.objects import Name, Ref, Stream, Value, serialise
 from pdf.plain_document import PlainDocument
 from pdf.plain_form import grown
 from pdf.plain_object import Found
-from pdf.syntax import Buffer
 from pdf.syntax import Ref as ReadRef
-
-_VERSION = re.compile(rb"%PDF-(\d)\.(\d)[\r\n \t]")
 
 
 @dataclass
@@ -43,12 +39,6 @@ class DirectSink:
     def replace(self, changed: Found) -> None:
         """Write an object of the file once more."""
         self.bodies[changed.reference] = changed.body
-
-
-def declared_version(buffer: Buffer) -> tuple[int, int]:
-    """Read the version in the file's header."""
-    found = _VERSION.match(buffer)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def with_annotation(document: PlainDocument, widget: Ref) -> Found:

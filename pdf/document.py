@@ -10,6 +10,7 @@ Not here: what signatures mean, and what changed between two views.
 
 import mmap
 import re
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import BinaryIO
 
@@ -52,7 +53,7 @@ class Document:
         self.decryptor: Decryptor | None = None
         self._indirect: dict[int, Indirect | None] = {}
         self._owners: dict[int, Indirect] = {}
-        self._packed: dict[int, list[tuple[int, PdfObject]]] = {}
+        self._packed: dict[int, Sequence[tuple[int, PdfObject]]] = {}
         self._definitions: list[tuple[int, int, int]] | None = None
         self._decoded = 0
         self._ends = StreamEnds(buffer)
@@ -251,7 +252,7 @@ class Document:
             result.append((number, value))
         return result
 
-    def packed(self, view: View, container: int) -> list[tuple[int, PdfObject]]:
+    def packed(self, view: View, container: int) -> Sequence[tuple[int, PdfObject]]:
         """Give the objects of the object stream `container` as `view` defines it."""
         entry = view.entries.get(container)
         if entry is None or entry.kind != PLAIN:

@@ -10,6 +10,7 @@ does not hold is refused, since no evidence could mend it.
 """
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
@@ -26,6 +27,7 @@ from pdf.evidence_gathering import Gathering
 from pdf.kept_signatures import KeptSignature, check, check_stamp, locate, proven_since
 from pdf.limits import DEFAULT_LIMITS
 from pdf.options import DEFAULT_TIMESTAMP_SIZE, Level
+from pdf.packed_objects import NotPlain
 from pdf.plain_document import opened, plain_document
 from pdf.range_digests import Prefix, RangeDigests, Wanted
 from pdf.security_store import read_security_store
@@ -191,7 +193,7 @@ class _Work:
 
     def _written(self, addition: Addition) -> Extension:
         """Take the short way where the document is plain, else the object layer."""
-        with opened(self.file) as buffer:
+        with opened(self.file) as buffer, suppress(NotPlain):
             document = plain_document(buffer, page=1)
             extension = document and write_extension(document, addition)
             if extension:

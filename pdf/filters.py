@@ -9,6 +9,7 @@ import binascii
 import re
 import zlib
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from pdf.errors import DamagedPdf, LimitExceeded
 from pdf.limits import DEFAULT_LIMITS, within
@@ -48,7 +49,7 @@ def decode(raw: bytes, entries: PdfDict, *, limit: int) -> bytes:
         given = parameters[index] if index < len(parameters) else None
         if isinstance(given, PdfDict):
             within(len(data), DEFAULT_LIMITS.predicted_size, "too much predicted data")
-            data = _predict(data, given)
+            data = unpredicted(data, given)
         if len(data) > limit:
             raise LimitExceeded("a stream unpacks too far", limit=limit)
     return data
@@ -190,7 +191,8 @@ def _number(parameters: PdfDict, key: str, default: int) -> int:
     return value
 
 
-def _predict(data: bytes, parameters: PdfDict) -> bytes:
+def unpredicted(data: bytes, parameters: PdfDict) -> bytes:
+    """Undo the prediction that stands before Flate and LZW; raises DamagedPdf, Unsupported."""
     predictor = _number(parameters, "Predictor", 1)
     if predictor < _TIFF_PREDICTOR:
         return data
@@ -214,6 +216,8 @@ def _predict(data: bytes, parameters: PdfDict) -> bytes:
 
 def _png(data: bytes, row: int, pixel: int) -> bytes:
     """Undo PNG prediction (RFC 2083 clause 6), row by row."""
+    if len(data) % (row + 1) == 0 and set(data[:: row + 1]) == {2}:
+        return _differences_summed(data, row)
     above = bytearray(row)
     result = bytearray()
     for start in range(0, len(data), row + 1):
@@ -232,6 +236,15 @@ def _png(data: bytes, row: int, pixel: int) -> bytes:
             _paeth(line, above, pixel)
         result += line
         above = line + bytearray(row - len(line))
+    return bytes(result)
+
+
+def _differences_summed(data: bytes, row: int) -> bytes:
+    """Undo the difference to the row above, column by column: what cross-references come in."""
+    result = bytearray(len(data) // (row + 1) * row)
+    for place in range(row):
+        sums = accumulate(data[place + 1 :: row + 1])
+        result[place::row] = bytes(total & 0xFF for total in sums)
     return bytes(result)
 
 

@@ -23,6 +23,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.xref import XRefSectionData
 
+from pdf.announced_objects import require_countable
 from pdf.errors import (
     DamagedPdf,
     EncryptedPdf,
@@ -30,6 +31,7 @@ from pdf.errors import (
     SigningNotPermitted,
 )
 from pdf.objects import Name, Raw, Ref, Stream, Value, serialise
+from pdf.plain_document import opened
 from pdf.whole_file import require_pdf
 
 if TYPE_CHECKING:
@@ -176,6 +178,8 @@ class LayerSink:
         return {generic.NameObject("/" + key): self.convert(item) for key, item in entries.items()}
 
 
+# Readers keep numbers in 32 bits with a sign; the new objects have to find room, too.
+_MOST_OBJECTS = 2**31 - 2**16
 # ISO 32000-2 table 22, bits 4, 6 and 9: any of them lets a reader with user access add a signature
 _MAY_MODIFY = StandardPermissions.ALLOW_MODIFICATION_GENERIC
 _MAY_ANNOTATE = StandardPermissions.ALLOW_ANNOTS_FORM_FILLING
@@ -187,6 +191,8 @@ class OpenedDocument:
 
     def __init__(self, source: BinaryIO, *, password: str | None) -> None:
         self.size = require_pdf(source)
+        with opened(source) as buffer:
+            require_countable(buffer)
         with guarded("the structure of the file cannot be read"):
             reader = PdfFileReader(source, strict=False)
             handler = reader.security_handler
@@ -247,8 +253,11 @@ def _require_sound_trailer(reader: PdfFileReader) -> None:
     highest = max(
         (max(known, default=0) for each in sections for known in _numbers(each)), default=0
     )
-    if highest >= int(newest["/Size"]):
+    size = int(newest["/Size"])
+    if highest >= size:
         raise DamagedPdf("the trailer counts fewer objects than the file has")
+    if size > _MOST_OBJECTS:
+        raise DamagedPdf("the trailer counts more objects than readers have numbers for")
 
 
 def _numbers(section: XRefSectionData) -> tuple[Mapping[int, object], ...]:

@@ -1,33 +1,46 @@
 """Recognising plain documents, which can be extended without an object layer.
 
-Plain means: not encrypted, not linearised, not hybrid, its cross-references right without any
-repair, no form but one of ordinary signatures, catalog and page standing as objects of their own.
-For everything else `plain_document` gives None, and the object layer does the work.
+Plain means: not encrypted, cross-references and object streams right without any repair and open to
+one reading only (`plain_reader`), no form but one of ordinary signatures, the page's annotations
+listed in the page itself. Whether there are tables, streams or both, and in the order of a
+linearised file, makes no difference. For everything else `plain_document` gives None, and the
+object layer does the work.
 """
 
 import contextlib
 import mmap
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from pdf.document import Document, View, load
+from pdf.document import View, load
 from pdf.errors import PdfError
 from pdf.objects import Ref
+from pdf.packed_objects import NotPlain
 from pdf.page_geometry import Page, page_from
 from pdf.plain_form import PlainForm, grown, plain_form
 from pdf.plain_object import Found, copied
+from pdf.plain_reader import PlainReader
 from pdf.syntax import Buffer, PdfDict
 from pdf.syntax import Name as ReadName
 from pdf.syntax import Ref as ReadRef
+from pdf.xref import Section
 
 _MAX_DEPTH = 32
 _MOST_BLANKS = 64
 _INHERITED = ("MediaBox", "CropBox", "Rotate")
-_TABLE_TRAILER = frozenset({"Size", "Root", "Info", "ID", "Prev"})
-_STREAM_TRAILER = _TABLE_TRAILER | {
+_TRAILER = frozenset({"Size", "Root", "Info", "ID", "Prev"})
+_TABLE_TRAILER = _TRAILER | {"XRefStm"}
+_STREAM_TRAILER = _TRAILER | {
     *("Type", "W", "Index", "Length", "Filter", "DecodeParms"),
 }
+_VERSION = re.compile(rb"%PDF-(\d)\.(\d)[\r\n \t]")
+_FIRST_VERSION = (1, 0)
+_HEAD = 1024
+_MOST_OBJECTS = 8_388_607
+"""Numbers that every reader can hold (ISO 32000-1 annex C)."""
+_SECTIONS_OF_LINEARISED = 2
 
 
 @dataclass(frozen=True)
@@ -59,8 +72,14 @@ def opened(source: BinaryIO) -> Iterator[Buffer]:
                 buffer.close()
 
 
+def declared_version(buffer: Buffer) -> tuple[int, int]:
+    """Read the version in the file's header."""
+    found = _VERSION.match(buffer)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
 def plain_document(
-    buffer: Buffer, *, page: int, reader: Callable[[Buffer], Document] = Document
+    buffer: Buffer, *, page: int, reader: Callable[[Buffer], PlainReader] = PlainReader
 ) -> PlainDocument | None:
     """Read the document as far as needed; None when anything about it is not plain.
 
@@ -69,27 +88,14 @@ def plain_document(
     try:
         view = reader(buffer).latest
         return _plain(view, page)
-    except (PdfError, ValueError, OverflowError, RecursionError):
+    except (NotPlain, PdfError, ValueError, TypeError, OverflowError, RecursionError):
         # the object layer says what is wrong with it
         return None
 
 
 def _plain(view: View, page: int) -> PlainDocument | None:
-    newest = view.sections[0]
-    stream_table = newest.stream_number is not None
-    allowed = _STREAM_TRAILER if stream_table else _TABLE_TRAILER
-    size, root = view.trailer.get("Size"), view.trailer.get("Root")
-    if (
-        view.repaired
-        or view.document.header_offset
-        or any(section.hybrid_offset is not None or section.moved for section in view.sections)
-        or not set(view.trailer) <= allowed
-        or not isinstance(root, ReadRef)
-        or not isinstance(size, int)
-        or max(view.entries, default=0) >= size
-        or not _ends_at(view, newest.tail_end)
-        or not bytes(view.document.buffer[:16]).startswith(b"%PDF-")
-    ):
+    root = view.trailer.get("Root")
+    if not _has_one_reading(view) or not isinstance(root, ReadRef):
         return None
     catalog, found = view.dictionary(root), copied(view, root)
     if catalog is None or found is None or "Perms" in catalog:
@@ -99,7 +105,49 @@ def _plain(view: View, page: int) -> PlainDocument | None:
     # the version is raised with the first signature; one in the catalog would have to be replaced
     if form is None or at_edge is None or (form.found is None and "Version" in catalog):
         return None
+    written = [each.reference for each in (found, form.found, at_edge[1]) if each is not None]
+    if len(set(written)) != len(written):
+        return None  # an object in two roles would be written twice
+    view.array(view.trailer.get("ID"))  # what cannot be read is found out now
+    stream_table = view.sections[0].stream_number is not None
     return PlainDocument(view, found, form, *at_edge, stream_table=stream_table)
+
+
+def _has_one_reading(view: View) -> bool:
+    """Say whether header, cross-references and end leave nothing to a reader's judgement."""
+    allowed = _TABLE_TRAILER if view.sections[0].stream_number is None else _STREAM_TRAILER
+    size = view.trailer.get("Size")
+    return (
+        not view.repaired
+        and not view.document.header_offset
+        and all(map(_is_sound, view.sections))
+        and view.sections[-1].previous is None
+        and set(view.trailer) <= allowed
+        and isinstance(size, int)
+        and max(view.entries, default=0) < size <= _MOST_OBJECTS
+        and _ends_at(view, _last_tail(view))
+        and declared_version(view.document.buffer) >= _FIRST_VERSION
+    )
+
+
+def _is_sound(section: Section) -> bool:
+    """Say whether what a section names beside its entries is there: earlier and hidden ones."""
+    hidden = section.hybrid
+    if "Prev" in section.trailer and section.previous is None:
+        return False
+    if "Encrypt" in section.trailer or (hidden and "Encrypt" in hidden.trailer):
+        return False
+    if hidden is None:
+        return "XRefStm" not in section.trailer or section.stream_number is not None
+    return hidden.stream_number is not None and hidden.hybrid is None
+
+
+def _last_tail(view: View) -> int:
+    """Give where the newest revision ends; the two parts of a linearised file are one."""
+    newest, *older = view.sections
+    if len(older) + 1 == _SECTIONS_OF_LINEARISED and older[0].offset > newest.offset:
+        return older[0].tail_end if b"/Linearized" in view.document.buffer[:_HEAD] else 0
+    return newest.tail_end
 
 
 def _ends_at(view: View, end: int) -> bool:

@@ -6,10 +6,11 @@ The staged file is the whole new document with an empty signature in it; the sta
 to be signed and where the answer goes. Neither holds a secret, both can wait for days.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from pdf.bounded_document import MOST_BYTES, BeyondBounds, BoundedDocument
+from pdf.bounded_document import MOST_BYTES, BoundedDocument
 from pdf.cms import SignatureAlgorithm, template_for
 from pdf.direct_revision import plain_wish, write_direct
 from pdf.errors import PdfError
@@ -19,6 +20,7 @@ from pdf.options import (
     SignatureOptions,
     SubFilter,
 )
+from pdf.packed_objects import NotPlain
 from pdf.plain_document import opened, plain_document
 from pdf.precedence import require_precedence
 from pdf.prepared import PreparedSignature
@@ -90,7 +92,7 @@ def prepare_here(
         with opened(source) as buffer:
             document = plain_document(buffer, page=page, reader=BoundedDocument)
             revision = write_direct(document, wanted) if document is not None else None
-    except (PdfError, BeyondBounds):
+    except (PdfError, NotPlain):
         return None
     return None if revision is None else wish.staged(source, staged, revision)
 
@@ -153,7 +155,7 @@ def write_revision(source: BinaryIO, wanted: Wanted) -> Revision:
     wanted = _with_anchor(source, wanted)
     page = plain_wish(wanted)
     if page is not None:
-        with opened(source) as buffer:
+        with opened(source) as buffer, suppress(NotPlain):
             document = plain_document(buffer, page=page)
             revision = write_direct(document, wanted) if document is not None else None
             if revision is not None:

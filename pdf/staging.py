@@ -16,15 +16,18 @@ def copy(source: BinaryIO, staged: BinaryIO) -> None:
     """Copy `source` to the start of `staged`, which is then as long and at its end."""
     staged.seek(0)
     staged.truncate()
-    if not _sent(source, staged):
+    whole = in_memory(source)
+    if whole is not None:
+        staged.write(whole)
+    elif not _sent(source, staged):
         staged.seek(0)
         staged.truncate()
-        in_memory = getattr(source, "getbuffer", None)
-        if in_memory is not None:
-            with in_memory() as whole:
-                staged.write(whole)
-            return
         staged.writelines(chunks(source))
+
+
+def in_memory(file: BinaryIO) -> bytes | None:
+    """Give the bytes of a file in memory, as they are and not copied; None for any other file."""
+    return file.getvalue() if isinstance(file, io.BytesIO) else None
 
 
 def _sent(source: BinaryIO, staged: BinaryIO) -> bool:
@@ -43,11 +46,15 @@ def _sent(source: BinaryIO, staged: BinaryIO) -> bool:
     return staged.seek(0, os.SEEK_END) == position == size_of(source)
 
 
-def identity_of(file: BinaryIO) -> tuple[int, ...] | None:
-    """Tell a file of the operating system, as it is, from any other and from any later content.
+def identity_of(file: BinaryIO) -> tuple[int, ...] | bytes | None:
+    """Tell a file, as it is, from any other and from any later content.
 
-    None for what is not such a file.
+    For a file in memory that is its content, which is compared in no time as long as nothing is
+    written. None for what is neither that nor a file of the operating system.
     """
+    whole = in_memory(file)
+    if whole is not None:
+        return whole
     try:
         file.flush()
         found = os.fstat(file.fileno())
@@ -58,6 +65,10 @@ def identity_of(file: BinaryIO) -> tuple[int, ...] | None:
 
 def chunks(file: BinaryIO, *, start: int = 0) -> Iterator[memoryview]:
     """Give the bytes from `start` to the end; a chunk is valid until the next one."""
+    whole = in_memory(file)
+    if whole is not None:
+        yield memoryview(whole)[start:]
+        return
     buffer = _buffer(size_of(file) - start)
     file.seek(start)
     while count := _fill(file, buffer):
@@ -66,10 +77,9 @@ def chunks(file: BinaryIO, *, start: int = 0) -> Iterator[memoryview]:
 
 def hash_stretch(file: BinaryIO, engine: Digest, *, start: int, length: int) -> Digest:
     """Go on with a hash over one stretch of a file; a short file ends it."""
-    in_memory = getattr(file, "getbuffer", None)
-    if in_memory is not None:
-        with in_memory() as whole, whole[start : start + length] as stretch:
-            engine.update(stretch)
+    whole = in_memory(file)
+    if whole is not None:
+        engine.update(memoryview(whole)[start : start + length])
         return engine
     buffer = _buffer(length)
     file.seek(start)
@@ -84,7 +94,7 @@ def read_back(file: BinaryIO) -> BinaryIO:
 
     Every call to the operating system lets another thread in; a small file needs few.
     """
-    if hasattr(file, "getbuffer"):
+    if isinstance(file, io.BytesIO):
         return file
     file.flush()
     size = size_of(file)

@@ -7,6 +7,7 @@ cannot be an object. Positions are offsets into the buffer that was given, never
 
 import re
 from binascii import unhexlify
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pdf.errors import DamagedPdf, LimitExceeded
@@ -88,7 +89,6 @@ _TOKEN = re.compile(
     + rb")"
 )
 _REF = rb"(\d{1,10})[" + WHITESPACE + rb"]++(\d{1,5})[" + WHITESPACE + rb"]++R(?!" + REGULAR + rb")"
-_ONE_REF = re.compile(_REF)
 _REF_RUN = re.compile(rb"(?:[" + WHITESPACE + rb"]*+" + _REF + rb"){4,}+")
 _GAP = rb"(?:[" + WHITESPACE + rb"]++|%[^\r\n]*+[\r\n])++"
 REFERENCE = re.compile(
@@ -181,10 +181,10 @@ def _scalar(  # noqa: PLR0911 (one return a kind of token)
 
 def _references(run: bytes) -> list[Ref]:
     """Read references that follow each other, as in a page tree, faster than one by one."""
-    make = tuple.__new__  # what the class of a named tuple does, without its call
-    return [
-        make(Ref, (int(number), int(generation))) for number, generation in _ONE_REF.findall(run)
-    ]
+    words = run.replace(b"\x00", b" ").split()
+    # what the class of a named tuple does, without its calls
+    numbers = zip(map(int, words[::3]), map(int, words[1::3]), strict=True)
+    return list(map(tuple.__new__, repeat(Ref), numbers))
 
 
 def _name(raw: bytes) -> Name:

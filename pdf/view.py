@@ -4,7 +4,7 @@ A view answers every question about content; where the bytes come from is the st
 Not here: how revisions are found (`document`), and what changed between two of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from pdf.errors import DamagedPdf
@@ -40,7 +40,7 @@ class Store(Protocol):
     def owner(self, stream: Stream) -> Indirect | None:
         """Give the indirect object that a stream belongs to."""
 
-    def packed(self, view: "View", container: int) -> list[tuple[int, PdfObject]]:
+    def packed(self, view: "View", container: int) -> Sequence[tuple[int, PdfObject]]:
         """Give the objects of an object stream: (number, object)."""
 
     def stream_end(self, start: int, length: PdfObject, end: int) -> int:

@@ -6,8 +6,9 @@ a reader that believes offsets and one that scans for objects may show two diffe
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import NamedTuple, TypeAlias
 
 from pdf.errors import DamagedPdf
@@ -36,12 +37,14 @@ _ROW = re.compile(
     rb"[" + WHITESPACE + rb"]*+(\d{1,11})[" + WHITESPACE + rb"]++(\d{1,6})["
     + WHITESPACE + rb"]++([nf])"
 )  # fmt: skip
-_ROWS = re.compile(rb"(\d{10}) (\d{5}) ([nf])[ \r\n]{2}")
+_ROWS = re.compile(rb"(?:\d{10} \d{5} [nf][ \r\n]{2})*+")
 _TRAILER = re.compile(SKIP + rb"trailer")
 _TAIL = re.compile(SKIP + rb"startxref" + SKIP + rb"(\d{1,12})[" + WHITESPACE + rb"]*+%%EOF\r?\n?")
 _ROW_LENGTH = 20
 _STEERING_KEYS = frozenset({"Root", "Prev", "XRefStm", "Encrypt", "Size", "W", "Index"})
 _ALL_FREE_GENERATION = 65535
+_KINDS = {b"n": PLAIN, b"f": FREE}
+_KNOWN = frozenset({FREE, PLAIN, PACKED})
 
 
 class Entry(NamedTuple):
@@ -83,6 +86,8 @@ class Section:
     """Numbers whose entry did not point to them and that were found by scanning, or not at all."""
     ambiguous: bool = False
     """A number is listed twice with two places: readers differ in which one they take."""
+    exact: bool = True
+    """There are as many rows as announced, of the kinds and fields that are known."""
     _merged: dict[int, Entry] | None = field(default=None, init=False, repr=False)
     _furthest: int | None = field(default=None, init=False, repr=False)
 
@@ -164,8 +169,7 @@ def read_section(
 
 
 def _read_table(buffer: Buffer, offset: int, position: int, end: int) -> Section:
-    entries: dict[int, Entry] = {}
-    ambiguous = False
+    rows = _Rows()
     while True:
         trailer = _TRAILER.match(buffer, position, end)
         if trailer is not None:
@@ -173,8 +177,7 @@ def _read_table(buffer: Buffer, offset: int, position: int, end: int) -> Section
         head = _SUBSECTION.match(buffer, position, end)
         if head is None:
             raise DamagedPdf(f"a cross-reference table is broken at byte {position}")
-        position, twice = _read_rows(buffer, head, end, entries)
-        ambiguous = ambiguous or twice
+        position = _read_rows(buffer, head, end, rows)
     value, after = read_object(buffer, trailer.end(), end)
     if not isinstance(value, PdfDict):
         raise DamagedPdf("a trailer is not a dictionary")
@@ -184,58 +187,76 @@ def _read_table(buffer: Buffer, offset: int, position: int, end: int) -> Section
         end=after,
         tail_end=after,
         trailer=value,
-        entries=entries,
+        entries=rows.entries,
         previous=_offset(value.get("Prev")),
         hybrid_offset=_offset(hybrid),
-        ambiguous=ambiguous or bool(value.repeated & _STEERING_KEYS),
+        ambiguous=rows.ambiguous or bool(value.repeated & _STEERING_KEYS),
+        exact=rows.exact,
     )
 
 
-def _read_rows(
-    buffer: Buffer, head: re.Match[bytes], end: int, entries: dict[int, Entry]
-) -> tuple[int, bool]:
+class _Rows:
+    """The rows of a section as they come together."""
+
+    def __init__(self) -> None:
+        self.entries: dict[int, Entry] = {}
+        self.ambiguous = False
+        self.exact = True
+
+    def add(self, made: Iterable[Entry], start: int) -> None:
+        """Add entries numbered from `start`; the first place of a number counts."""
+        if not self.entries:
+            self.entries.update(enumerate(made, start))
+            return
+        for number, entry in enumerate(made, start):
+            if self.entries.setdefault(number, entry) != entry:
+                self.ambiguous = True
+
+    def add_known(self, made: Sequence[Entry], start: int) -> None:
+        """Add entries as far as their kind is known; another one stands for null."""
+        if self.exact:
+            self.add(made, start)
+            return
+        for number, entry in enumerate(made, start):
+            if entry.kind in _KNOWN:
+                self.add((entry,), number)
+
+
+def _made(kinds: Iterable[int], firsts: Iterable[int], seconds: Iterable[int]) -> Iterable[Entry]:
+    """Make entries of columns: what the class of a named tuple does, without its calls."""
+    return map(tuple.__new__, repeat(Entry), zip(kinds, firsts, seconds, strict=True))
+
+
+def _read_rows(buffer: Buffer, head: re.Match[bytes], end: int, rows: _Rows) -> int:
+    """Read the rows of a subsection; give the position after them."""
     start, count = int(head[1]), int(head[2])
     position = head.end()
     if count * 10 > end - position:
         raise DamagedPdf("a cross-reference table claims more rows than the file can hold")
     within(count, DEFAULT_LIMITS.objects, "too many objects")
-    rows: list[tuple[bytes, bytes, bytes]] = _ROWS.findall(
-        buffer[position : position + count * _ROW_LENGTH]
-    )
-    if len(rows) == count:
-        position += count * _ROW_LENGTH
+    block = bytes(buffer[position : min(end, position + count * _ROW_LENGTH)])
+    if len(block) == count * _ROW_LENGTH and _ROWS.fullmatch(block):
+        words = block.split()
+        position += len(block)
     else:
-        rows = []
+        words = []
         for _ in range(count):
             row = _ROW.match(buffer, position, end)
             if row is None:
                 if _TRAILER.match(buffer, position, end):
+                    rows.exact = False
                     break
                 raise DamagedPdf(f"a cross-reference table is broken at byte {position}")
-            rows.append((row[1], row[2], row[3]))
+            words += row.groups()
             position = row.end()
-    if rows and start == 1 and rows[0][2] == b"f" and int(rows[0][1]) == _ALL_FREE_GENERATION:
+    if words and start == 1 and words[2] == b"f" and int(words[1]) == _ALL_FREE_GENERATION:
         start = 0  # A numbering slip of old writers that every reader knows.
-    return position, _add_rows(entries, rows, start)
-
-
-def _add_rows(
-    entries: dict[int, Entry], rows: list[tuple[bytes, bytes, bytes]], start: int
-) -> bool:
-    """Add the rows of a subsection; tell whether a number was listed before with another place."""
-    make = tuple.__new__  # what the class of a named tuple does, without its call
-    made = [
-        make(Entry, (PLAIN if kind == b"n" and offset else FREE, offset, int(second)))
-        for first, second, kind in rows
-        if (offset := int(first)) >= 0
-    ]
-    if not entries:
-        entries.update(enumerate(made, start))
-        return False
-    twice = False
-    for index, entry in enumerate(made, start):
-        twice = entries.setdefault(index, entry) != entry or twice
-    return twice
+    firsts = list(map(int, words[::3]))
+    kinds = list(map(_KINDS.__getitem__, words[2::3]))
+    if 0 in firsts:
+        kinds = [kind if first else FREE for kind, first in zip(kinds, firsts, strict=True)]
+    rows.add(_made(kinds, firsts, map(int, words[1::3])), start)
+    return position
 
 
 def _offset(value: PdfObject) -> int | None:
@@ -254,20 +275,21 @@ def _read_stream(
     trailer = stream.entries
     stop = stream_end(stream.start, trailer.get("Length"), end)
     data = decode(bytes(buffer[stream.start : stop]), trailer)
-    entries, ambiguous = _stream_entries(data, trailer)
+    rows = _stream_rows(data, trailer)
     return Section(
         offset=offset,
         end=object_end(buffer, found, stop, end),
         tail_end=0,
         trailer=trailer,
-        entries=entries,
-        ambiguous=ambiguous or bool(trailer.repeated & _STEERING_KEYS),
+        entries=rows.entries,
+        ambiguous=rows.ambiguous or bool(trailer.repeated & _STEERING_KEYS),
         previous=_offset(trailer.get("Prev")),
         stream_number=found.number,
+        exact=rows.exact,
     )
 
 
-def _stream_entries(data: bytes, trailer: PdfDict) -> tuple[dict[int, Entry], bool]:
+def _stream_rows(data: bytes, trailer: PdfDict) -> _Rows:
     widths = trailer.get("W")
     if (
         not isinstance(widths, list)
@@ -283,25 +305,28 @@ def _stream_entries(data: bytes, trailer: PdfDict) -> tuple[dict[int, Entry], bo
     index = trailer.get("Index") or [0, size]
     if not isinstance(index, list) or not all(isinstance(i, int) and i >= 0 for i in index):
         raise DamagedPdf("a cross-reference stream has no usable /Index")
-    within(len(data) // row, DEFAULT_LIMITS.objects, "too many objects")
-    entries: dict[int, Entry] = {}
-    position = 0
-    twice = False
+    count = within(len(data) // row, DEFAULT_LIMITS.objects, "too many objects")
     pairs = [i for i in index if isinstance(i, int)]
-    for start, count in zip(pairs[::2], pairs[1::2], strict=False):
-        for number in range(start, start + min(count, len(data) // row + 1)):
-            if position + row > len(data):
-                return entries, twice
-            middle = position + one
-            last = middle + two
-            kind = int.from_bytes(data[position:middle]) if one else PLAIN
-            first = int.from_bytes(data[middle:last])
-            second = int.from_bytes(data[last : position + row])
-            position += row
-            if kind in {PLAIN, PACKED, FREE}:
-                entry = Entry(kind, first, second)
-                twice = entries.setdefault(number, entry) != entry or twice
-    return entries, twice
+    whole = len(data) == count * row
+    data = data[: count * row]
+    kinds = _column(data, row, 0, one) if one else [PLAIN] * count
+    made = list(_made(kinds, _column(data, row, one, two), _column(data, row, one + two, three)))
+    rows = _Rows()
+    rows.exact = whole and len(widths) == 3 and len(pairs) % 2 == 0 and set(kinds) <= _KNOWN  # noqa: PLR2004 (as above)
+    position = 0
+    for start, wanted in zip(pairs[::2], pairs[1::2], strict=False):
+        rows.add_known(made[position : position + wanted], start)
+        position += wanted
+    rows.exact = rows.exact and position == count
+    return rows
+
+
+def _column(data: bytes, row: int, start: int, width: int) -> list[int]:
+    """Read one field of all rows, high byte first."""
+    values = list(data[start::row]) if width else [0] * (len(data) // row)
+    for place in range(start + 1, start + width):
+        values = [high << 8 | low for high, low in zip(values, data[place::row], strict=True)]
+    return values
 
 
 def check_entries(

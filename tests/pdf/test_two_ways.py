@@ -14,6 +14,8 @@ from pyhanko_certvalidator import ValidationContext
 from pdf.appearance import Stamp
 from pdf.errors import PdfError
 from pdf.plain_document import plain_document
+from tests.pdf.meaning import meaning
+from tests.pdf.rewritten import BODIES, LAYOUTS, hybrid_file, packed_file, rewritten
 from tests.pdf.signing_kit import (
     CORPUS,
     assemble,
@@ -47,6 +49,9 @@ _ODDITIES = {
             "<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200] % >> of the page\n>>",
         ]
     ),
+    "object-stream": packed_file(BODIES),
+    "squeezed-object-stream": packed_file(BODIES, squeeze=True),
+    "table-and-stream": hybrid_file(),
     "two-identifiers": assemble(
         [
             "<</Type/Catalog/Pages 2 0 R>>",
@@ -85,6 +90,7 @@ def test_both_ways_get_the_same_verdicts(name: str, visible: bool, tmp_path: Pat
     short = sign(source, stamp=stamp)
     # a named field is not a plain wish and takes the object layer
     layered = sign(source, stamp=stamp, field="Signature1")
+    assert meaning(short) == meaning(layered)
     verdict = _verdict(short, tmp_path)
     assert verdict == _verdict(layered, tmp_path)
     assert verdict["pdfsig"] == (1, 1, 1)
@@ -139,6 +145,29 @@ def test_a_later_signature_keeps_one_made_the_short_way(name: str, tmp_path: Pat
     verdict = _verdict(sign(sign(_ODDITIES[name]), stamp=Stamp()), tmp_path)
     assert verdict["pdfsig"] == (2, 2, 1)
     assert verdict["validator"] == (True, True, True, "ENTIRE_FILE")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_files_as_other_programs_write_them_get_the_same_verdicts_both_ways(
+    layout: str, tmp_path: Path
+) -> None:
+    source = rewritten(blank_pdf(5), layout)
+    document = plain_document(source, page=-1)
+    assert document is not None
+    assert document.stream_table == ("streams" in layout)
+    stamp = Stamp(lines=("Nguyễn Văn Trăm",))
+    short = sign(source, stamp=stamp, page=-1)
+    layered = sign(source, stamp=stamp, page=5)
+    verdict = _verdict(short, tmp_path)
+    assert verdict == _verdict(layered, tmp_path)
+    assert verdict["validator"] == (True, True, True, "ENTIRE_FILE")
+    assert (verdict["qpdf"], verdict["pages"]) == (0, 5)
+    assert meaning(short) == meaning(layered)
+    assert short.startswith(source)
+    assert (b"/XRef" in short[len(source) :]) == document.stream_table
+    twice = _verdict(sign(short), tmp_path)
+    assert twice["pdfsig"] == (2, 2, 1)
+    assert twice["validator"] == (True, True, True, "ENTIRE_FILE")
 
 
 def test_a_cross_reference_stream_is_continued_by_one(tmp_path: Path) -> None:
