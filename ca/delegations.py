@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import or_, select
 
-from ca import organizations, posts, subscribers
+from ca import organizations, periods, posts, subscribers
 from ca.errors_registry import DelegationInvalid, DelegationNotFound
 from ca.models import SubscriberKind
 from ca.models_people import Delegation, DelegationForm
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 MAX_SCOPE: Final = 1000
-MAX_REFERENCE: Final = 100
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,7 @@ def in_force(
     """Return what a person may sign in others' place at a time; asked when a document is signed."""
     query = select(Delegation).where(
         Delegation.taker_id == taker_id,
-        Delegation.began_at <= at,
-        or_(Delegation.ended_at.is_(None), Delegation.ended_at > at),
+        periods.running_at(Delegation, at),
         or_(Delegation.withdrawn_at.is_(None), Delegation.withdrawn_at > at),
     )
     if organization_id is not None:
@@ -126,8 +124,8 @@ def _check_form(details: DelegationDetails) -> None:
         raise DelegationInvalid("scope", f"a matter of at most {MAX_SCOPE} characters")
     if details.ended_at is not None and details.ended_at <= details.began_at:
         raise DelegationInvalid("period", "it ends after it began")
-    if reference is not None and not (0 < len(reference) <= MAX_REFERENCE and storable(reference)):
-        raise DelegationInvalid("document_reference", f"at most {MAX_REFERENCE} characters")
+    if not periods.reference_fits(reference):
+        raise DelegationInvalid("document_reference", f"at most {periods.MAX_REFERENCE} characters")
     if details.form is not DelegationForm.TUQ:
         return
     if details.ended_at is None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
 
-from ca import organizations, subscribers
+from ca import organizations, periods, subscribers
 from ca.errors import SubjectInvalid
 from ca.errors_registry import PostInvalid, PostNotFound
 from ca.models import Subscriber, SubscriberKind
 from ca.models_people import Post
-from ca.names import MAX_PERSON_PART, clean, storable
+from ca.names import MAX_PERSON_PART, clean
 from db import audit
 from db.base import uuid7
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.orm import Session
-
-MAX_REFERENCE = 100
 
 
 @dataclass(frozen=True)
@@ -124,11 +122,7 @@ def holding(
     organization_id: uuid.UUID | None = None,
 ) -> list[Post]:
     """Return the posts that a person has at a time, the latest first."""
-    query = select(Post).where(
-        Post.subscriber_id == subscriber_id,
-        Post.began_at <= at,
-        or_(Post.ended_at.is_(None), Post.ended_at > at),
-    )
+    query = select(Post).where(Post.subscriber_id == subscriber_id, periods.running_at(Post, at))
     if organization_id is not None:
         query = query.where(Post.organization_id == organization_id)
     return list(session.scalars(query.order_by(Post.began_at.desc(), Post.id.desc())))
@@ -161,9 +155,8 @@ def _locked_person(session: Session, subscriber_id: uuid.UUID) -> Subscriber:
 def _check(details: PostDetails) -> None:
     if details.ended_at is not None and details.ended_at <= details.began_at:
         raise PostInvalid("a post ends after it began")
-    reference = details.document_reference
-    if reference is not None and not (0 < len(reference) <= MAX_REFERENCE and storable(reference)):
-        raise PostInvalid(f"a document's reference has at most {MAX_REFERENCE} characters")
+    if not periods.reference_fits(details.document_reference):
+        raise PostInvalid(f"a document's reference has at most {periods.MAX_REFERENCE} characters")
 
 
 def _title(title: str) -> str:

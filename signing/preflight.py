@@ -24,6 +24,7 @@ from pdf.preview import DEFAULT_DPI, Preview
 from pdf.report import JSON
 from signing.desk import Desk
 from signing.errors import LevelNotOffered, SigningError
+from signing.reading import Wish
 from signing.sign import SignOrder
 from signing.signing_keys import SigningCertificate, certificate_for, unchecked_certificate
 
@@ -79,13 +80,9 @@ def preview(
     """Draw the page as it would look signed; the certificate need not be usable for that."""
     with desk.sessions() as session:
         signer = unchecked_certificate(session, order.certificate_id)
-    return desk.reading.preview(
-        source,
-        options=replace(order.options, signing_time=at),
-        signer=signer.chain,
-        algorithm=desk.policy.algorithm(signer.suited_algorithm),
-        dpi=dpi,
-    )
+    options = replace(order.options, signing_time=at)
+    algorithm = desk.policy.algorithm(signer.suited_algorithm)
+    return desk.reading.preview(source, Wish(options, signer.chain, algorithm), dpi=dpi)
 
 
 def _certificate(session: Session, row: Certificate) -> dict[str, JSON]:
@@ -151,4 +148,4 @@ def _document(
 ) -> Preflight:
     options = replace(order.options, signing_time=at, level=level or Level.B_B)
     algorithm = desk.policy.algorithm(signer.suited_algorithm)
-    return desk.reading.preflight(source, options=options, signer=signer.chain, algorithm=algorithm)
+    return desk.reading.preflight(source, Wish(options, signer.chain, algorithm))

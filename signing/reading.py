@@ -5,6 +5,7 @@ and tests do them where they are.
 """
 
 import pickle
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
 from pdf import preflight as pdf_preflight
@@ -26,55 +27,41 @@ if TYPE_CHECKING:
 SECONDS: Final = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A signature that somebody has in mind: how, whose, and of which kind."""
+
+    options: SignatureOptions
+    signer: SignerChain
+    algorithm: SignatureAlgorithm
+
+    @property
+    def parts(self) -> tuple[SignatureOptions, SignerChain, SignatureAlgorithm]:
+        """The three side by side, as they travel to a worker."""
+        return self.options, self.signer, self.algorithm
+
+
 class Reading(Protocol):
     """Looks at a document that is perhaps going to be signed."""
 
-    def preflight(
-        self,
-        source: BinaryIO,
-        *,
-        options: SignatureOptions,
-        signer: SignerChain,
-        algorithm: SignatureAlgorithm,
-    ) -> Preflight:
+    def preflight(self, source: BinaryIO, wish: Wish) -> Preflight:
         """Say what signing would do; what is refused is in the answer."""
 
-    def preview(
-        self,
-        source: BinaryIO,
-        *,
-        options: SignatureOptions,
-        signer: SignerChain,
-        algorithm: SignatureAlgorithm,
-        dpi: float = DEFAULT_DPI,
-    ) -> Preview:
+    def preview(self, source: BinaryIO, wish: Wish, *, dpi: float = DEFAULT_DPI) -> Preview:
         """Draw the page with the stamp; raises PdfError."""
 
 
 class DirectReading:
     """Reads in this process."""
 
-    def preflight(
-        self,
-        source: BinaryIO,
-        *,
-        options: SignatureOptions,
-        signer: SignerChain,
-        algorithm: SignatureAlgorithm,
-    ) -> Preflight:
+    def preflight(self, source: BinaryIO, wish: Wish) -> Preflight:
         """Say what signing would do; what is refused is in the answer."""
+        options, signer, algorithm = wish.parts
         return pdf_preflight.preflight(source, options=options, signer=signer, algorithm=algorithm)
 
-    def preview(
-        self,
-        source: BinaryIO,
-        *,
-        options: SignatureOptions,
-        signer: SignerChain,
-        algorithm: SignatureAlgorithm,
-        dpi: float = DEFAULT_DPI,
-    ) -> Preview:
+    def preview(self, source: BinaryIO, wish: Wish, *, dpi: float = DEFAULT_DPI) -> Preview:
         """Draw the page with the stamp; raises PdfError."""
+        options, signer, algorithm = wish.parts
         return pdf_preview.preview(
             source, options=options, signer=signer, algorithm=algorithm, dpi=dpi
         )
@@ -86,17 +73,10 @@ class IsolatedReading:
     def __init__(self, isolation: Isolation) -> None:
         self._isolation = isolation
 
-    def preflight(
-        self,
-        source: BinaryIO,
-        *,
-        options: SignatureOptions,
-        signer: SignerChain,
-        algorithm: SignatureAlgorithm,
-    ) -> Preflight:
+    def preflight(self, source: BinaryIO, wish: Wish) -> Preflight:
         """Say what signing would do; what is refused is in the answer."""
-        wish = pickle.dumps((options, signer, algorithm))
-        told = self._done(Job(kind="preflight", parts=(wish,), files=(source,))).head
+        packed = pickle.dumps(wish.parts)
+        told = self._done(Job(kind="preflight", parts=(packed,), files=(source,))).head
         found = cast("list[dict[str, str]]", told["findings"])
         return Preflight(
             document=cast("dict[str, JSON]", told["document"]),
@@ -105,18 +85,11 @@ class IsolatedReading:
             refusal=refusal(told) if "refused" in told else None,
         )
 
-    def preview(
-        self,
-        source: BinaryIO,
-        *,
-        options: SignatureOptions,
-        signer: SignerChain,
-        algorithm: SignatureAlgorithm,
-        dpi: float = DEFAULT_DPI,
-    ) -> Preview:
+    def preview(self, source: BinaryIO, wish: Wish, *, dpi: float = DEFAULT_DPI) -> Preview:
         """Draw the page with the stamp; raises PdfError."""
-        wish = pickle.dumps((options, signer, algorithm))
-        answer = self._done(Job(kind="preview", head={"dpi": dpi}, parts=(wish,), files=(source,)))
+        packed = pickle.dumps(wish.parts)
+        job = Job(kind="preview", head={"dpi": dpi}, parts=(packed,), files=(source,))
+        answer = self._done(job)
         told = answer.head
         if "refused" in told:
             raise refusal(told)

@@ -11,6 +11,7 @@ import typer
 
 from api.commands import issue_processes
 from api.commands.installation import installation, operator
+from api.commands.moments import time_given
 from api.commands.output import FAILED, AsJson, complain, print_json, show
 from api.commands.registry import ca_group, certificates_group
 from api.errors import ParameterInvalid
@@ -124,7 +125,7 @@ def revoke_many(  # noqa: PLR0913, PLR0917 -- one parameter for each option
                 IncidentTarget.SUBSCRIBER: subscriber,
                 IncidentTarget.DEVICE: device,
             }
-            decision = _decision(targets, ids, (reason, note, _time(on)))
+            decision = _decision(targets, ids, (reason, note, time_given(on, "--on")))
             if dry_run:
                 hit = incidents.dry_run(session, decision, at=at)
                 print_json(HitOut.of(hit).model_dump(mode="json"))
@@ -240,15 +241,3 @@ def _decision(
         note=note,
         effective_at=effective_at,
     )
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ParameterInvalid("--on", "a time like 2026-01-31T08:00:00+07:00") from error
-    if moment.tzinfo is None:
-        raise ParameterInvalid("--on", "the time needs its zone, such as +07:00 or Z")
-    return moment

@@ -5,7 +5,6 @@ in the audit log under the account's name. Exit codes: 0 done, 1 refused or fail
 """
 
 import uuid
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,8 +13,8 @@ from pydantic import BaseModel
 
 from api import tokens
 from api.commands.installation import installation, operator
+from api.commands.moments import time_given
 from api.commands.output import AsJson, out, print_json, show
-from api.errors import ParameterInvalid
 from api.models import Role
 from api.permissions import Binding
 from api.schemas.certificates import CertificateOut, pem
@@ -237,7 +236,7 @@ def report_certificates(
         report = ReportOut.of(
             reports.certificate_totals(
                 session,
-                as_of=_time(as_of) or wiring.clock(),
+                as_of=time_given(as_of, "--as-of") or wiring.clock(),
                 by=[word.strip() for word in by.split(",") if word.strip()],
                 under=subtree,
             )
@@ -256,15 +255,3 @@ def _facts(shown: BaseModel) -> dict[str, object]:
 
 def _totals(shown: BaseModel) -> dict[str, object]:
     return shown.model_dump(mode="json", exclude={"group", "links"})
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ParameterInvalid("--as-of", "a time like 2026-01-31T08:00:00+07:00") from error
-    if moment.tzinfo is None:
-        raise ParameterInvalid("--as-of", "the time needs its zone, such as +07:00 or Z")
-    return moment

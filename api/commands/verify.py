@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import typer
 from rich.progress import Progress
 
+from api.commands.moments import time_given
 from api.commands.output import complain, err, out, told
 from api.commands.output_files import appearing
 from api.commands.verify_pool import Task, Unreadable, inside, verify_all
@@ -84,7 +85,7 @@ def verify(  # noqa: PLR0913 -- one parameter for each option of the command
         if not files:
             raise ParameterInvalid("FILES", "there is no .pdf, .p7s or .edxml in the folder")
         now = datetime.now(UTC)
-        moment = _time(at) or now
+        moment = time_given(at, "--at") or now
         anchors, terms = anchors_and_terms(trusted, lists, list_signer, at=now)
         if content is not None and len(files) != 1:
             raise ParameterInvalid("--content", "one signature file is expected beside it")
@@ -157,15 +158,3 @@ def _write(folder: Path, tasks: Sequence[Task], pictured: Pictured) -> None:
             with appearing(folder / name) as target:
                 target.write(one.png)
             err.print(f"{folder / name}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ParameterInvalid("--at", "a time like 2026-01-31T08:00:00+07:00") from error
-    if moment.tzinfo is None:
-        raise ParameterInvalid("--at", "the time needs its zone, such as +07:00 or Z")
-    return moment

@@ -1,6 +1,9 @@
 """`/certificates`: looking them up, and ending or pausing their life."""
 
-from typing import Annotated
+import uuid
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -16,6 +19,7 @@ from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page
 from ca import certificate_search, registry, revoke
 from ca.errors import CertificateNotFound
 from ca.models import Certificate
+from hsm.providers import KeyStore
 
 router = APIRouter(prefix="/certificates", tags=["certificates"])
 Reader = Annotated[Call, Depends(needs(Action.REGISTRY_READ))]
@@ -63,23 +67,9 @@ def get(call: Reader, certificate_id: str) -> CertificateOut:
 def revoke_(call: Revoker, certificate_id: str, body: RevokeIn | None = None) -> JSONResponse:
     """Revoke a certificate for ever; OCSP says so from the moment of the answer."""
     asked = body or RevokeIn()
-
-    def act(attempt: Attempt) -> Answer:
-        with call.transaction() as session:
-            found = _revocable(call, session, certificate_id)
-            row = revoke.revoke(
-                session,
-                certificate_id=found.id,
-                reason=asked.reason,
-                invalidity_at=asked.invalidity_at,
-                keys=call.wiring.keys,
-                at=call.at,
-                actor=call.identity,
-            )
-            return _finished(call, session, attempt, row)
-
-    same = ("certificate.revoke", certificate_id, asked.model_dump(mode="json"))
-    return _rendered(call.once(*same, act=act))
+    change = partial(revoke.revoke, reason=asked.reason, invalidity_at=asked.invalidity_at)
+    said = asked.model_dump(mode="json")
+    return _changed(call, change, "certificate.revoke", certificate_id, said)
 
 
 @router.post(
@@ -87,20 +77,7 @@ def revoke_(call: Revoker, certificate_id: str, body: RevokeIn | None = None) ->
 )
 def suspend(call: Revoker, certificate_id: str) -> JSONResponse:
     """Pause a certificate until it is restored or revoked."""
-
-    def act(attempt: Attempt) -> Answer:
-        with call.transaction() as session:
-            found = _revocable(call, session, certificate_id)
-            row = revoke.suspend(
-                session,
-                certificate_id=found.id,
-                keys=call.wiring.keys,
-                at=call.at,
-                actor=call.identity,
-            )
-            return _finished(call, session, attempt, row)
-
-    return _rendered(call.once("certificate.suspend", certificate_id, act=act))
+    return _changed(call, revoke.suspend, "certificate.suspend", certificate_id)
 
 
 @router.post(
@@ -108,20 +85,7 @@ def suspend(call: Revoker, certificate_id: str) -> JSONResponse:
 )
 def restore(call: Revoker, certificate_id: str) -> JSONResponse:
     """Bring a suspended certificate back."""
-
-    def act(attempt: Attempt) -> Answer:
-        with call.transaction() as session:
-            found = _revocable(call, session, certificate_id)
-            row = revoke.restore(
-                session,
-                certificate_id=found.id,
-                keys=call.wiring.keys,
-                at=call.at,
-                actor=call.identity,
-            )
-            return _finished(call, session, attempt, row)
-
-    return _rendered(call.once("certificate.restore", certificate_id, act=act))
+    return _changed(call, revoke.restore, "certificate.restore", certificate_id)
 
 
 def _readable(call: Call, session: Session, certificate_id: str) -> Certificate:
@@ -130,17 +94,39 @@ def _readable(call: Call, session: Session, certificate_id: str) -> Certificate:
     return row
 
 
-def _revocable(call: Call, session: Session, certificate_id: str) -> Certificate:
-    row = registry.get(session, certificate_id)
-    call.require(session, Action.CERTIFICATE_REVOKE, organization_id=row.organization_id)
-    return row
+class _Change(Protocol):
+    """What is done to a certificate: one of the functions of `ca.revoke`."""
+
+    def __call__(
+        self,
+        session: Session,
+        *,
+        certificate_id: uuid.UUID,
+        keys: KeyStore,
+        at: datetime,
+        actor: str,
+    ) -> Certificate: ...
 
 
-def _finished(call: Call, session: Session, attempt: Attempt, row: Certificate) -> Answer:
-    answer = Answer(body=CertificateOut.of(row, at=call.at).model_dump(mode="json"))
-    attempt.finish(session, answer)
-    return answer
+def _changed(
+    call: Call, change: _Change, action: str, certificate_id: str, *said: object
+) -> JSONResponse:
+    """Change a certificate once, however often the same is asked with one idempotency key."""
 
+    def act(attempt: Attempt) -> Answer:
+        with call.transaction() as session:
+            found = registry.get(session, certificate_id)
+            call.require(session, Action.CERTIFICATE_REVOKE, organization_id=found.organization_id)
+            row = change(
+                session,
+                certificate_id=found.id,
+                keys=call.wiring.keys,
+                at=call.at,
+                actor=call.identity,
+            )
+            answer = Answer(body=CertificateOut.of(row, at=call.at).model_dump(mode="json"))
+            attempt.finish(session, answer)
+            return answer
 
-def _rendered(answer: Answer) -> JSONResponse:
+    answer = call.once(action, certificate_id, *said, act=act)
     return JSONResponse(answer.body, status_code=answer.status)
