@@ -16,6 +16,7 @@ from typing import Final
 
 import typer
 
+from api.commands.group import AntinGroup
 from api.commands.output import complain
 from api.errors import SettingsInvalid
 from api.settings import from_environment
@@ -79,7 +80,10 @@ COMMANDS: Final = {
     ),
 }
 """Where each command is, and the first line of its help, for the overview that loads none."""
-HELP: Final = "Ấn Tín: digital signatures and certificates for public administrations."
+HELP: Final = """Ấn Tín: digital signatures and certificates for public administrations.
+
+Exit codes: 0 done; 1 refused or failed; 2 wrong usage; sign, verify and extend have their own.
+"""
 
 
 def application(asked: str | None = None) -> typer.Typer:
@@ -105,6 +109,7 @@ def overview() -> typer.Typer:
 
 def _empty() -> typer.Typer:
     app = typer.Typer(
+        cls=AntinGroup,
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

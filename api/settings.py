@@ -247,6 +247,14 @@ def _log_level(env: Mapping[str, str]) -> str:
     return level
 
 
+def prefers_vietnamese(environ: Mapping[str, str] | None = None) -> bool:
+    """Say whether help is to be in Vietnamese: ANTIN_LANG, else what the system's locale says."""
+    env = os.environ if environ is None else environ
+    names = ("ANTIN_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+    asked = next((env[name] for name in names if env.get(name)), "")
+    return asked.lower().startswith("vi")
+
+
 def child_environment(settings: Settings, *, url: str) -> dict[str, str]:
     """Return the environment for a process of the same server, with the running database's URL."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ANTIN_")}

@@ -27,7 +27,8 @@ from api.commands.output import (
 )
 from api.commands.sign_files import SigningTools
 from api.commands.sign_keys import opened
-from api.commands.sign_looks import Looks
+from api.commands.sign_looks import STAMPS, Looks
+from api.commands.sign_statement import COMMITMENTS, stated
 from api.commands.sign_told import Run, elsewhere
 from hsm.refusals import SignatureRefused
 from pdf.errors import (
@@ -64,9 +65,7 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
     field: Annotated[str | None, typer.Option(help="An empty signature field.")] = None,
     page: Annotated[int | None, typer.Option(help="1 is the first page, -1 the last.")] = None,
     box: Annotated[str | None, typer.Option(help="X1,Y1,X2,Y2 in points, as seen.")] = None,
-    stamp: Annotated[
-        str | None, typer.Option(help="Preset of a visible signature, or a template's file.")
-    ] = None,
+    stamp: Annotated[str | None, typer.Option(help=STAMPS)] = None,
     image: Annotated[Path | None, typer.Option(help="PNG or JPEG for the stamp.")] = None,
     corner: Annotated[
         str | None,
@@ -88,6 +87,14 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
     ] = None,
     reason: Annotated[str | None, typer.Option(help="Why it is signed.")] = None,
     location: Annotated[str | None, typer.Option(help="Where it is signed.")] = None,
+    commitment: Annotated[str | None, typer.Option(help=COMMITMENTS)] = None,
+    signature_policy: Annotated[
+        str | None, typer.Option(help="Object identifier of the rules that it is signed by.")
+    ] = None,
+    policy_digest: Annotated[
+        str | None, typer.Option(help="Of that policy: sha256:…, or the file with its text.")
+    ] = None,
+    policy_uri: Annotated[str | None, typer.Option(help="Where that policy can be read.")] = None,
     password: Annotated[str | None, typer.Option(help="Opens an encrypted PDF.")] = None,
     trusted: Annotated[
         list[Path] | None,
@@ -105,6 +112,9 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen, and why not; sign nothing.")
     ] = False,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Put the signed version in the place of the input.")
+    ] = False,
     as_json: AsJson = False,
     detached: Annotated[
         bool, typer.Option("--detached", help="Any file: write the signature beside it (.p7s).")
@@ -113,12 +123,16 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
     """Sign PDF files, or any file with --detached, with a key on a token, a phone, or in a file.
 
     With --out-dir, outputs that are finished already are left alone: an interrupted run goes on.
-    Exit codes: 0 signed; 1 not signed; 2 wrong usage; 4 not a readable PDF. With many inputs the
-    others are signed, and the worst one counts.
+    No input is replaced unless --in-place asks for it.
+
+    Exit codes: 0 signed; 1 not signed; 2 wrong usage; 4 not a readable PDF; 130 stopped by Ctrl-C.
+    With many inputs the others are signed, and the worst one counts.
     """
     with told():
         looking = dry_run or preview is not None
         pairs = _pairs(files, out_dir, suffix=".p7s" if detached else "", looking=looking)
+        if not (in_place or looking):
+            _keep_inputs(pairs)
         looks = Looks(
             stamp=stamp,
             image=image,
@@ -144,6 +158,7 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
             reason=reason,
             location=location,
             password=password,
+            statement=stated(commitment, signature_policy, policy_digest, policy_uri),
         )
         with opened(key, module, sign_certificate.given(cert)) as found:
             signer = sign_certificate.chain_of(found, cert, chain, at=options.signing_time)
@@ -278,6 +293,13 @@ def _pairs(
     if len(files) != 2:  # noqa: PLR2004 -- IN and OUT
         raise typer.BadParameter("give IN.pdf OUT.pdf, or many inputs with --out-dir")
     return [(files[0], files[1])]
+
+
+def _keep_inputs(pairs: list[tuple[Path, Path]]) -> None:
+    for source, target in pairs:
+        with suppress(FileNotFoundError):
+            if target.samefile(source):
+                raise typer.BadParameter(f"{target} is the input itself; --in-place replaces it")
 
 
 def _level(asked: str | None, tsa: list[str] | None) -> Level:

@@ -10,6 +10,7 @@ import typer
 from pdf.appearance import Stamp
 from pdf.errors import StampUnreadable
 from pdf.placement import POINTS_PER_MM
+from pdf.presets import PRESETS
 from pdf.spot import AnchorSpot, Corner, CornerSpot, IfTaken, Side, Spot
 from pdf.templates import read_template
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_IMAGE_BYTES: Final = 16 * 1024 * 1024
 TEMPLATES: Final = (".toml", ".json")
+STAMPS: Final = f"Visible signature: {', '.join(PRESETS)}; or a template's file (.toml, .json)."
 _BOX_NUMBERS: Final = 4
 _PAIR: Final = 2
 _Kind = TypeVar("_Kind", Side, Corner, IfTaken)

@@ -47,7 +47,8 @@ class Done:
 def antin(*arguments: str | Path, cwd: Path) -> Done:
     """Run a command in this process, as if typed in that folder."""
     with contextlib.chdir(cwd):
-        done = CliRunner().invoke(application(), [str(argument) for argument in arguments])
+        typed = [str(argument) for argument in arguments]
+        done = CliRunner().invoke(application(), typed, env={"ANTIN_LANG": "en"})
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return Done(done.exit_code, done.stdout, done.stderr)
