@@ -65,10 +65,6 @@ def identity_of(file: BinaryIO) -> tuple[int, ...] | bytes | None:
 
 def chunks(file: BinaryIO, *, start: int = 0) -> Iterator[memoryview]:
     """Give the bytes from `start` to the end; a chunk is valid until the next one."""
-    whole = in_memory(file)
-    if whole is not None:
-        yield memoryview(whole)[start:]
-        return
     buffer = _buffer(size_of(file) - start)
     file.seek(start)
     while count := _fill(file, buffer):
