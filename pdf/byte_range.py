@@ -20,6 +20,10 @@ from pdf.xref import PLAIN
 _MARK = b"%%EOF"
 _SPACE = b"\x00\t\n\x0c\r "
 _TAIL_WINDOW = 4096
+_STEERING_KEYS = frozenset(
+    {"Contents", "ByteRange", "Type", "Filter", "SubFilter", "Cert", "Reference"}
+)
+"""Given twice, readers differ in what is signed, how, by whom, or what it permits."""
 
 
 class Coverage(StrEnum):
@@ -112,7 +116,7 @@ def _gap(
     span = signature.dictionary.contents_span
     if span is None or signature.holder is None:
         return ["CONTENTS_NOT_HEXADECIMAL"]
-    if {"Contents", "ByteRange"} & signature.dictionary.repeated:
+    if _STEERING_KEYS & signature.dictionary.repeated:
         return ["SIGNATURE_KEY_REPEATED"]
     indirect = document.indirect(signature.holder)
     if indirect is None or not signature.holder < span[0] < span[1] <= indirect.end:

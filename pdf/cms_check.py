@@ -20,6 +20,8 @@ DETACHED = frozenset({"adbe.pkcs7.detached", "ETSI.CAdES.detached", "PBAD.PAdES"
 SHA1_INSIDE = "adbe.pkcs7.sha1"
 RAW_RSA = "adbe.x509.rsa_sha1"
 TIMESTAMP = "ETSI.RFC3161"
+_GIVEN_ONCE = (signed_data.CONTENT_TYPE, signed_data.MESSAGE_DIGEST)
+"""One attribute with one value each (RFC 5652 clauses 11.1 and 11.2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ def check_cms(
     facts = CmsFacts(covered=covered)
     try:
         data = signed_data.parse_signed_data(contents, limits=limits)
-        if sub_filter == TIMESTAMP or data.content_type == signed_data.TST_INFO:
+        if sub_filter == TIMESTAMP:
             _check_token(data, covered, facts)
         else:
             _check_signature(data, sub_filter, covered, facts)
@@ -115,7 +117,7 @@ def _check_token(data: SignedData, covered: Covered, facts: CmsFacts) -> None:
 
 
 def _weaker(left: str | None, right: str | None) -> str | None:
-    return right if right in {"md5", "sha1"} else left
+    return next((name for name in ("md5", "sha1") if name in {left, right}), left)
 
 
 def _check_signature(
@@ -128,7 +130,7 @@ def _check_signature(
         if not facts.digest_match:
             facts.signature_match = False
         facts.digest_match = bool(content) and covered.digest("sha1") == content
-        facts.digest_name = "sha1"
+        facts.digest_name = _weaker("sha1", facts.digest_name)
         return
     if data.content:
         facts.note("CMS_ENCAPSULATES_CONTENT")
@@ -221,9 +223,12 @@ def _check_signer(
     if signer.signed_attributes is None:
         if key is None:
             return False, False
-        outcome = _mathematics(signer, key, covered.everything())
+        content = covered.everything()
+        outcome = _mathematics(signer, key, content)
         _judge(outcome, facts)
         facts.note("NO_SIGNED_ATTRIBUTES")
+        if signed_data.reads_as_attributes(content):
+            facts.note("CONTENT_READS_AS_ATTRIBUTES")
         matched = outcome is Outcome.MATCH
         return matched, matched
     digest = _message_digest(signer, data, covered, facts)
@@ -260,7 +265,7 @@ def _judge(outcome: Outcome, facts: CmsFacts) -> None:
 def _message_digest(
     signer: SignerInfo, data: SignedData, covered: Covered, facts: CmsFacts
 ) -> bool:
-    if signer.repeated & {signed_data.MESSAGE_DIGEST, signed_data.CONTENT_TYPE}:
+    if any(kind in signer.repeated or len(signer.signed.get(kind, ())) > 1 for kind in _GIVEN_ONCE):
         facts.note("SIGNED_ATTRIBUTE_REPEATED")
         return False
     kinds = signer.signed.get(signed_data.CONTENT_TYPE)

@@ -3,7 +3,7 @@
 The principle: an object whose definition changed is forbidden until a rule explains it, a rule
 explains an object only for the place it is used in, and an explained object must not be used
 anywhere else. New objects need no explanation unless the old revision already referred to them.
-The rules are in `catalog_changes`, `form_changes` and `page_changes`.
+The rules are in `catalog_changes`, `tag_changes`, `form_changes` and `page_changes`.
 """
 
 from collections.abc import Callable, Iterable

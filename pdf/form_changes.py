@@ -54,6 +54,7 @@ class _Forms:
             if not same(old.get(key), new.get(key)):
                 c.add("form_changed", f"form /{key}", OTHER)
         self._needs_appearances(old, new)
+        self._default_looks(old, new)
         if c.touched(old.get("DR"), new.get("DR")):
             self._resources(old.get("DR"), new.get("DR"), owner)
         values = (old.get("Fields"), new.get("Fields"))
@@ -75,6 +76,18 @@ class _Forms:
                 if shows_value(self.c.old, field.dictionary["AP"], value) is False:
                     self.c.add("appearance_swapped", field.name, OTHER, field.name)
         self.c.add("form_changed", "form /NeedAppearances", FORM)
+
+    def _default_looks(self, old: PdfDict, new: PdfDict) -> None:
+        """How fields are drawn that do not say it themselves stays, unless nobody is to draw."""
+        draws = self.c.new.resolve(new.get("NeedAppearances")) is True
+        for key in ("DA", "Q"):
+            before, after = (
+                view.resolve(form.get(key)) for view, form in ((self.c.old, old), (self.c.new, new))
+            )
+            if same(before, after) or (before is None and not draws):
+                continue
+            if any(field.kind != "Sig" for field in fields(self.c.old)):
+                self.c.add("form_changed", f"form /{key}", OTHER)
 
     def _resources(  # noqa: C901 (one small decision for each of the places resources stand in)
         self, before: PdfObject, after: PdfObject, owner: int | None

@@ -133,6 +133,11 @@ _CATALOGUE: dict[str, tuple[Level, str, str]] = {
         "A detached signature carries content of its own.",
         "Chữ ký tách rời lại chứa nội dung riêng.",
     ),
+    "CONTENT_READS_AS_ATTRIBUTES": (
+        "error",
+        "The content is the inner part of another signature, passed off as a document.",
+        "Nội dung là phần bên trong của một chữ ký khác, bị đưa ra như một văn bản.",
+    ),
     "CMS_CONTENT_EMPTY": (
         "info",
         "The signature value has an empty content field, which readers accept.",
@@ -306,6 +311,11 @@ _CATALOGUE: dict[str, tuple[Level, str, str]] = {
         "A field that was there at signing now covers content that was visible; compare the pages.",
         "Trường có sẵn khi ký nay che nội dung đã hiển thị; cần so sánh các trang.",
     ),
+    "FILLED_FIELD_COVERS_CONTENT": (
+        "warning",
+        "A form field that was filled in after signing covers content that was signed.",
+        "Trường biểu mẫu được điền sau khi ký che nội dung đã ký.",
+    ),
     "FIELD_SHOWS_OTHER_VALUE": (
         "warning",
         "A form field shows something else than its value; programs read what people do not see.",
@@ -337,6 +347,10 @@ _REASONS: dict[str, tuple[str, str]] = {
     "CHANGES_NOT_COMPARED": (
         "Pages that were supplemented after signing have to be looked at.",
         "Cần xem lại bằng mắt các trang được bổ sung sau khi ký.",
+    ),
+    "CONTENT_COVERED": (
+        "A form field that was filled in after signing covers signed content.",
+        "Trường biểu mẫu được điền sau khi ký che nội dung đã ký.",
     ),
     "CERTIFICATE_REVOKED": (
         "A signer's certificate is revoked.",

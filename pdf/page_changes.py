@@ -11,9 +11,11 @@ from pdf.comparison import LTA, OTHER, Comparison
 from pdf.errors import PdfError
 from pdf.syntax import PdfDict, PdfObject, Ref, Stream, same
 
-_PAGE_KEYS = frozenset({"Annots", "Tabs", "LastModified", "PieceInfo", "StructParents"})
+_PAGE_KEYS = frozenset({"Annots", "Tabs", "LastModified", "PieceInfo"})
 _COMMENTS = frozenset({"Text", "Popup"})
 _MARKUP = frozenset({"Highlight", "Underline", "Squiggly", "StrikeOut"})
+_ACTING_KEYS = frozenset({"A", "AA", "OC", "AF", "FS"})
+"""Of an annotation: what it does, when it is there, and what hangs on it; no comment needs them."""
 _COMMENT_KEYS = frozenset({"M", "Popup", "NM", "Contents", "RC", "State", "StateModel", "Open"})
 
 
@@ -108,7 +110,8 @@ class _Pages:
     def _comment(self, node: PdfDict) -> bool:
         """Whether an annotation stands beside the content and cannot pass for it."""
         kind = self.c.new.name(node.get("Subtype"))
-        return kind in _COMMENTS | _MARKUP and self._plain_appearance(node)
+        acts = not _ACTING_KEYS.isdisjoint(node)
+        return kind in _COMMENTS | _MARKUP and not acts and self._plain_appearance(node)
 
     def _plain_appearance(self, node: PdfDict) -> bool:
         """No appearance of its own, or one that cannot hide what lies under it."""

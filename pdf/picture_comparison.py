@@ -96,7 +96,9 @@ def _within(box: Pixels, size: tuple[int, int]) -> Pixels | None:
 def _gone(content: Image.Image, before: Image.Image, after: Image.Image) -> Image.Image:
     ink = ImageChops.darker(_darkness(content), _darkness(before))
     lighter = _mask(ImageChops.subtract(ink, _darkness(after)), INK_STEP)
-    return ImageChops.lighter(lighter, _smoothed_away(before, after))
+    drowned = ImageChops.multiply(_drowned(content, after), _drowned(before, after))
+    faded = ImageChops.lighter(lighter, _smoothed_away(before, after))
+    return ImageChops.lighter(faded, drowned)
 
 
 def _darkness(picture: Image.Image) -> Image.Image:
@@ -105,17 +107,31 @@ def _darkness(picture: Image.Image) -> Image.Image:
     return ImageChops.invert(ImageChops.darker(ImageChops.darker(red, green), blue))
 
 
+def _drowned(before: Image.Image, after: Image.Image) -> Image.Image:
+    """Mask dark writing whose ground became as dark: what stands out from nothing is gone, too."""
+    dark = before.convert("L")
+    ground = dark.filter(ImageFilter.BoxBlur(6))
+    written = _mask(ImageChops.subtract(ground, dark), INK_STEP)
+    changed = difference(before, after).filter(ImageFilter.MaxFilter(5))
+    return ImageChops.multiply(ImageChops.multiply(written, _even(after)), changed)
+
+
+def _even(picture: Image.Image) -> Image.Image:
+    """Mask the points around which everything has one colour."""
+    grey = picture.convert("L")
+    lowest, highest = grey.filter(ImageFilter.MinFilter(5)), grey.filter(ImageFilter.MaxFilter(5))
+    return _mask(ImageChops.invert(ImageChops.subtract(highest, lowest)), 255 - VISIBLE_STEP)
+
+
 def _smoothed_away(before: Image.Image, after: Image.Image) -> Image.Image:
     """Mask light writing on a dark ground that became one even colour."""
-    light, now = before.convert("L"), after.convert("L")
+    light = before.convert("L")
     ground = light.filter(ImageFilter.BoxBlur(6))
     written = _mask(ImageChops.subtract(light, ground), INK_STEP)
     dark = _mask(ImageChops.invert(ground), 128)
-    lowest, highest = now.filter(ImageFilter.MinFilter(5)), now.filter(ImageFilter.MaxFilter(5))
-    even = _mask(ImageChops.invert(ImageChops.subtract(highest, lowest)), 255 - VISIBLE_STEP)
     changed = difference(before, after)
     return ImageChops.multiply(
-        ImageChops.multiply(written, dark), ImageChops.multiply(even, changed)
+        ImageChops.multiply(written, dark), ImageChops.multiply(_even(after), changed)
     )
 
 

@@ -174,14 +174,31 @@ class _Pictures:
         """Add what was found to a signature; structure's own verdict stays."""
         found = self._found[id(item)]
         item.changes = (*item.changes, *found)
-        if any(change.what == "content_covered" for change in found):
-            item.problems.append("FIELD_COVERS_CONTENT")
+        covered = [change for change in found if change.what == "content_covered"]
+        if covered:
+            filled = [change for change in item.changes if change.what == "field_filled"]
+            by_value = any(_meet(one, other) for one in covered for other in filled)
+            item.problems.append(
+                "FILLED_FIELD_COVERS_CONTENT" if by_value else "FIELD_COVERS_CONTENT"
+            )
         if any(change.permitted_by is None for change in found):
             item.level = ChangeLevel.OTHER
             item.problems = [code for code in item.problems if code != "CHANGES_PERMITTED"]
             item.problems.append("CHANGES_FORBIDDEN")
         elif id(item) in self.missing:
             item.problems.append("CHANGES_NOT_COMPARED")
+
+
+def _meet(one: Change, other: Change) -> bool:
+    """Tell whether two changes are seen in rectangles that have a part in common."""
+    return any(
+        left.box[0] < right.box[2]
+        and right.box[0] < left.box[2]
+        and left.box[1] < right.box[3]
+        and right.box[1] < left.box[3]
+        for left in one.seen.places
+        for right in other.seen.places
+    )
 
 
 _FORBIDDEN = (

@@ -235,6 +235,8 @@ def decide(indication: Indication, signatures: tuple[SignatureReport, ...]) -> t
             reasons.append("STATUS_NOT_CHECKED")
         if any(one.code == "CHANGES_NOT_COMPARED" for one in item.messages):
             reasons.append("CHANGES_NOT_COMPARED")
+        if any(one.code == "FILLED_FIELD_COVERS_CONTENT" for one in item.messages):
+            reasons.append("CONTENT_COVERED")
         if any(stamp.broken for stamp in item.timestamps):
             reasons.append("TIMESTAMP_BROKEN")
     return tuple(dict.fromkeys(reasons)) or ("ALL_PASSED",)

@@ -9,6 +9,7 @@ from pdf.form_changes import compare_forms
 from pdf.page_changes import compare_pages
 from pdf.references import References
 from pdf.syntax import PdfDict, Ref, same
+from pdf.tag_changes import compare_tags
 from pdf.view import View
 
 
@@ -38,5 +39,6 @@ def compare(
     widgets = compare_forms(work, before.get("AcroForm"), after.get("AcroForm"), owner)
     compare_pages(work, widgets)
     compare_catalogs(work, before, after, owner)
+    compare_tags(work, before, after, owner)
     work.account()
     return work.changes

@@ -287,7 +287,7 @@ def _dsa(
     if name is None or name not in _FACTORY:
         return Outcome.UNSUPPORTED
     key.verify(signature, data, _FACTORY[name]())
-    return Outcome.MATCH
+    return Outcome.MATCH if hash_name(digest_algorithm) == name else Outcome.RULE_BROKEN
 
 
 def _ml_dsa(

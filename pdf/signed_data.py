@@ -222,6 +222,21 @@ def _attributes(node: Node | None) -> dict[str, list[Node]]:
     return result
 
 
+def reads_as_attributes(content: bytes) -> bool:
+    """Say whether content without signed attributes is what such attributes are signed as.
+
+    Then it may be the attributes of another signature by the same key, over another content, put
+    forward as if they were a document: what is signed does not say which of the two it is.
+    """
+    if content[:1] != bytes((der.SET,)):
+        return False
+    try:
+        found = der.parse(content)
+        return found.end == len(content) and MESSAGE_DIGEST in _attributes(found)
+    except (BadDer, IndexError):
+        return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class TimestampInfo:
     """The TSTInfo of a time-stamp token (RFC 3161 clause 2.4.2)."""

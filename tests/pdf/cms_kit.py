@@ -28,6 +28,9 @@ POLICY_ATTRIBUTE = "1.2.840.113549.1.9.16.2.15"
 CONTENT_TIME_STAMP = "1.2.840.113549.1.9.16.2.20"
 
 
+Attributes = list[dict[str, object]]
+
+
 @dataclass(kw_only=True)
 class Detached:
     """One signer over `content`; `attributes` are more signed ones, by object identifier."""
@@ -42,6 +45,14 @@ class Detached:
     """Of the signature; None: the usual one for key and digest."""
     stamp: Callable[[bytes, str], bytes] | None = None
     """Makes the time-stamp over the signature value."""
+    sign: Callable[[bytes], bytes] | None = None
+    """Makes the signature value in another way than key and digest suggest."""
+    listed: Callable[[Attributes], Attributes] = list
+    """Changes the signed attributes before they are signed."""
+    infos: Callable[[dict[str, object]], list[dict[str, object]]] = lambda info: [info]
+    """Gives the SignerInfos, of the one that is right."""
+    carried: bytes | None = None
+    """Content inside."""
 
     def encoded(self) -> bytes:
         own = asn1_x509.Certificate.load(self.signer.der)
@@ -66,13 +77,17 @@ class Detached:
             "digest_algorithms": [{"algorithm": self.digest}],
             "encap_content_info": {"content_type": "data"},
             "certificates": certificates,
-            "signer_infos": [info],
+            "signer_infos": self.infos(info),
         }
+        if self.carried is not None:
+            data["encap_content_info"] = {"content_type": "data", "content": self.carried}
         whole = cms.ContentInfo({"content_type": "signed_data", "content": cms.SignedData(data)})
         return bytes(whole.dump())
 
     def _value(self, data: bytes) -> bytes:
         key = self.signer.key
+        if self.sign is not None:
+            return self.sign(data)
         if isinstance(key, rsa.RSAPrivateKey):
             return key.sign(data, padding.PKCS1v15(), _HASHES[self.digest]())
         if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -88,7 +103,7 @@ class Detached:
 
     def _signed(self, own: asn1_x509.Certificate) -> cms.CMSAttributes:
         reference = {"cert_hash": hashlib.sha256(own.dump()).digest()}
-        listed: list[dict[str, object]] = [
+        listed: Attributes = [
             {"type": "content_type", "values": ["data"]},
             {"type": "signing_time", "values": [cms.Time({"utc_time": self.at})]},
             {
@@ -97,7 +112,7 @@ class Detached:
             },
             {"type": "signing_certificate_v2", "values": [{"certs": [reference]}]},
         ]
-        made = [cms.CMSAttribute(one) for one in listed]
+        made = [cms.CMSAttribute(one) for one in self.listed(listed)]
         for identifier, value in self.attributes.items():
             name = core.ObjectIdentifier(identifier).dump()
             made.append(cms.CMSAttribute.load(der.sequence(name, der.tlv(_SET, value))))

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from asn1crypto import cms
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -134,3 +135,24 @@ def test_cms_is_known_by_its_first_bytes(home: Path) -> None:
     assert looks_like_cms(made(home, "-outform", "DER"))
     assert looks_like_cms(made(home, "-outform", "PEM"))
     assert not looks_like_cms(b"%PDF-1.7")
+
+
+def test_attack_the_attributes_of_a_signature_passed_off_as_a_file(home: Path) -> None:
+    """What is signed with attributes is their encoding; alone it would be a file without any."""
+    info = cms.ContentInfo.load(made(home, "-outform", "DER"))["content"]
+    signer = info["signer_infos"][0]
+    attributes = signer["signed_attrs"].untag().dump()
+    del signer["signed_attrs"]
+    whole = cms.ContentInfo({"content_type": "signed_data", "content": info})
+    report = judged(whole.dump(force=True), attributes)
+    (signature,) = report.signatures
+    assert (signature.indication, signature.sub_indication) == (
+        Indication.TOTAL_FAILED,
+        "FORMAT_FAILURE",
+    )
+    assert "CONTENT_READS_AS_ATTRIBUTES" in {message.code for message in signature.messages}
+
+
+def test_a_signature_without_attributes_over_a_file_passes(home: Path) -> None:
+    report = judged(made(home, "-outform", "DER", "-noattr"))
+    assert report.indication is Indication.TOTAL_PASSED

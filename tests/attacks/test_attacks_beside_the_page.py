@@ -1,0 +1,248 @@
+"""Changes after signing that a picture of the page may not show at all, or not to everybody.
+
+What is read aloud, searched or copied; what a reader does by itself; files that hang on a document;
+what a form shows once it is drawn anew.
+"""
+
+import pytest
+
+from pdf.options import CertificationLevel
+from pdf.report import Indication
+from tests.attacks.test_attacks_on_signed_pdfs import (
+    CATALOG,
+    OVERLAY,
+    PAGE,
+    annotation,
+    flagged,
+    form,
+    page_with,
+    rebuilt,
+)
+from tests.pdf.signing_kit import sign
+from tests.pdf.verifying_kit import append, check, free_number, letter, only, source, stream, whats
+
+PAGES = 2
+
+
+def catalogue_with(data: bytes, entries: str) -> bytes:
+    return source(data, CATALOG)[:-2] + entries.encode() + b">>"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "/Names<</EmbeddedFiles<</Names[(a)@]>>>>",
+        "/AF[@]",
+        "/Collection<</View/T>>",
+        "/PageLabels<</Nums[0<</S/r>>]>>",
+        "/PageMode/UseAttachments",
+        "/PageLayout/TwoPageLeft",
+        "/ViewerPreferences<</ViewArea/ArtBox>>",
+        "/Lang(en)",
+        "/OutputIntents[<</S/GTS_PDFA1>>]",
+        "/Outlines<</First @/Last @/Count 1>>",
+        "/Dests<</a[4 0 R/Fit]>>",
+        "/URI<</Base(http://elsewhere.test/)>>",
+        "/AA<</WP<</S/JavaScript/JS(x)>>>>",
+        "/Requirements[<</S/EnableJavaScripts>>]",
+        "/OCProperties<</OCGs[@]/D<</OFF[@]>>>>",
+        "/StructTreeRoot<</Type/StructTreeRoot>>",
+        "/NeedsRendering true",
+        "/Threads[@]",
+        "/Legal<</JavaScriptActions 0>>",
+        "/DPartRoot<<>>",
+        "/Invented 1",
+    ],
+)
+def test_attack_the_catalogue_gets_an_entry_that_steers_readers(entry: str) -> None:
+    data = sign(letter())
+    new = free_number(data)
+    catalog = catalogue_with(data, entry.replace("@", f"{new} 0 R"))
+    flagged(append(data, {CATALOG: catalog, new: "<<>>"}), "catalog_changed")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "/Rotate 180",
+        "/CropBox[0 0 595 600]",
+        "/UserUnit 4",
+        "/Group<</S/Transparency/I true>>",
+        "/AA<</O<</S/JavaScript/JS(x)>>>>",
+        "/AF[]",
+        "/Trans<</S/Dissolve>>",
+        "/Dur 1",
+        "/Thumb 3 0 R",
+        "/VP[]",
+        "/B[]",
+        "/StructParents 7",
+    ],
+)
+def test_attack_a_page_gets_an_entry(entry: str) -> None:
+    data = sign(letter())
+    flagged(append(data, {PAGE: page_with(data, entry)}), "page_changed")
+
+
+@pytest.mark.parametrize("entry", ["/Rotate 180", "/CropBox[0 0 9 9]", "/Resources<<>>"])
+def test_attack_a_page_inherits_an_entry(entry: str) -> None:
+    data = sign(letter())
+    pages = source(data, PAGES)[:-2] + entry.encode() + b">>"
+    flagged(append(data, {PAGES: pages}), "page_changed")
+
+
+@pytest.mark.parametrize("entry", ["/DSS<</Certs[50 0 R]>>", "/Metadata 50 0 R"])
+def test_attack_evidence_fills_a_reference_that_was_prepared_before_signing(entry: str) -> None:
+    data = sign(rebuilt(letter().replace(b"/Contents 3 0 R", b"/Contents[3 0 R 50 0 R]")))
+    objects = {CATALOG: catalogue_with(data, entry), 50: stream(OVERLAY)}
+    flagged(append(data, objects), "object_activated")
+
+
+# Attached files (PDF/A-3) -------------------------------------------------------------------------
+
+
+def with_attachment() -> bytes:
+    """A signed letter with a file: 6 what it is called, 7 what is in it."""
+    called = "<</Type/Filespec/F(data.xml)/UF(data.xml)/AFRelationship/Data/EF<</F 7 0 R>>>>"
+    catalog = "/Names<</EmbeddedFiles<</Names[(data)6 0 R]>>>>/AF[6 0 R]"
+    inside = stream(b"<amount>100</amount>", "/Type/EmbeddedFile/Subtype/text#2Fxml")
+    return sign(letter(catalog=catalog, more=[called, inside]))
+
+
+def test_attack_an_attached_file_is_replaced() -> None:
+    data = with_attachment()
+    evil = stream(b"<amount>900</amount>", "/Type/EmbeddedFile/Subtype/text#2Fxml")
+    flagged(append(data, {7: evil}), "object_changed")
+
+
+def test_attack_the_name_of_an_attached_file_leads_to_another() -> None:
+    data = with_attachment()
+    called = source(data, 6).replace(b"7 0 R", b"40 0 R")
+    evil = stream(b"<amount>900</amount>", "/Type/EmbeddedFile")
+    flagged(append(data, {6: called, 40: evil}), "object_changed")
+
+
+# Tags ---------------------------------------------------------------------------------------------
+
+ROOT, ELEMENT, PARENTS = 6, 7, 8
+SAYS_OTHER = "<</Type/StructElem/S/P/P 6 0 R/Pg 4 0 R/K 0/ActualText(900)>>"
+
+
+def tagged() -> bytes:
+    """A signed letter whose text is element 7 of the structure tree."""
+    data = letter(
+        catalog="/MarkInfo<</Marked true>>/StructTreeRoot 6 0 R",
+        page="/StructParents 0",
+        more=[
+            "<</Type/StructTreeRoot/K[7 0 R]/ParentTree 8 0 R/ParentTreeNextKey 1>>",
+            "<</Type/StructElem/S/P/P 6 0 R/Pg 4 0 R/K 0>>",
+            "<</Nums[0[7 0 R]]>>",
+        ],
+    )
+    return sign(data)
+
+
+def tree(kids: str, parents: str = "8 0 R") -> str:
+    return f"<</Type/StructTreeRoot/K[{kids}]/ParentTree {parents}/ParentTreeNextKey 2>>"
+
+
+@pytest.mark.parametrize(
+    "objects",
+    [
+        {ELEMENT: SAYS_OTHER},
+        {ROOT: tree("7 0 R 40 0 R"), 40: SAYS_OTHER},
+        {ROOT: tree("40 0 R"), 40: SAYS_OTHER},
+        {ROOT: tree("")},
+        {ROOT: tree("7 0 R 40 0 R"), 40: "<</S/P/P 6 0 R/K[7 0 R]/ActualText(900)>>"},
+        {ROOT: tree("7 0 R 40 0 R"), 40: "<</S/P/P 6 0 R/K<</Type/MCR/Pg 4 0 R/MCID 0>>>>"},
+        {PARENTS: "<</Nums[0[40 0 R]]>>", 40: SAYS_OTHER},
+        {PARENTS: "<</Nums[0[40 0 R]1 7 0 R]>>", 40: SAYS_OTHER},
+        {ROOT: tree("7 0 R", "41 0 R"), 41: "<</Nums[0[40 0 R]]>>", 40: SAYS_OTHER},
+        {ROOT: tree("7 0 R", "41 0 R"), 41: "<</Nums[]>>"},
+        {ROOT: tree("7 0 R", "8 0 R/RoleMap<</P/Artifact>>")},
+    ],
+)
+def test_attack_signed_text_is_read_aloud_as_something_else(objects: dict[int, str]) -> None:
+    flagged(append(tagged(), objects))
+
+
+def test_tags_for_a_new_annotation_are_a_permitted_change() -> None:
+    data = tagged()
+    noted = annotation("Text", "/Contents(x)/StructParent 1")(data)
+    new = free_number(data)
+    element = f"<</Type/StructElem/S/Annot/P 6 0 R/Pg 4 0 R/K<</Type/OBJR/Obj {new} 0 R>>>>"
+    objects = {
+        ROOT: tree("7 0 R 60 0 R"),
+        PARENTS: "<</Nums[0[7 0 R]1 60 0 R]>>",
+        60: element,
+    }
+    signature = only(check(append(noted, objects)))
+    assert signature.indication is Indication.TOTAL_PASSED
+    assert "tags_changed" in whats(signature)
+
+
+# Comments and fields ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "/A<</S/URI/URI(http://elsewhere.test/)>>",
+        "/A<</S/JavaScript/JS(x)>>",
+        "/AA<</E<</S/Launch/F(x)>>>>",
+        "/OC 5 0 R",
+        "/AF[5 0 R]",
+    ],
+)
+@pytest.mark.parametrize("kind", ["Text", "Highlight"])
+def test_evil_annotation_attack_with_a_comment_that_acts(kind: str, more: str) -> None:
+    data = sign(letter(), certify=CertificationLevel.ANNOTATIONS)
+    quad = "/QuadPoints[70 720 470 720 70 690 470 690]"
+    flagged(annotation(kind, quad + more)(data), "annotation_over_content")
+
+
+def test_evil_annotation_attack_with_a_black_highlight_over_black_text() -> None:
+    data = sign(letter(), certify=CertificationLevel.ANNOTATIONS)
+    quad = "/QuadPoints[70 720 470 720 70 690 470 690]"
+    flagged(annotation("Highlight", f"{quad}/C[0 0 0]")(data), "content_hidden")
+    yellow = only(check(annotation("Highlight", f"{quad}/C[1 1 0]")(data)))
+    assert yellow.indication is Indication.TOTAL_PASSED
+
+
+@pytest.mark.parametrize("change", [(b"0 g", b"1 g"), (b"12 Tf", b"1 Tf")])
+def test_form_overlay_draws_values_in_white_or_too_small_to_see(
+    change: tuple[bytes, bytes],
+) -> None:
+    data = sign(form())
+    catalog = source(data, CATALOG)
+    assert change[0] in catalog
+    flagged(append(data, {CATALOG: catalog.replace(*change)}), "form_changed")
+
+
+BOX = "/Type/XObject/Subtype/Form/BBox[0 0 420 35]/Resources<</Font<</F1 5 0 R>>>>"
+COVER = b"1 1 1 rg 0 0 420 35 re f 0 g BT /F1 12 Tf 12 10 Td (Nghi quyet: cap 900 trieu dong) Tj ET"
+
+
+def box_over_the_amount() -> bytes:
+    """A signed letter with a box over its text that shows nothing as long as it is not ticked."""
+    widget = (
+        "<</Type/Annot/Subtype/Widget/FT/Btn/T(box)/V/Off/AS/Off/Rect[60 690 480 725]/P 4 0 R/F 4"
+        "/AP<</N<</On 7 0 R/Off 8 0 R>>>>>>"
+    )
+    return sign(
+        letter(
+            catalog="/AcroForm<</Fields[6 0 R]>>",
+            page="/Annots[6 0 R]",
+            more=[widget, stream(COVER, BOX), stream(b"", BOX)],
+        )
+    )
+
+
+def test_shadow_attack_ticks_a_box_that_covers_the_amount() -> None:
+    """Filling in is permitted, and the signature holds; but nobody accepts this unseen."""
+    data = box_over_the_amount()
+    ticked = source(data, 6).replace(b"/V/Off/AS/Off", b"/V/On/AS/On")
+    report = check(append(data, {6: ticked}))
+    assert "content_covered" in whats(only(report))
+    assert report.reasons == ("CONTENT_COVERED",)
+    assert not report.accept
+    assert "FILLED_FIELD_COVERS_CONTENT" in {one.code for one in only(report).messages}
