@@ -7,18 +7,19 @@ it. Verifying is in `detached`.
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from pdf.algorithms import SignatureAlgorithm, check_signature
 from pdf.cades_levels import Raised, raised
 from pdf.cms import template_for
 from pdf.cms_check import Covered
-from pdf.errors import SignatureRejected
+from pdf.errors import PreparedStateInvalid, SignatureRejected
 from pdf.evidence import EvidenceSource
 from pdf.extend import ExtensionOptions
-from pdf.options import Level
+from pdf.options import Level, SignatureFormat
 from pdf.signature_math import Digest
 from pdf.signer import SignerChain
 from pdf.staging import chunks
@@ -28,7 +29,10 @@ from pdf.timestamps import TimestampSource
 
 @dataclass(frozen=True)
 class PreparedDetached:
-    """What has to be signed; `to_be_signed` is the DER SET of signed attributes."""
+    """What has to be signed, fit to be stored; `to_be_signed` is the DER SET of signed attributes.
+
+    It holds no secret and no part of the file, which is not needed any more.
+    """
 
     to_be_signed: bytes
     document_digest: bytes
@@ -45,6 +49,41 @@ class PreparedDetached:
     def hash_algorithm(self) -> str:
         """Name the digest of file and attributes."""
         return self.algorithm.hash_algorithm
+
+    @property
+    def field(self) -> str:
+        """Name the form field, of which there is none."""
+        return ""
+
+    def to_json(self) -> str:
+        """Write the state as JSON."""
+        state = {
+            "version": 1,
+            "format": SignatureFormat.CADES,
+            "to_be_signed": self.to_be_signed.hex(),
+            "document_digest": self.document_digest.hex(),
+            "algorithm": self.algorithm,
+            "level": self.level,
+            "signing_time": self.signing_time.isoformat(),
+        }
+        return json.dumps(state, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read the state; raises PreparedStateInvalid for anything else."""
+        try:
+            state = json.loads(text)
+            if (state["version"], state["format"]) != (1, SignatureFormat.CADES):
+                raise PreparedStateInvalid("the stored signature state is of another version")
+            return cls(
+                bytes.fromhex(state["to_be_signed"]),
+                bytes.fromhex(state["document_digest"]),
+                SignatureAlgorithm(state["algorithm"]),
+                Level(state["level"]),
+                datetime.fromisoformat(state["signing_time"]),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise PreparedStateInvalid("the stored signature state cannot be read") from error
 
     def content(self) -> Covered:
         """Give what is known of the file, which is its one digest."""

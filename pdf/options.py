@@ -49,6 +49,15 @@ class CertificationLevel(IntEnum):
     ANNOTATIONS = 3
 
 
+class SignatureFormat(StrEnum):
+    """Where a signature stands."""
+
+    PADES = "pades"
+    """In the PDF that it signs."""
+    CADES = "cades"
+    """In a file of its own (`.p7s`) beside any file."""
+
+
 class SubFilter(StrEnum):
     """How the signature dictionary names its contents."""
 

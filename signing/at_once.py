@@ -38,7 +38,7 @@ from hsm.errors import HsmError
 from hsm.key_uri import KeyURI
 from pdf.algorithms import SignatureAlgorithm
 from pdf.errors import PdfError, SignatureRejected
-from pdf.options import SignatureOptions
+from pdf.options import SignatureFormat, SignatureOptions
 from pdf.prepare import prepare_here
 from pdf.prepared import PreparedSignature
 from pdf.signer import SignerChain
@@ -188,6 +188,7 @@ class AtOnce:
             standing.key_uri is not None
             and standing.certificate is not None
             and order.when_no_timestamp is WhenNoTimestamp.FAIL
+            and order.format is SignatureFormat.PADES
             and address(standing.key_uri).answers_now
         )
 

@@ -28,12 +28,12 @@ from hsm.later_keys import RemoteKey
 from hsm.providers import Pending, Prompt
 from hsm.refusals import ProviderUnreachable, Refusal, SignatureRefused, refused
 from pdf.errors import PdfError, TimestampUnavailable
-from pdf.prepared import PreparedSignature
 from signing import prompts, sign
 from signing.desk import Desk
 from signing.errors import SigningError, SignRequestClosed
 from signing.models import SignRequest
 from signing.models_prompts import PromptState, SignaturePrompt, SignaturePromptItem
+from signing.prepared_state import prepared_of
 from signing.remote_keys import open_remote
 
 POLL: Final = timedelta(seconds=2)
@@ -66,7 +66,7 @@ class _Work:
         return Prompt(text=self.prompt.text, code=self.prompt.code)
 
     def messages(self) -> list[bytes]:
-        return [PreparedSignature.from_json(one.prepared).to_be_signed for one in self.requests]
+        return [prepared_of(one).to_be_signed for one in self.requests]
 
     def pending(self) -> list[Pending]:
         uri = KeyURI.parse(self.prompt.key_uri)

@@ -68,7 +68,7 @@ class SignRequest(Base):
     level: Mapped[str]
     algorithm: Mapped[str]
     prepared: Mapped[str]
-    """`pdf.prepared.PreparedSignature` as JSON; holds no secret and no part of the document."""
+    """`signing.prepared_state` as JSON; holds no secret and no part of the document."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

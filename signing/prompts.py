@@ -16,11 +16,11 @@ from db import audit, jobs
 from db.base import uuid7
 from hsm.errors import MechanismUnavailable
 from hsm.later import verification_code
-from pdf.prepared import PreparedSignature
 from signing.desk import Desk
 from signing.errors import NotAskable
 from signing.models import SignRequest, SignRequestStatus
 from signing.models_prompts import PromptState, SignaturePrompt, SignaturePromptItem
+from signing.prepared_state import prepared_of
 from signing.remote_keys import is_remote, open_remote
 
 COLLECT = "signing.collect"
@@ -50,7 +50,7 @@ def ask(
     key = open_remote(desk, certificate, requests[0].algorithm)
     if len(requests) > key.together:
         raise MechanismUnavailable(f"one confirmation covers {key.together} documents here")
-    digests = [PreparedSignature.from_json(one.prepared).digest for one in requests]
+    digests = [prepared_of(one).digest for one in requests]
     prompt = SignaturePrompt(
         id=uuid7(),
         certificate_id=certificate.id,

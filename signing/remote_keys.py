@@ -11,8 +11,8 @@ from hsm.key_uri import KeyScheme, KeyURI
 from hsm.later_keys import RemoteKey
 from hsm.providers import Prompt
 from hsm.refusals import Refusal, refused
-from pdf.prepared import PreparedSignature
 from signing.desk import Desk
+from signing.prepared_state import Prepared
 
 if TYPE_CHECKING:
     from hsm.algorithms import PublicKey
@@ -38,9 +38,7 @@ def open_remote(desk: Desk, certificate: Certificate, algorithm: str) -> RemoteK
     )
 
 
-def signature_now(
-    desk: Desk, certificate: Certificate, prepared: PreparedSignature, text: str
-) -> bytes:
+def signature_now(desk: Desk, certificate: Certificate, prepared: Prepared, text: str) -> bytes:
     """Have a service sign that waits for nobody; raises HsmError."""
     key = open_remote(desk, certificate, prepared.algorithm)
     signature = key.collect(key.start(prepared.to_be_signed, Prompt(text=text)))

@@ -68,7 +68,7 @@ def look_ahead(desk: Desk, *, at: datetime, within: timedelta = LOOK_AHEAD) -> l
 def _renew_one(desk: Desk, ending: EndingProof, *, at: datetime) -> None:
     with desk.sessions.begin() as session:
         request = session.get_one(SignRequest, ending.sign_request_id, with_for_update=True)
-        version = new_version(desk, ending.sign_request_id, level=Level.B_LTA, at=at)
+        version = new_version(desk, request, level=Level.B_LTA, at=at)
         request.reached_level = version.level
         record_proof(session, ending.sign_request_id, version, at=at)
         audit.record(

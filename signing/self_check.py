@@ -7,7 +7,7 @@ some files of every batch. It is about our own signature; what earlier signers d
 
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from pdf.options import Level
 from pdf.report import Indication
@@ -29,11 +29,17 @@ def is_sample(position: int, total: int) -> bool:
 
 
 def check_output(
-    desk: Desk, request_id: uuid.UUID, *, at: datetime, password: str | None = None
+    desk: Desk,
+    request_id: uuid.UUID,
+    *,
+    at: datetime,
+    password: str | None = None,
+    content: BinaryIO | None = None,
 ) -> None:
     """Verify the signed document of a request; raises OutputRefused with what is wrong.
 
-    A desk without a verifier (`Desk.judging`) cannot look, and says nothing.
+    `content` is the file that a signature stands beside. A desk without a verifier
+    (`Desk.judging`) cannot look, and says nothing.
     """
     if desk.judging is None:
         return
@@ -43,13 +49,20 @@ def check_output(
         field, level = made.field, Level(made.level)
     question = Question(file_name=name, at=at, checked_at=at, password=password)
     with desk.documents.open(request_id) as file:
-        report = desk.judging().document(file, question)
-    wrong = _wrong(report, field, level)
+        judging = desk.judging()
+        beside = content is not None
+        report = (
+            judging.detached(file, content, question)
+            if beside
+            else judging.document(file, question)
+        )
+    wrong = _wrong(report, None if beside else field, level)
     if wrong is not None:
-        raise OutputRefused(f"our own verifier says {wrong} of the signature in {field}")
+        where = "the signature beside the file" if beside else f"the signature in {field}"
+        raise OutputRefused(f"our own verifier says {wrong} of {where}")
 
 
-def _wrong(report: dict[str, "JSON"], field: str, level: Level) -> str | None:
+def _wrong(report: dict[str, "JSON"], field: str | None, level: Level) -> str | None:
     """Say what keeps our own signature from being what it was meant to be."""
     signatures = cast("list[dict[str, JSON]]", report["signatures"])
     ours = [each for each in signatures if each["field"] == field]
@@ -61,7 +74,8 @@ def _wrong(report: dict[str, "JSON"], field: str, level: Level) -> str | None:
         return str(found["sub_indication"])
     if not (integrity["digest_match"] and integrity["signature_match"]):
         return "that it does not match"
-    covered = "WHOLE_REVISION" if level.reaches(Level.B_LT) else "WHOLE_FILE"
+    added = field is not None and level.reaches(Level.B_LT)
+    covered = "WHOLE_REVISION" if added else "WHOLE_FILE"
     if integrity["coverage"] != covered:
         return f"coverage {integrity['coverage']}"
     reached = str(found["level"])

@@ -24,10 +24,8 @@ from hsm import algorithms
 from hsm.algorithms import SignatureAlgorithm as KeySignatureAlgorithm
 from hsm.errors import HsmError
 from pdf.algorithms import SignatureAlgorithm
-from pdf.embed import reopen
-from pdf.errors import PdfError, SignatureRejected, TimestampUnavailable
-from pdf.options import Level, SignatureOptions
-from pdf.prepared import PreparedSignature
+from pdf.errors import PdfError
+from pdf.options import Level, SignatureFormat, SignatureOptions
 from pdf.staging import size_of
 from signing.allowance import Waiting, claim
 from signing.desk import Desk
@@ -35,14 +33,14 @@ from signing.documents import flush_to_disk, sha256_of
 from signing.errors import (
     KeyNotHere,
     SignatureConflict,
-    SignatureUnacceptable,
     SigningError,
     SignRequestClosed,
     SignRequestNotFound,
     SignRequestNotSigned,
 )
-from signing.finish import Finish, Finished
+from signing.finish import Finish
 from signing.models import Signature, SignRequest, SignRequestStatus, WhenNoTimestamp
+from signing.prepared_state import Prepared, prepare_beside, prepared_of
 from signing.prompts import answers_now, ask, withdraw
 from signing.proofs import Version, record_proof
 from signing.remote_keys import is_remote, signature_now
@@ -64,6 +62,8 @@ class SignOrder:
     certificate_id: uuid.UUID
     file_name: str
     options: SignatureOptions
+    format: SignatureFormat = SignatureFormat.PADES
+    """Beside a file, `options` count as far as they are not about a PDF."""
     level: Level | None = None
     when_no_timestamp: WhenNoTimestamp = WhenNoTimestamp.FAIL
     hold: bool = False
@@ -205,20 +205,22 @@ def open_requests(session: Session, *, before: datetime) -> list[SignRequest]:
 
 def _stage(
     desk: Desk, source: BinaryIO, order: SignOrder, signer: SigningCertificate, *, at: datetime
-) -> tuple[PreparedSignature, int]:
+) -> tuple[Prepared, int]:
     """Prepare the document on the disk; returns its size too."""
     options = replace(order.options, level=desk.policy.level(order.level), signing_time=at)
-    desk.documents.space.require(size_of(source))
+    beside = order.format is SignatureFormat.CADES
+    desk.documents.space.require(0 if beside else size_of(source))
+    algorithm = _algorithm(desk, signer)
     # a crash before the intent was committed may have left a file that no row speaks of
     desk.documents.remove(order.request_id)
     with desk.documents.create(order.request_id) as staged:
-        prepared = desk.prepare(
-            source,
-            staged,
-            options=options,
-            signer=signer.chain,
-            algorithm=_algorithm(desk, signer),
-        )
+        prepared: Prepared
+        if beside:
+            prepared = prepare_beside(source, options, signer.chain, algorithm)
+        else:
+            prepared = desk.prepare(
+                source, staged, options=options, signer=signer.chain, algorithm=algorithm
+            )
         flush_to_disk(staged)
         return prepared, size_of(staged)
 
@@ -230,9 +232,7 @@ def _algorithm(desk: Desk, signer: SigningCertificate) -> SignatureAlgorithm:
     return desk.policy.algorithm(signer.suited_algorithm)
 
 
-def _waits_for(
-    desk: Desk, signer: SigningCertificate, prepared: PreparedSignature
-) -> SignRequestStatus:
+def _waits_for(desk: Desk, signer: SigningCertificate, prepared: Prepared) -> SignRequestStatus:
     now = signer.answers_now or answers_now(desk, signer.row, prepared.algorithm)
     return SignRequestStatus.PREPARED if now else SignRequestStatus.WAITING
 
@@ -244,7 +244,7 @@ def _is_to_ask(request: SignRequest, signer: SigningCertificate) -> bool:
 def _raw_signature(desk: Desk, request: SignRequest, signer: SigningCertificate) -> bytes:
     if signer.row.key_uri is None:
         raise KeyNotHere(f"the key of certificate {signer.row.serial_number} is with its holder")
-    prepared = PreparedSignature.from_json(request.prepared)
+    prepared = prepared_of(request)
     if is_remote(signer.row.key_uri):
         return signature_now(desk, signer.row, prepared, request.file_name)
     key = desk.keys.open(signer.row.key_uri)
@@ -261,11 +261,11 @@ def _finish(
     at: datetime,
 ) -> None:
     """Embed, flush to disk, then say so in the rows of the caller's transaction."""
-    prepared = PreparedSignature.from_json(request.prepared)
+    prepared = prepared_of(request)
     with desk.documents.open(request.id) as staged:
         # a crash between writing the file and committing the rows leaves the gap filled
-        reopen(staged, prepared)
-        finished = _finished(desk, staged, request, signer, signature, at=at)
+        work = Finish(desk, staged, signer.chain, signature, at)
+        finished = work.anew(prepared, when_no_timestamp=request.when_no_timestamp)
         flush_to_disk(staged)
         document_sha256, size = sha256_of(staged, prefix=finished.prefix)
     request.status = SignRequestStatus.SIGNED
@@ -300,29 +300,6 @@ def _finish(
         sha256=document_sha256,
         level=finished.level,
     )
-
-
-def _finished(
-    desk: Desk,
-    staged: BinaryIO,
-    request: SignRequest,
-    signer: SigningCertificate,
-    signature: bytes,
-    *,
-    at: datetime,
-) -> Finished:
-    """Embed and extend; without a time-stamp the signature alone, where the caller wants that."""
-    prepared = PreparedSignature.from_json(request.prepared)
-    work = Finish(desk, staged, signer.chain, signature, at)
-    try:
-        return work.at_level(prepared)
-    except SignatureRejected as error:
-        raise SignatureUnacceptable(str(error)) from error
-    except TimestampUnavailable:
-        if request.when_no_timestamp is not WhenNoTimestamp.QUEUE:
-            raise
-        reopen(staged, prepared)
-        return work.at_level(replace(prepared, level=Level.B_B))
 
 
 def fail(desk: Desk, request_id: uuid.UUID, code: str, *, at: datetime, actor: str) -> None:

@@ -11,6 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db import audit, jobs
+from pdf.cades import PreparedDetached
+from pdf.cades_levels import raised
 from pdf.errors import CertificateUnproven, EvidenceUnavailable, PdfError, TimestampUnavailable
 from pdf.extend import ExtensionOptions
 from pdf.options import Level
@@ -18,6 +20,7 @@ from signing.desk import Desk
 from signing.documents import sha256_of
 from signing.errors import SigningError, WorkersBusy
 from signing.models import SignRequest, UpgradeState
+from signing.prepared_state import prepared_of
 from signing.proofs import Version, record_proof
 
 SYSTEM = "system:worker"
@@ -65,7 +68,7 @@ def _raise_one(desk: Desk, request_id: uuid.UUID, *, at: datetime) -> bool:
         if request is None or request.upgrade is not UpgradeState.QUEUED:
             return False
         try:
-            version = new_version(desk, request_id, level=Level(request.level), at=at)
+            version = new_version(desk, request, level=Level(request.level), at=at)
         except (TimestampUnavailable, WorkersBusy):
             raise
         except (PdfError, SigningError) as error:
@@ -83,18 +86,25 @@ def _raise_one(desk: Desk, request_id: uuid.UUID, *, at: datetime) -> bool:
         return True
 
 
-def new_version(desk: Desk, request_id: uuid.UUID, *, level: Level, at: datetime) -> Version:
+def new_version(desk: Desk, request: SignRequest, *, level: Level, at: datetime) -> Version:
     """Extend the stored document of a request in its place; raises DocumentGone and PdfErrors."""
     options = ExtensionOptions(
         level=level, at=at, timestamps=desk.timestamps, evidence=desk.evidence
     )
+    prepared = prepared_of(request)
     with (
-        desk.documents.open(request_id) as current,
-        desk.documents.new_version(request_id) as fresh,
+        desk.documents.open(request.id) as current,
+        desk.documents.new_version(request.id) as fresh,
     ):
-        extended = desk.extend(current, fresh, options)
+        if isinstance(prepared, PreparedDetached):
+            # our own container, and the digest is all that is needed of the file beside it
+            made = raised(current.read(), prepared.content(), options)
+            fresh.write(made.container)
+            until = made.proven_until
+        else:
+            until = desk.extend(current, fresh, options).proven_until
         sha256, size = sha256_of(fresh)
-    return Version(extended.level, extended.proven_until or at, sha256, size)
+    return Version(level, until or at, sha256, size)
 
 
 def _record(session: Session, request: SignRequest, action: str, *, at: datetime) -> None:

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from api import permissions
 from api.auth import Call, needs, uploaded
+from api.errors import ParameterInvalid
 from api.idempotency import Answer, Attempt
 from api.permissions import Action
-from api.responses import problems
+from api.responses import Responses, problems
 from api.schemas.sign import SignatureIn, SignOptionsIn, SignRequestOut
 from api.uploads import Upload
 from ca import registry
@@ -20,10 +21,12 @@ from ca.models import Certificate
 from ca.standing import Standing, standing
 from db.base import uuid7
 from pdf.errors import PreparedStateInvalid
+from pdf.options import SignatureFormat
 from signing import sign
 from signing.errors import DocumentGone, OutputRefused, SignRequestNotFound
 from signing.models import SignRequest, SignRequestStatus
-from signing.self_check import check_output
+from signing.prepared_state import format_of
+from signing.self_check import check_output as check_output_of
 from signing.sign import SignOrder
 from signing.together import WORTH_SHARING, Asked
 
@@ -35,6 +38,10 @@ _CLOSED = frozenset(
     {SignRequestStatus.FAILED, SignRequestStatus.CANCELLED, SignRequestStatus.EXPIRED}
 )
 _PDF = "application/pdf"
+_CMS = "application/pkcs7-signature"
+_SIGNED: Responses = {
+    200: {"content": {_PDF: {}, _CMS: {}}, "description": "The signed document"},
+}
 _BODY = {
     "requestBody": {
         "required": True,
@@ -61,12 +68,15 @@ _BODY = {
     response_class=Response,
     responses={
         **problems(404, 409, 413, 415, 423, 503, 507),
-        200: {"content": {_PDF: {}}, "description": "The signed document"},
+        **_SIGNED,
         202: {"model": SignRequestOut, "description": "The holder's signature is awaited"},
     },
 )
 def start(call: Signer, upload: Annotated[Upload, Depends(uploaded)]) -> Response:
-    """Sign a document; 202 with the bytes to be signed when its holder has the key."""
+    """Sign a document; 202 with the bytes to be signed when its holder has the key.
+
+    With `format` `cades` the file may be any, and the answer is the signature beside it (`.p7s`).
+    """
     asked = SignOptionsIn.parse(upload.options)
 
     signed: list[BinaryIO] = []
@@ -79,9 +89,9 @@ def start(call: Signer, upload: Annotated[Upload, Depends(uploaded)]) -> Respons
     same = () if call.key is None else ("sign", upload.sha256, asked.model_dump(mode="json"))
     answer = call.once(*same, act=act)
     if asked.check_output and answer.document is not None:
-        _checked(call, answer.document, signed, password=asked.password)
+        _checked(call, answer.document, signed, asked, upload)
     if signed and answer.document is not None:
-        return _sent(call, uuid.UUID(answer.document), upload.name, signed[0])
+        return _sent(call, uuid.UUID(answer.document), (upload.name, _PDF), signed[0])
     return _rendered(call, answer)
 
 
@@ -117,16 +127,22 @@ def get(call: Signer, request_id: uuid.UUID) -> SignRequestOut:
     response_class=Response,
     responses={
         **problems(404, 409, 410, 503),
-        200: {"content": {_PDF: {}}, "description": "The signed document"},
+        **_SIGNED,
     },
 )
 def complete(
     call: Signer, request_id: uuid.UUID, body: SignatureIn, *, check_output: bool = False
 ) -> Response:
-    """Post the holder's signature and get the signed document, verified in full when asked."""
-    sign.complete(call.wiring.desk, request_id, body.raw(), at=call.at, actor=call.identity)
+    """Post the holder's signature and get the signed document, verified in full when asked.
+
+    A signature beside a file cannot be: the file was not kept.
+    """
+    desk = call.wiring.desk
     if check_output:
-        _checked(call, str(request_id), [], password=None)
+        _require_kept(call, request_id)
+    sign.complete(desk, request_id, body.raw(), at=call.at, actor=call.identity)
+    if check_output:
+        check_output_of(desk, request_id, at=call.at)
     return _document(call, request_id)
 
 
@@ -135,7 +151,7 @@ def complete(
     response_class=Response,
     responses={
         **problems(404, 409, 410),
-        200: {"content": {_PDF: {}}, "description": "The signed document"},
+        **_SIGNED,
     },
 )
 def document(call: Signer, request_id: uuid.UUID) -> Response:
@@ -241,14 +257,30 @@ def _named(session: Session, asked: SignOptionsIn) -> Certificate:
     return registry.get(session, asked.certificate_id or "")
 
 
-def _checked(call: Call, document: str, signed: list[BinaryIO], *, password: str | None) -> None:
+def _checked(
+    call: Call, document: str, signed: list[BinaryIO], asked: SignOptionsIn, upload: Upload
+) -> None:
     """Verify what was signed; a refusal reaches the caller instead of the document."""
+    beside = asked.format is SignatureFormat.CADES
     try:
-        check_output(call.wiring.desk, uuid.UUID(document), at=call.at, password=password)
+        check_output_of(
+            call.wiring.desk,
+            uuid.UUID(document),
+            at=call.at,
+            password=asked.password,
+            content=upload.file if beside else None,
+        )
     except OutputRefused:
         for file in signed:
             file.close()
         raise
+
+
+def _require_kept(call: Call, request_id: uuid.UUID) -> None:
+    with call.transaction() as session:
+        request = sign.get(session, request_id, actor=call.identity)
+    if format_of(request) is SignatureFormat.CADES:
+        raise ParameterInvalid("check_output", "the file beside this signature was not kept")
 
 
 def _rendered(call: Call, answer: Answer) -> Response:
@@ -260,17 +292,21 @@ def _rendered(call: Call, answer: Answer) -> Response:
 def _document(call: Call, request_id: uuid.UUID) -> Response:
     desk = call.wiring.desk
     request, file = sign.signed_document(desk, request_id, at=call.at, actor=call.identity)
-    return _sent(call, request_id, request.file_name, file)
+    beside = format_of(request) is SignatureFormat.CADES
+    named = (f"{request.file_name}.p7s", _CMS) if beside else (request.file_name, _PDF)
+    return _sent(call, request_id, named, file)
 
 
-def _sent(call: Call, request_id: uuid.UUID, file_name: str, file: BinaryIO) -> Response:
-    headers = _headers(request_id, file_name)
+def _sent(call: Call, request_id: uuid.UUID, named: tuple[str, str], file: BinaryIO) -> Response:
+    """Send a signed file by its name and media type."""
+    name, kind = named
+    headers = _headers(request_id, name)
     with file:
         content = file.read(IN_MEMORY + 1)
     if len(content) <= IN_MEMORY:
-        return Response(content, media_type=_PDF, headers=headers)
+        return Response(content, media_type=kind, headers=headers)
     path = call.wiring.desk.documents.path(request_id)
-    return FileResponse(path, media_type=_PDF, headers=headers)
+    return FileResponse(path, media_type=kind, headers=headers)
 
 
 def _headers(request_id: uuid.UUID, file_name: str) -> dict[str, str]:

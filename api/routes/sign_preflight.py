@@ -66,7 +66,7 @@ def presets(call: Signer) -> list[PresetOut]:
 def _order(call: Call, upload: Upload) -> tuple[SignOrder, float]:
     options = dict(upload.options)
     dpi = _dpi(options.pop("dpi", DEFAULT_DPI))
-    asked = SignOptionsIn.parse(options)
+    asked = SignOptionsIn.parse(options).require_pdf()
     with call.transaction() as session:
         row = _certificate(session, asked)
         call.require(session, Action.SIGN, organization_id=row.organization_id)

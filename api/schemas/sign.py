@@ -15,14 +15,14 @@ from api.problem_words import TEXTS
 from api.schemas.lists import Schema
 from hsm.ets102204_profile import MAX_TOGETHER
 from pdf.appearance import Stamp
-from pdf.options import CertificationLevel, Level, SignatureOptions
+from pdf.options import CertificationLevel, Level, SignatureFormat, SignatureOptions
 from pdf.placement import POINTS_PER_MM, BoxSpace
-from pdf.prepared import PreparedSignature
 from pdf.presets import PRESETS
 from pdf.spot import MAX_ANCHOR, AnchorSpot, Corner, CornerSpot, IfTaken, Side, Spot
 from pdf.statement import Commitment, SignaturePolicy, Statement
 from pdf.templates import template_from
 from signing.models import SignRequest, SignRequestStatus, UpgradeState, WhenNoTimestamp
+from signing.prepared_state import prepared_of
 from signing.sign import SignOrder
 from signing.stamp_templates import StampTemplates
 
@@ -145,6 +145,10 @@ class SignOptionsIn(Schema):
 
     certificate_id: str | None = Field(default=None, description="Id, or serial:<hex>")
     key: str | None = Field(default=None, description="Key URI of a certificate in the registry")
+    format: SignatureFormat = Field(
+        default=SignatureFormat.PADES,
+        description="`cades` signs any file and answers with the signature alone, a .p7s",
+    )
     level: Level | None = None
     when_no_timestamp: WhenNoTimestamp = Field(
         default=WhenNoTimestamp.FAIL,
@@ -194,6 +198,7 @@ class SignOptionsIn(Schema):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "options"
             raise ParameterInvalid(where, first["msg"]) from error
+        asked.require_fitting()
         if asked.box is not None and len(asked.box) != _BOX_NUMBERS:
             raise ParameterInvalid("box", "left, bottom, right, top in points are expected")
         if sum(each is not None for each in (asked.box, asked.corner, asked.anchor)) > 1:
@@ -203,6 +208,18 @@ class SignOptionsIn(Schema):
         if (asked.certificate_id is None) == (asked.key is None):
             raise ParameterInvalid("certificate_id", "either certificate_id or key is expected")
         return asked
+
+    def require_fitting(self) -> None:
+        """Refuse what is about a PDF where the signature stands beside a file."""
+        if self.format is SignatureFormat.CADES:
+            for name in sorted(self.model_fields_set - _OF_ANY_FORMAT):
+                raise ParameterInvalid(name, "a signature beside a file (cades) has none")
+
+    def require_pdf(self) -> Self:
+        """Return it where it is about a PDF, which alone has pages; raises ParameterInvalid."""
+        if self.format is not SignatureFormat.PADES:
+            raise ParameterInvalid("format", "only PDF files (pades) are taken here")
+        return self
 
     @property
     def plain_certificate_id(self) -> uuid.UUID | None:
@@ -233,6 +250,7 @@ class SignOptionsIn(Schema):
             certificate_id=certificate_id,
             file_name=file_name,
             options=self.signature_options(at=at),
+            format=self.format,
             level=self.level,
             when_no_timestamp=self.when_no_timestamp,
             request_id=request_id,
@@ -278,6 +296,14 @@ class SignOptionsIn(Schema):
             return CornerSpot(corner=self.corner)
         aside, away = (length * POINTS_PER_MM for length in self.margin_mm)
         return CornerSpot(corner=self.corner, margin=(aside, away))
+
+
+_OF_ANY_FORMAT = frozenset(
+    {
+        *("certificate_id", "key", "format", "level", "when_no_timestamp", "hold"),
+        *("commitment", "policy", "check_output"),
+    }
+)
 
 
 class SignatureIn(Schema):
@@ -351,7 +377,7 @@ class SignRequestOut(BaseModel):
             verification_code=row.verification_code,
         )
         if row.status is SignRequestStatus.WAITING:
-            prepared = PreparedSignature.from_json(row.prepared)
+            prepared = prepared_of(row)
             shown.to_be_signed = base64.b64encode(prepared.to_be_signed).decode()
             shown.digest = base64.b64encode(prepared.digest).decode()
             shown.hash_algorithm = prepared.hash_algorithm
