@@ -95,7 +95,7 @@ def in_force(
     at: datetime,
     organization_id: uuid.UUID | None = None,
 ) -> list[Delegation]:
-    """Return what a person may sign in others' place at a time; asked when a document is signed."""
+    """Return what a person may sign in others' place at a time."""
     query = select(Delegation).where(
         Delegation.taker_id == taker_id,
         periods.running_at(Delegation, at),

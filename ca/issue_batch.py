@@ -47,7 +47,6 @@ from db.errors import DbError
 CHUNK: Final = 128
 """Certificates that share two commits: enough that a commit costs each little, and few enough that
 a crash leaves a list a person can read."""
-MAX_REQUESTS: Final = 20_000
 
 _REFUSALS: Final = (CaError, DbError, SQLAlchemyError)
 

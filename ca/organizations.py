@@ -167,12 +167,6 @@ def former_names(session: Session, organization_id: uuid.UUID) -> list[FormerNam
     return list(session.scalars(query.order_by(FormerName.used_until.desc(), FormerName.id.desc())))
 
 
-def name_at(session: Session, organization_id: uuid.UUID, *, at: datetime) -> str:
-    """Return what a unit was called at a time."""
-    later = [one for one in former_names(session, organization_id) if one.used_until > at]
-    return later[-1].name if later else get(session, organization_id).name
-
-
 def search(
     session: Session,
     *,

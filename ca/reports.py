@@ -133,19 +133,6 @@ def certificate_totals(
     return CertificateReport(as_of, tuple(d.value for d in dimensions), whole, groups)
 
 
-def standing_at(as_of: datetime) -> Select[uuid.UUID, str]:
-    """Return the query for (certificate id, standing) of everything issued by that moment.
-
-    It is what the totals count, so that every number opens the list behind it.
-    """
-    paused = _last_of_paused(as_of, None).subquery("paused")
-    return (
-        select(Certificate.id, _standing(paused.c.status, as_of, None))
-        .outerjoin(paused, paused.c.certificate_id == Certificate.id)
-        .where(Certificate.issued_at <= as_of)
-    )
-
-
 def standing_of(as_of: datetime) -> ColumnElement[str]:
     """Return what the certificate of a row counts as at `as_of`, for use in a condition on it."""
     return _standing(_last_status(as_of), as_of, None)

@@ -16,28 +16,53 @@ class SubscriberShown(Protocol):
     """What a certificate says of a subscriber: the row itself, or its columns read by another."""
 
     @property
-    def id(self) -> uuid.UUID: ...  # noqa: D102 -- columns of ca.models.Subscriber
+    def id(self) -> uuid.UUID:
+        """The registry's own number, for ever."""
+        ...
+
     @property
-    def kind(self) -> SubscriberKind: ...  # noqa: D102
+    def kind(self) -> SubscriberKind:
+        """Person or organisation."""
+        ...
+
     @property
-    def full_name(self) -> str: ...  # noqa: D102
+    def full_name(self) -> str:
+        """The common name."""
+        ...
+
     @property
-    def given_name(self) -> str | None: ...  # noqa: D102
+    def given_name(self) -> str | None:
+        """As the registry has it; None for organisations."""
+        ...
+
     @property
-    def surname(self) -> str | None: ...  # noqa: D102
+    def surname(self) -> str | None:
+        """As the given name."""
+        ...
+
     @property
-    def post(self) -> str | None: ...  # noqa: D102
+    def post(self) -> str | None:
+        """What goes into `title`."""
+        ...
 
 
 class OrganizationShown(Protocol):
     """What a certificate says of an organisation."""
 
     @property
-    def code(self) -> str: ...  # noqa: D102 -- columns of ca.models.Organization
+    def code(self) -> str:
+        """The national code of the agency."""
+        ...
+
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """The organisation's present name."""
+        ...
+
     @property
-    def identifier(self) -> str | None: ...  # noqa: D102
+    def identifier(self) -> str | None:
+        """Tax number, where it has one."""
+        ...
 
 
 def subject_for(

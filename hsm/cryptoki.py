@@ -14,7 +14,6 @@ from typing import Any, Final
 CKR_OK: Final = 0x0
 CKR_CANT_LOCK: Final = 0xA
 CKR_CRYPTOKI_NOT_INITIALIZED: Final = 0x190
-CKR_CRYPTOKI_ALREADY_INITIALIZED: Final = 0x191
 
 CKU_SO: Final = 0
 CKU_USER: Final = 1

@@ -124,10 +124,6 @@ class CscKey:
         """Do nothing: the API has no call for it, and an authorisation not used ends by itself."""
         return False
 
-    def remote_certificate(self) -> bytes:
-        """Fetch the signing certificate (DER) of the credential."""
-        return self._credential().certificates[0]
-
     def _wanted(self, messages: Sequence[bytes]) -> HashesToSign:
         name = self.algorithm.hash_name or "sha256"
         return HashesToSign(

@@ -14,7 +14,7 @@ from typing import Protocol, Self
 
 from cryptography.hazmat.primitives.asymmetric import mldsa
 
-from hsm.algorithms import KeyAlgorithm, PrivateKey, SigningKey
+from hsm.algorithms import PrivateKey, SigningKey
 from hsm.errors import (
     HsmError,
     KeyAnswersLater,
@@ -24,7 +24,7 @@ from hsm.errors import (
 )
 from hsm.key_uri import KeyScheme, KeyURI
 from hsm.login import AtDevice, TokenLogin, serial_text
-from hsm.objects import KeyOnToken, KeyReference, TokenObject, certificates, describe_key
+from hsm.objects import KeyOnToken, KeyReference, certificates, describe_key
 from hsm.pins import PinSources
 from hsm.policy import LoginPolicy, policy_of
 from hsm.raw_signing import CopiesSigner, TokenSigner
@@ -63,22 +63,6 @@ class DeferredKey(Protocol):
 
     def collect(self, pending: Pending) -> bytes | None:
         """Give the checked signature, or None while it is not there."""
-        ...
-
-
-class CanGenerate(Protocol):
-    """Something that makes keys inside itself."""
-
-    def generate_key(self, token_uri: KeyURI, *, label: str, algorithm: KeyAlgorithm) -> KeyURI:
-        """Make a key pair and name it."""
-        ...
-
-
-class CanList(Protocol):
-    """Something that shows what it holds."""
-
-    def list_objects(self, token_uri: KeyURI) -> list[TokenObject]:
-        """List keys and certificates."""
         ...
 
 

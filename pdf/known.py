@@ -30,6 +30,3 @@ class Times:
 
     proven: datetime | None = None
     earliest: datetime | None = None
-
-
-NOTHING_PROVEN = Times()

@@ -122,8 +122,6 @@ _CATALOGUE: Final[dict[str, tuple[Level, str, str]]] = {
     ),
 }
 
-CODES: Final = frozenset(_CATALOGUE)
-
 
 def finding(code: str) -> Message:
     """Return the words for a code."""

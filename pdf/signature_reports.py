@@ -24,7 +24,6 @@ from pdf.report import (
 from pdf.security_store import SecurityStore
 from pdf.syntax import PdfDict
 
-_LIFTED = frozenset({"GOOD"})
 _WITHDRAWN = frozenset({"REVOKED", "SUSPENDED"})
 
 

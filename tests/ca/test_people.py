@@ -188,8 +188,9 @@ def test_a_unit_is_found_by_its_former_name_and_called_what_it_was_called(house:
         for words in ("truyen thong", "khoa hoc cong nghe"):
             found = organizations.search(session, name=words, limit=5)
             assert [one.id for one in found] == [unit.id]
-        assert organizations.name_at(session, unit.id, at=AT) == "Sở Thông tin và Truyền thông"
-        assert organizations.name_at(session, unit.id, at=renamed) == "Sở Khoa học và Công nghệ"
+        (former,) = organizations.former_names(session, unit.id)
+        assert (former.name, former.used_until) == ("Sở Thông tin và Truyền thông", renamed)
+        assert organizations.get(session, unit.id).name == "Sở Khoa học và Công nghệ"
         early = organizations.search(session, name="so", valid_at=AT - YEAR, limit=5)
         assert early == []
     row = [
