@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from api import idempotency, permissions
 from api.errors import Unauthenticated
 from api.permissions import Action, Actor
+from api.query_names import reads_query, require_known
 from api.uploads import TYPES, VERIFIED_TYPES, Upload, receive
 from api.wiring import Wiring
 
@@ -99,7 +100,9 @@ def needs(action: Action) -> Callable[..., Awaitable[Call]]:
         _shown: Annotated[object, Depends(bearer)] = None,
     ) -> Call:
         del idempotency_key  # declared for the OpenAPI document
-        return await authenticated(request, wiring_of(request), action)
+        call = await authenticated(request, wiring_of(request), action)
+        require_known(request)
+        return call
 
     caller.__dict__["action"] = action  # read by the test that walks all routes
     return caller
@@ -115,6 +118,10 @@ async def uploaded_to_verify(request: Request) -> AsyncIterator[Upload]:
     """Receive what is to be verified, which may also be XML or CMS, with its content."""
     async for upload in _lent(request, VERIFIED_TYPES):
         yield upload
+
+
+reads_query(uploaded)
+reads_query(uploaded_to_verify)
 
 
 async def received(request: Request, types: Sequence[str]) -> Upload:

@@ -21,7 +21,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from api.errors import BodyMissing, BodyTooLarge, BodyTypeUnsupported, ParameterInvalid
-from api.uploads import Form, Sink, safe_name
+from api.query_names import options_in
+from api.uploads import Form, Sink, joined, safe_name
 from signing.batches import MOST_FILES, BatchFile
 from signing.disk_space import FULL
 
@@ -211,7 +212,8 @@ async def _named_uploads(request: Request, spool: DiskSpace, limit: int) -> Batc
     if not isinstance(options, dict) or "uploads" not in options:
         raise BodyMissing("uploads", "the ids of documents that were sent to /uploads are missing")
     empty = cast("BinaryIO", tempfile.TemporaryFile(dir=spool.folder))  # noqa: SIM115 -- closed by BatchUpload.close
-    return BatchUpload(empty, [], options, limit)
+    together = joined(options, options_in(request.query_params))
+    return BatchUpload(empty, [], together, limit)
 
 
 async def _archive(request: Request, sink: Sink, limit: int) -> BatchUpload:
@@ -219,8 +221,10 @@ async def _archive(request: Request, sink: Sink, limit: int) -> BatchUpload:
         sink.take(chunk)
         await sink.settle()
     await sink.settle(at_end=True)
+    if not sink.size:
+        raise BodyMissing("body", "there is no archive: the body is empty")
     whole = [Segment("documents.zip", 0, sink.size)]
-    return BatchUpload(sink.file, whole, dict(request.query_params), limit)
+    return BatchUpload(sink.file, whole, options_in(request.query_params), limit)
 
 
 async def _form(request: Request, sink: Sink, boundary: bytes, limit: int) -> BatchUpload:
@@ -240,7 +244,8 @@ async def _form(request: Request, sink: Sink, boundary: bytes, limit: int) -> Ba
     if not form.seen_file:
         raise BodyMissing("files", "parts named `files` are missing")
     await sink.settle(at_end=True)
-    return BatchUpload(sink.file, form.documents(), form.options(), limit)
+    options = joined(form.options(), options_in(request.query_params))
+    return BatchUpload(sink.file, form.documents(), options, limit)
 
 
 def _unpacked(upload: BatchUpload, archive: BinaryIO, spool: DiskSpace) -> BatchUpload:

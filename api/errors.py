@@ -7,6 +7,7 @@ ApiError
 ├── Unauthenticated             no token, or one that is unknown, revoked or expired
 ├── PermissionDenied            the caller is known and may not do this
 ├── ParameterInvalid            a parameter, header or body that cannot be understood
+│   ├── ParameterUnknown        a query parameter that the call does not have
 │   ├── BodyMissing             an upload without its file
 │   └── BodyTypeUnsupported     a content type that this call does not take
 ├── BodyTooLarge                more bytes than the limit
@@ -106,6 +107,20 @@ class ParameterInvalid(ApiError):
     def diagnostics(self) -> str:
         """Say what to do."""
         return "Correct the named parameter; /docs and /openapi.json show what is expected."
+
+
+class ParameterUnknown(ParameterInvalid):
+    """A query parameter that the call does not have; `known` are those that it has."""
+
+    code = "parameter_unknown"
+
+    def __init__(self, where: str, known: list[str]) -> None:
+        self.known = ", ".join(known) or "-"
+        super().__init__(where, f"there is no such parameter here; known are: {self.known}")
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return "Correct the parameter's name or leave it out; nothing was looked up without it."
 
 
 class BodyMissing(ParameterInvalid):

@@ -45,7 +45,7 @@ class IssuingDoor:
         """Dispatch by path."""
         if scope["type"] == "http" and scope["method"] == "POST":
             request_id = _request_id(scope["path"])
-            if request_id is not None:
+            if request_id is not None and not scope.get("query_string"):
                 await self._serve(request_id, scope, receive, send)
                 return
         await self.app(scope, receive, send)

@@ -6,13 +6,12 @@ never logged: they may carry names.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from typing import TYPE_CHECKING, Final
 
 from api.errors import BodyTooLarge, ParameterInvalid
-from api.problem_words import MEDIA_TYPE, TEXTS, RoomError, language_of, problem
+from api.problem_words import RoomError, encoded
 from db.base import uuid7
 
 if TYPE_CHECKING:
@@ -168,20 +167,8 @@ class _Exchange:
         if self.status:
             return
         self._refused = None
-        headers = dict(self.scope["headers"])
-        language = language_of(headers.get(b"accept-language", b"").decode("latin-1"))
-        body = json.dumps(problem(error, language, request_id=self.request_id)).encode()
-        await self.send(
-            {
-                "type": "http.response.start",
-                "status": TEXTS[error.code].status,
-                "headers": [
-                    (b"content-type", MEDIA_TYPE.encode()),
-                    (b"content-length", str(len(body)).encode()),
-                    (b"content-language", language.encode()),
-                ],
-            }
-        )
+        status, body, headers = encoded(error, self.scope["headers"], request_id=self.request_id)
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
     def note(self) -> None:

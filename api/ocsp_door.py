@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.concurrency import run_in_threadpool
 
+from api.errors import MethodNotAllowed
+from api.problem_words import encoded
 from ca import ocsp_messages
 from ca.der import DerError
 from ca.errors import AuthorityUnavailable
@@ -36,7 +38,6 @@ _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
 )
 _REFUSED: Final = (
-    (b"content-type", b"text/plain; charset=utf-8"),
     (b"allow", b"GET, HEAD, POST"),
     (b"x-content-type-options", b"nosniff"),
 )
@@ -74,8 +75,12 @@ class OcspDoor:
         elif method in {"GET", "HEAD"}:
             request = _from_path(scope)
         else:
-            await _send(send, 405, _REFUSED, b"method not allowed\n")
-            return 405
+            error = MethodNotAllowed(f"{method} is not answered at {PATH}")
+            status, body, described = encoded(error, scope["headers"])
+            headers = [*described, *_REFUSED]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+            return status
         answer = await self._answer(request)
         await _send(send, 200, _HEADERS, answer, empty=method == "HEAD")
         if log.isEnabledFor(logging.DEBUG):

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.concurrency import run_in_threadpool
 
+from api.errors import ApiError, MethodNotAllowed, PathUnknown
+from api.problem_words import MEDIA_TYPE, encoded
 from ca import authorities, crl
 from ca.errors import CaError
 
 if TYPE_CHECKING:
     import uuid
+    from collections.abc import Awaitable
 
     from sqlalchemy.orm import Session
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_REQUEST_BYTES: Final = 64 * 1024
 """RFC 3161 requests are a few hundred bytes."""
+TSA: Final = "/tsa"
+FILES: Final = "/pki/"
 TSA_TYPE: Final = b"application/timestamp-reply"
 _OK: Final = 200
 LISTS_KEPT: Final = 4
@@ -48,9 +53,6 @@ class Reply:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-_NO_FILE: Final = Reply(404, b"text/plain; charset=utf-8", b"no such file\n")
-
-
 class PkiFiles:
     """Answers its own paths and passes all others on to the framework."""
 
@@ -62,26 +64,23 @@ class PkiFiles:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch by path."""
         path = scope["path"] if scope["type"] == "http" else ""
-        if path == "/tsa":
-            await self._reply(send, scope, await self._tsa(scope, receive))
-        elif path.startswith("/pki/"):
-            await self._reply(send, scope, await self._file(scope))
+        if path == TSA:
+            await self._answer(send, scope, self._tsa(scope, receive))
+        elif path.startswith(FILES):
+            await self._answer(send, scope, self._file(scope))
         else:
             await self.app(scope, receive, send)
 
     async def _tsa(self, scope: Scope, receive: Receive) -> Reply:
         if scope["method"] != "POST":
-            return _not_allowed(b"POST")
+            raise _not_allowed(scope)
         answer = await run_in_threadpool(self.wiring.timestamp_reply, await _body(receive))
         return Reply(_OK, TSA_TYPE, answer)
 
     async def _file(self, scope: Scope) -> Reply:
         if scope["method"] not in {"GET", "HEAD"}:
-            return _not_allowed(b"GET, HEAD")
-        try:
-            reply = await run_in_threadpool(self._read, scope["path"].removeprefix("/pki/"))
-        except CaError:
-            return _NO_FILE
+            raise _not_allowed(scope)
+        reply = await run_in_threadpool(self._read, scope["path"])
         wanted = dict(scope["headers"]).get(b"if-none-match")
         etag = dict(reply.headers).get(b"etag")
         if wanted is not None and wanted == etag:
@@ -89,9 +88,9 @@ class PkiFiles:
         return reply
 
     def _read(self, path: str) -> Reply:
-        found = _FILE.fullmatch(path)
+        found = _FILE.fullmatch(path.removeprefix(FILES))
         if found is None:
-            return _NO_FILE
+            raise PathUnknown(f"nothing answers at {path}")
         with self.wiring.sessions() as session:
             authority = authorities.by_slug(session, found["slug"])
             if found["kind"] == "cer":
@@ -99,6 +98,19 @@ class PkiFiles:
             shard = int(found["shard"]) if found["shard"] else None
             scope = crl.Scope(shard, delta=bool(found["delta"]))
             return self._lists.reply(session, authority, scope)
+
+    async def _answer(self, send: Send, scope: Scope, work: Awaitable[Reply]) -> None:
+        """Send what the work gives, or the problem that it meets."""
+        try:
+            reply = await work
+        except CaError:
+            reply = _problem(scope, PathUnknown(f"nothing answers at {scope['path']}"))
+        except PathUnknown as error:
+            reply = _problem(scope, error)
+        except MethodNotAllowed as error:
+            allowed = b"POST" if scope["path"] == TSA else b"GET, HEAD"
+            reply = _problem(scope, error, (b"allow", allowed))
+        await self._reply(send, scope, reply)
 
     @staticmethod
     async def _reply(send: Send, scope: Scope, reply: Reply) -> None:
@@ -147,5 +159,12 @@ async def _body(receive: Receive) -> bytes:
             return b"".join(parts) if size <= MAX_REQUEST_BYTES else b""
 
 
-def _not_allowed(methods: bytes) -> Reply:
-    return Reply(405, b"text/plain; charset=utf-8", b"method not allowed\n", ((b"allow", methods),))
+def _not_allowed(scope: Scope) -> MethodNotAllowed:
+    return MethodNotAllowed(f"{scope['method']} is not answered at {scope['path']}")
+
+
+def _problem(scope: Scope, error: ApiError, *more: tuple[bytes, bytes]) -> Reply:
+    request_id = scope.get("antin.request_id", "")
+    status, body, headers = encoded(error, scope["headers"], request_id=request_id)
+    kept = (*more, *(pair for pair in headers if pair[0] == b"content-language"))
+    return Reply(status, MEDIA_TYPE.encode(), body, kept)

@@ -7,10 +7,11 @@ loaded.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from api.errors import ApiError
 from ca.errors import CaError, CertificateNotUsable
@@ -18,6 +19,9 @@ from db.errors import DbError
 from hsm.errors import HsmError
 from pdf.errors import PdfError
 from signing.errors import SigningError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MEDIA_TYPE: Final = "application/problem+json"
 RoomError = ApiError | CaError | DbError | HsmError | PdfError | SigningError
@@ -97,6 +101,23 @@ def problem(error: RoomError, language: Language, *, request_id: str = "") -> di
     if request_id:
         members["request_id"] = request_id
     return members
+
+
+def encoded(
+    error: RoomError, headers: Iterable[tuple[bytes, bytes]], *, request_id: str = ""
+) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    """Return the status, the body and its headers, for doors without the framework.
+
+    `headers` are those of the request.
+    """
+    language = language_of(dict(headers).get(b"accept-language", b"").decode("latin-1"))
+    body = json.dumps(problem(error, language, request_id=request_id)).encode()
+    described = [
+        (b"content-type", MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"content-language", language.encode()),
+    ]
+    return TEXTS[error.code].status, body, described
 
 
 def _reason(error: RoomError) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """Taking a file from the network to the disk, without ever holding a large one in memory.
 
 Two shapes are taken: the raw body with the options as query parameters, and multipart/form-data
-with the parts `file` and `options` (JSON; other plain parts count as single options). The file goes
+with the parts `file` and `options` (JSON; other plain parts and the query's parameters count as
+single options). The file goes
 to an unnamed temporary file, a small one to memory, so nothing is left when the process dies. The
 size limit is applied while the bytes arrive.
 """
@@ -23,6 +24,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from api.errors import BodyMissing, BodyTooLarge, BodyTypeUnsupported, ParameterInvalid
+from api.query_names import options_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,6 +53,8 @@ VERIFIED_TYPES: Final = (
 )
 FILE, CONTENT = "file", "content"
 """Parts that are written to the disk: the document, and what a detached signature is over."""
+FILE_NAME: Final = "file_name"
+"""Option that names a raw document, which has no other place for it."""
 _UNNAMED: Final = "document.pdf"
 
 
@@ -195,8 +199,10 @@ async def _raw(request: Request, sink: Sink) -> Upload:
         sink.take(chunk)
         await sink.settle()
     await sink.settle(at_end=True)
-    name = safe_name(request.query_params.get("file_name", ""))
-    options = {k: v for k, v in request.query_params.items() if k != "file_name"}
+    if not sink.size:
+        raise BodyMissing("body", "there is no document: the body is empty")
+    options = options_in(request.query_params)
+    name = safe_name(str(options.pop(FILE_NAME, "")))
     return sink.upload(name=name, options=options)
 
 
@@ -315,7 +321,9 @@ async def _multipart(request: Request, sink: Sink, boundary: bytes) -> Upload:
     form = Form(sink)
     try:
         await _parsed(request, form, boundary)
-        upload = sink.upload(name=safe_name(form.file_name), options=form.options())
+        options = joined(form.options(), options_in(request.query_params))
+        name = safe_name(str(options.pop(FILE_NAME, form.file_name)))
+        upload = sink.upload(name=name, options=options)
         if form.content is not None:
             upload.content = form.content.upload(name=safe_name(form.content_name), options={})
     except BaseException:
@@ -323,6 +331,14 @@ async def _multipart(request: Request, sink: Sink, boundary: bytes) -> Upload:
             form.content.close()
         raise
     return upload
+
+
+def joined(form: Mapping[str, object], query: Mapping[str, object]) -> dict[str, object]:
+    """Return the options of a form with those beside it in the query; none may be in both."""
+    twice = next((name for name in query if name in form), None)
+    if twice is not None:
+        raise ParameterInvalid(twice, "given in the form and in the query")
+    return {**query, **form}
 
 
 async def _parsed(request: Request, form: Form, boundary: bytes) -> None:

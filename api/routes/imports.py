@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from api.auth import Call, needs, wiring_of
 from api.idempotency import Answer, Attempt
 from api.permissions import Action, list_scope, require, scopes
+from api.query_names import reads_query
 from api.responses import problems
 from api.schemas.imports import ImportDetailOut, ImportOptionsIn, ImportOut, ImportRowOut
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, decode, decode_id, page
@@ -72,6 +73,9 @@ async def uploaded_list(request: Request) -> AsyncIterator[Upload]:
         yield upload
     finally:
         upload.close()
+
+
+reads_query(uploaded_list)
 
 
 @router.post(

@@ -15,6 +15,7 @@ from api.batch_uploads import BatchUpload, receive_batch
 from api.errors import ParameterInvalid
 from api.idempotency import Answer, Attempt
 from api.permissions import Action
+from api.query_names import reads_query
 from api.responses import problems
 from api.schemas.sign import SignOptionsIn
 from api.schemas.sign_batches import BatchOut
@@ -80,6 +81,9 @@ async def uploaded_batch(request: Request) -> AsyncIterator[BatchUpload]:
         upload.close()
 
 
+reads_query(uploaded_batch)
+
+
 @router.post(
     "",
     openapi_extra=_BODY,
@@ -94,7 +98,7 @@ def create(call: Signer, upload: Annotated[BatchUpload, Depends(uploaded_batch)]
     """Take documents and the consent to sign them; small batches are signed at once."""
     options = dict(upload.options)
     named = options.pop("uploads", None)
-    asked = SignOptionsIn.parse(options)
+    asked = SignOptionsIn.parse(options).require_pdf()
     if named is not None:
         return _of_uploads(call, upload, _ids(named), asked)
     unpacked = upload.unpacked(call.wiring.spool)

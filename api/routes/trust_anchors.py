@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.auth import Call, needs, wiring_of
 from api.permissions import Action
+from api.query_names import reads_query
 from api.responses import problems
 from api.schemas.administration import TrustAnchorIn, TrustAnchorOut
 from api.schemas.lists import Page
@@ -46,6 +47,9 @@ async def uploaded_list(request: Request) -> AsyncIterator[Upload]:
         yield upload
     finally:
         upload.close()
+
+
+reads_query(uploaded_list)
 
 
 @router.get("", responses=problems())

@@ -10,9 +10,10 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from api.auth import Call, needs, uploaded
+from api.errors import ParameterUnknown
 from api.permissions import Action
 from api.responses import problems
-from api.uploads import MAX_OPTION_BYTES, Upload
+from api.uploads import FILE_NAME, MAX_OPTION_BYTES, Upload
 from signing.models_kept import KeptDocument
 from signing.staged_uploads import upload_of
 
@@ -76,6 +77,8 @@ def add(
 
     What one caller may have waiting is bounded, in documents and in bytes (`allowance_spent`).
     """
+    for name in upload.options:
+        raise ParameterUnknown(name, [FILE_NAME])
     made = upload_of(
         upload.name, sha256=upload.sha256, size=upload.size, at=call.at, actor=call.identity
     )

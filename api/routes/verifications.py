@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from api.auth import Call, needs, uploaded_to_verify
+from api.errors import ParameterUnknown
 from api.permissions import Action, scopes
 from api.report_answers import FORMS, NOTICES, answer
 from api.responses import Responses, problems
@@ -112,7 +113,10 @@ def replay(
     upload: Annotated[Upload, Depends(uploaded_to_verify)],
 ) -> ReplayOut:
     """Repeat a kept verdict on the same document, from the stored evidence alone."""
-    password = VerifyOptionsIn.parse(upload.options).password
+    asked = VerifyOptionsIn.parse(upload.options)
+    for name in asked.model_fields_set - {"password"}:
+        raise ParameterUnknown(name, ["password"])
+    password = asked.password
     with call.wiring.sessions() as session:
         kept = _mine(call, session, verification_id)
         given = upload if upload.content is None else upload.content
