@@ -64,15 +64,29 @@ def written(name: bytes) -> str:
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
+def texts(name: bytes, kind: str) -> tuple[str, ...]:
+    """Give what a DER name says under an attribute type (its dotted OID); nothing for rubble."""
+    found: list[str] = []
+    try:
+        for relative in der.parse(name).children():
+            for pair in relative.children():
+                identifier, value = pair.children()
+                if der.oid(identifier) == kind:
+                    encoding = _ENCODINGS.get(value.tag, "utf-8")
+                    found.append(value.value.decode(encoding, errors="replace"))
+    except (BadDer, ValueError):
+        pass
+    return tuple(found)
+
+
 def common_name(name: bytes) -> str | None:
     """Give the common name of a DER name."""
-    return _attribute(name, _COMMON_NAME)
+    return next(iter(texts(name, _COMMON_NAME)), None)
 
 
-@lru_cache(maxsize=_CACHE_SIZE)
 def organization(name: bytes) -> str | None:
     """Give the organisation of a DER name."""
-    return _attribute(name, _ORGANIZATION)
+    return next(iter(texts(name, _ORGANIZATION)), None)
 
 
 def attributes(text: str) -> tuple[tuple[str, str], ...]:
@@ -130,16 +144,3 @@ def _unescaped(text: str) -> str:
         out += text[index].encode("utf-8", errors="replace")
         index += 1
     return out.decode("utf-8", errors="replace")
-
-
-def _attribute(name: bytes, wanted: str) -> str | None:
-    try:
-        for relative in der.parse(name).children():
-            for pair in relative.children():
-                kind, value = pair.children()
-                if der.oid(kind) == wanted:
-                    encoding = _ENCODINGS.get(value.tag, "utf-8")
-                    return value.value.decode(encoding, errors="replace")
-    except (BadDer, ValueError):
-        pass
-    return None

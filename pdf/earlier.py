@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from pdf import signed_data
+from pdf import distinguished_names, signed_data
+from pdf.certificates import read_certificate
 from pdf.der import BadDer
 from pdf.limits import DEFAULT_LIMITS
 from pdf.objects import Ref
@@ -63,22 +64,16 @@ def is_personal(certificate: bytes) -> bool:
     repeats its organisation or one of its units.
     """
     try:
-        subject = x509.load_der_x509_certificate(certificate).subject
-        if any(subject.get_attributes_for_oid(kind) for kind in _PERSONAL):
-            return True
-        if subject.get_attributes_for_oid(NameOID.ORGANIZATION_IDENTIFIER):
-            return False
-        units = {
-            _folded(each.value)
-            for kind in (NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)
-            for each in subject.get_attributes_for_oid(kind)
-        }
-        names = [
-            _folded(each.value) for each in subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        ]
-    except ValueError:
+        subject = read_certificate(certificate).subject
+    except (BadDer, ValueError, IndexError):
         return False
-    return bool(names) and not any(name in units for name in names)
+    if _said(subject, *_PERSONAL):
+        return True
+    if _said(subject, NameOID.ORGANIZATION_IDENTIFIER):
+        return False
+    units = _said(subject, NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)
+    names = _said(subject, NameOID.COMMON_NAME)
+    return bool(names) and names.isdisjoint(units)
 
 
 def last_personal(earlier: list[Earlier]) -> Earlier | None:
@@ -90,6 +85,14 @@ def last_personal(earlier: list[Earlier]) -> Earlier | None:
     return None
 
 
-def _folded(value: str | bytes) -> str:
-    text = value.decode("latin-1") if isinstance(value, bytes) else value
+def _said(subject: bytes, *kinds: x509.ObjectIdentifier) -> set[str]:
+    """Collect what a name says under these types of attribute, folded."""
+    return {
+        _folded(text)
+        for kind in kinds
+        for text in distinguished_names.texts(subject, kind.dotted_string)
+    }
+
+
+def _folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())

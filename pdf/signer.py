@@ -9,6 +9,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
 from pdf import der_writer as der
+from pdf import distinguished_names
+from pdf.certificates import read_certificate
+from pdf.der import BadDer
 from pdf.errors import CertificateUnsuitable
 
 if TYPE_CHECKING:
@@ -72,7 +75,7 @@ class SignerChain:
 
     def _attribute(self, kind: x509.ObjectIdentifier) -> str | None:
         try:
-            found = self._parsed.subject.get_attributes_for_oid(kind)
-        except ValueError as error:
+            subject = read_certificate(self.certificate).subject
+        except (BadDer, ValueError, IndexError) as error:
             raise CertificateUnsuitable("the certificate's subject cannot be read") from error
-        return str(found[0].value) if found else None
+        return next(iter(distinguished_names.texts(subject, kind.dotted_string)), None)

@@ -1,5 +1,8 @@
 """Names in certificates: one line that other programs read back, and parts for people."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -9,6 +12,8 @@ from hypothesis import strategies as st
 
 from pdf import distinguished_names
 from pdf.certificates import read_certificate
+from pdf.earlier import is_personal
+from pdf.signer import SignerChain
 from tests.pdf.signing_kit import person
 
 OFFICIAL = x509.Name(
@@ -56,3 +61,22 @@ def test_other_text_has_no_parts(text: str) -> None:
 def test_what_is_no_name_is_shown_as_its_octets(octets: bytes) -> None:
     assert distinguished_names.written(octets) in {octets.hex(), ""}
     assert distinguished_names.common_name(octets) is None
+
+
+def test_a_signer_is_known_by_a_name_of_more_octets_than_64(tmp_path: Path) -> None:
+    name = "Ban Quản lý dự án đầu tư xây dựng các công trình tỉnh Bình Phước"
+    file = tmp_path / "certificate.der"
+    made = subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-noenc", "-keyout", str(tmp_path / "key.pem"), "-outform", "DER", "-out", str(file)),
+            *("-utf8", "-subj", f"/C=VN/O={name}/CN={name}"),
+        ],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert made.returncode == 0, made.stderr
+    chain = SignerChain(file.read_bytes())
+    assert (chain.common_name, chain.organization, chain.title) == (name, name, None)
+    assert not is_personal(chain.certificate)
