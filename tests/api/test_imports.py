@@ -109,7 +109,7 @@ def test_a_registrar_of_one_unit_imports_into_that_unit_only(office: Office) -> 
 @pytest.mark.parametrize(
     ("content", "language", "expected"),
     [
-        (b"", "en", "empty"),
+        (b" ", "en", "empty"),
         (b"a,b\n1,2", "vi", "columns_missing"),
         (b"PK\x03\x04", "vi", "damaged"),
     ],
