@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from api import problems
@@ -82,7 +81,7 @@ class DocumentDoor:
             try:
                 response = await entry.together(call, upload)
                 if response is None:
-                    response = await run_in_threadpool(entry.handle, request, call, upload)
+                    response = await self._wiring.threads.run(entry.handle, request, call, upload)
             finally:
                 upload.close()
         except Exception as error:  # noqa: BLE001 -- the table of problems has an answer for each

@@ -12,7 +12,6 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -74,7 +73,8 @@ class IssuingDoor:
             shown = await certificate_requests.issued(call, request_id, decision.note)
             if shown is not None:
                 return Response(shown, media_type=JSON)
-        return await run_in_threadpool(certificate_requests.approve, call, request_id, decision)
+        approve = certificate_requests.approve
+        return await self._wiring.threads.run(approve, call, request_id, decision)
 
 
 def _request_id(path: str) -> uuid.UUID | None:

@@ -21,6 +21,7 @@ from api.counters import Counters
 from api.idempotency import Pulse
 from api.own_secrets import own_secret
 from api.providers import open_providers
+from api.threads import Threads
 from api.vault import Vault, open_vault
 from ca import authorities, trust, trusted_lists
 from ca.algorithm_policy import AlgorithmPolicy
@@ -125,6 +126,7 @@ class Wiring:
     answers: AnswerCache = field(init=False)
     issuing: IssueGroups = field(init=False)
     callers: Callers = field(init=False)
+    threads: Threads = field(init=False)
     desk: Desk = field(init=False)
     at_once: AtOnce = field(init=False)
     together: Together = field(init=False)
@@ -143,6 +145,7 @@ class Wiring:
         self._cache = CacheSource(self.sessions, indexes=self._indexes())
         self.issuing = IssueGroups(self.sessions)
         self.callers = Callers(self.url)
+        self.threads = Threads(self.capacity.threads)
         self.desk = Desk(
             sessions=self.sessions,
             keys=self.keys,
@@ -316,6 +319,7 @@ class Wiring:
 
     def close(self) -> None:
         """Log out of tokens and close every connection."""
+        self.threads.close()
         self.issuing.close()
         self.together.close()
         self.answers.close()
