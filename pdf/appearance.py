@@ -42,7 +42,9 @@ _IMAGE_SHARE = 0.4
 _ROUNDING = 0.01
 # Lines are broken only when they would have to shrink below this share of the wanted size.
 _UNBROKEN_SHARE = 0.75
-_BESIDE = frozenset({ImageRole.BESIDE, ImageRole.REAL_SIZE_BESIDE})
+_REAL_SIZE = frozenset({ImageRole.REAL_SIZE_BESIDE, ImageRole.REAL_SIZE_AFTER})
+_BESIDE = _REAL_SIZE | {ImageRole.BESIDE}
+_SEALS = _REAL_SIZE | {ImageRole.REAL_SIZE}
 _WORD = re.compile(r"\{(\w+)\}")
 
 
@@ -269,7 +271,11 @@ def draw(
         soft = archival is None or archival.soft_masks
         added = drawing.image.add_to(sink, colour_space=space, soft_masks=soft)
         resources["XObject"] = {"Im0": added}
-        content.append(_picture(image_area))
+        inked = soft and drawing.preset.image in _SEALS
+        if inked:
+            # like ink on paper: what is printed below a seal stays readable
+            resources["ExtGState"] = {"Ink": {"Type": Name("ExtGState"), "BM": Name("Multiply")}}
+        content.append(_picture(image_area, b"/Ink gs " if inked else b""))
     if drawing.lines and text_area is not None:
         lines, font_size = _fitted(drawing, text_area.width, text_area.height)
         font = embedded_font("".join(lines))
@@ -300,9 +306,9 @@ def draw_nothing(sink: ObjectSink) -> Ref:
     return sink.add(Stream(entries, b""))
 
 
-def _picture(area: _Area) -> bytes:
+def _picture(area: _Area, state: bytes) -> bytes:
     numbers = (area.width, area.height, area.left, area.bottom)
-    return b"q %s 0 0 %s %s %s cm /Im0 Do Q" % tuple(number(value) for value in numbers)
+    return b"q %s%s 0 0 %s %s %s cm /Im0 Do Q" % (state, *map(number, numbers))
 
 
 def _frame(width: float, height: float, black: bytes) -> bytes:
@@ -323,15 +329,8 @@ def _areas(drawing: Drawing, width: float, height: float) -> tuple[_Area | None,
     if not drawing.lines:
         # without text nothing needs padding: a seal in its real size fills its box
         return _inside(_Area(0, 0, width, height), shape), None
-    if drawing.preset.image is ImageRole.REAL_SIZE_BESIDE:
-        tall = min(drawing.image_height, inner.height)
-        shift = tall * shape + _GAP
-        top = inner.bottom + inner.height
-        picture = _Area(inner.left, top - tall, tall * shape, tall)
-        # the lines stand at the upper edge: in the margin of a page, above its own text
-        lines = len(drawing.lines) * drawing.font_size * LEADING
-        high = min(inner.height, lines)
-        return picture, _Area(inner.left + shift, top - high, inner.width - shift, high)
+    if drawing.preset.image in _REAL_SIZE:
+        return _real_size(drawing, inner, shape)
     if drawing.preset.image is ImageRole.BESIDE:
         wide = min(inner.height * shape, inner.width * _IMAGE_SHARE)
         picture = _inside(_Area(inner.left, inner.bottom, wide, inner.height), shape)
@@ -341,6 +340,21 @@ def _areas(drawing: Drawing, width: float, height: float) -> tuple[_Area | None,
     below = inner.height - tall - _GAP
     picture = _inside(_Area(inner.left, inner.bottom + below + _GAP, inner.width, tall), shape)
     return picture, _Area(inner.left, inner.bottom, inner.width, below)
+
+
+def _real_size(drawing: Drawing, inner: _Area, shape: float) -> tuple[_Area, _Area]:
+    """Put the image in its real height on one side, the lines on the other.
+
+    The lines stand at the upper edge: in the margin of a page, above its own text.
+    """
+    after = drawing.preset.image is ImageRole.REAL_SIZE_AFTER
+    tall = min(drawing.image_height, inner.height)
+    wide = tall * shape
+    top = inner.bottom + inner.height
+    high = min(inner.height, len(drawing.lines) * drawing.font_size * LEADING)
+    aside, shift = (inner.width - wide, 0.0) if after else (0.0, wide + _GAP)
+    picture = _Area(inner.left + aside, top - tall, wide, tall)
+    return picture, _Area(inner.left + shift, top - high, inner.width - wide - _GAP, high)
 
 
 def _inside(area: _Area, shape: float) -> _Area:

@@ -25,6 +25,8 @@ class ImageRole(StrEnum):
     """The image alone, in its real height."""
     REAL_SIZE_BESIDE = "real-size-beside"
     """In its real height, with text on its right."""
+    REAL_SIZE_AFTER = "real-size-after"
+    """In its real height, with text on its left: for a corner on the right of a page."""
 
 
 class Align(StrEnum):
@@ -149,11 +151,13 @@ PRESETS: dict[str, Preset] = {
             "seal in real size, form of copy, agency and time beside it, Times upright 10, black",
             lines=_COPY,
             lines_with_image=_COPY,
-            image=ImageRole.REAL_SIZE_BESIDE,
+            image=ImageRole.REAL_SIZE_AFTER,
+            align=Align.RIGHT,
             image_height=36 * POINTS_PER_MM,
             page=1,
-            # text in the upper margin of the page, the seal below it over the heading
-            habit=Habit(corner=Corner.TOP_RIGHT, margin=(28.3, 14.2)),
+            # A seal is higher than the margin of a page: it stands in the very corner, beside the
+            # name of the state rather than over it, and its words in the margin above.
+            habit=Habit(corner=Corner.TOP_RIGHT, margin=(8.5, 8.5)),
             words=(Word(name="form", default="SAO Y", choices=("SAO Y", "SAO LỤC", "TRÍCH SAO")),),
         ),
         Preset(

@@ -7,7 +7,7 @@ The entries are those of a preset:
     lines = ["{organization}", "Chuyển: {forward_to}", "{time}"]
     lines_with_image = […]           # instead of `lines` when there is an image
     words = ["forward_to"]           # own words, or {name, default, choices}
-    image = "none" | "beside" | "above" | "real-size" | "real-size-beside"
+    image = "none" | "beside" | "above" | "real-size" | "real-size-beside" | "real-size-after"
     image_required = false
     image_height_mm = 20.0
     align = "left" | "centre" | "right"

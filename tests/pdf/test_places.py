@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import ImageChops
+from PIL import Image, ImageChops
 
 from pdf.appearance import Stamp
 from pdf.document import Document
@@ -104,6 +104,45 @@ def test_presets_stay_on_the_page_whatever_its_shape(
     assert 0 <= box[1] < box[3] <= picture.height + 0.5
     at_top = preset != "nd30.personal"
     assert (box[1] > picture.height / 2) == at_top
+
+
+HEADING = "CỘNG HÒA XÃ HỘI CHỦ NGHĨA VIỆT NAM"
+
+
+def copied() -> bytes:
+    """The sample with the stamp of a copy, its seal a full disc of 36 mm."""
+    disc = io.BytesIO()
+    Image.new("RGBA", (100, 100), (208, 0, 0, 255)).save(disc, "PNG")
+    stamp = Stamp(preset="nd30.copy", image=disc.getvalue(), words={"form": "SAO Y"})
+    return sign(SAMPLE, who=AGENCY, stamp=stamp)
+
+
+def test_the_seal_of_a_copy_leaves_the_name_of_the_state_readable(tmp_path: Path) -> None:
+    left, bottom, right, top = find_words(io.BytesIO(SAMPLE), HEADING).box
+    before, after = (picture_of(data, tmp_path) for data in (SAMPLE, copied()))
+    place = (int(left), int(before.height - top), int(right), int(before.height - bottom))
+    plain, sealed = (picture.crop(place) for picture in (before, after))
+    reds = ImageChops.difference(plain, sealed).getbbox()
+    assert reds is not None
+    assert reds[2] - reds[0] < plain.width / 4, "more than the last word lies below the seal"
+    darkened = ImageChops.subtract(sealed, plain).getextrema()
+    assert max(high for _, high in darkened) <= 1, "ink on the seal hides what is printed"
+
+
+def test_the_words_of_a_copy_stand_above_the_heading_on_the_left_of_the_seal(
+    tmp_path: Path,
+) -> None:
+    signed = copied()
+    ((_, box),) = seen_boxes(signed)
+    top = find_words(io.BytesIO(SAMPLE), HEADING).box[3]
+    before, after = (picture_of(data, tmp_path) for data in (SAMPLE, signed))
+    assert box[2] > before.width - 10
+    seal_begins = int(box[2] - 36 * 72 / 25.4 - 4)
+    added = ImageChops.difference(before, after).crop((0, 0, seal_begins, before.height))
+    written = added.getbbox()
+    assert written is not None
+    assert written[0] > before.width / 2
+    assert written[3] <= before.height - top
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
