@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ca.guarded_fetch import Network
+    from hsm.key_uri import KeyURI
 
 DEFAULT_MAX_UPLOAD_BYTES = 512 * 1024 * 1024
 MIN_ADMIN_TOKEN_CHARACTERS = 16
@@ -51,6 +52,9 @@ class Settings:
     workers: int = 1
     admin_token: Secret | None = None
     pkcs11_module: Path | None = None
+    pkcs11_thread_safe: tuple[Path, ...] = ()
+    key_token: KeyURI | None = None
+    """The token on which keys are made instead of one of our own; settled at the first run."""
     max_upload_bytes: int = DEFAULT_MAX_UPLOAD_BYTES
     max_waiting_documents: int = Allowance.documents
     max_waiting_bytes: int = Allowance.size
@@ -101,6 +105,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         workers=_number(env, "ANTIN_WORKERS", default=os.cpu_count() or 1, low=1, high=MAX_WORKERS),
         admin_token=_admin_token(env),
         pkcs11_module=_pkcs11_module(env),
+        pkcs11_thread_safe=_files(env, "ANTIN_PKCS11_THREAD_SAFE"),
+        key_token=_key_token(env),
         algorithm_policy=_file(env, "ANTIN_ALGORITHM_POLICY"),
         max_upload_bytes=_number(
             env, "ANTIN_MAX_UPLOAD_BYTES", default=DEFAULT_MAX_UPLOAD_BYTES, low=1024, high=1 << 40
@@ -240,6 +246,30 @@ def _file(env: Mapping[str, str], name: str) -> Path | None:
     return path
 
 
+def _files(env: Mapping[str, str], name: str) -> tuple[Path, ...]:
+    found = tuple(Path(text).expanduser() for text in env.get(name, "").split(os.pathsep) if text)
+    if not all(path.is_file() for path in found):
+        raise SettingsInvalid(name, f"paths of files with {os.pathsep} between are expected")
+    return found
+
+
+def _key_token(env: Mapping[str, str]) -> KeyURI | None:
+    text = env.get("ANTIN_KEY_TOKEN", "").strip()
+    if not text:
+        return None
+    from hsm.errors import KeyUriInvalid  # noqa: PLC0415 -- most commands need no key
+    from hsm.key_uri import KeyScheme, KeyURI  # noqa: PLC0415 -- as above
+
+    try:
+        uri = KeyURI.parse(text)
+    except KeyUriInvalid as error:
+        raise SettingsInvalid("ANTIN_KEY_TOKEN", str(error)) from error
+    if uri.scheme is not KeyScheme.PKCS11 or uri.pin_source is None:
+        problem = "the pkcs11: URI of a token with its pin-source is expected"
+        raise SettingsInvalid("ANTIN_KEY_TOKEN", problem)
+    return uri
+
+
 def _log_level(env: Mapping[str, str]) -> str:
     level = (env.get("ANTIN_LOG_LEVEL") or "info").strip().lower()
     if level not in LOG_LEVELS:
@@ -267,6 +297,8 @@ def child_environment(settings: Settings, *, url: str) -> dict[str, str]:
         "ANTIN_PUBLIC_URL": settings.public_url,
         "ANTIN_WORKERS": str(settings.workers),
         "ANTIN_PKCS11_MODULE": str(module) if module is not None else "",
+        "ANTIN_PKCS11_THREAD_SAFE": os.pathsep.join(map(str, settings.pkcs11_thread_safe)),
+        "ANTIN_KEY_TOKEN": str(settings.key_token or ""),
         "ANTIN_MAX_UPLOAD_BYTES": str(settings.max_upload_bytes),
         "ANTIN_MAX_WAITING_DOCUMENTS": str(settings.max_waiting_documents),
         "ANTIN_MAX_WAITING_BYTES": str(settings.max_waiting_bytes),

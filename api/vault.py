@@ -1,8 +1,9 @@
 """Where this installation keeps its private keys: on a SoftHSM token, or in encrypted files.
 
-Decided once, at the first run, and written to `keys.json`: a token when the module is there, files
-otherwise. PIN sources are written as `home:…`, relative to ANTIN_HOME, so the home can be moved.
-Production points ANTIN_PKCS11_MODULE at the module of its own HSM and imports its keys' URIs.
+Decided once, at the first run, and written to `keys.json`: the token that ANTIN_KEY_TOKEN names on
+the HSM of ANTIN_PKCS11_MODULE, else a SoftHSM token of our own when that module is there, else
+files. PIN sources of our own are written as `home:…`, relative to ANTIN_HOME, so the home can be
+moved.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from api.errors import SetUpFailed
 from db.file_lock import FileLock
 from hsm.errors import PinRequired
 from hsm.key_uri import KeyURI
+from hsm.modules import declare_thread_safe
 from hsm.providers import KeyStore
 from hsm.secret import Secret
 from hsm.softhsm import ENVIRONMENT_VARIABLE
@@ -49,9 +51,11 @@ class Vault:
     kind: VaultKind
     module: Path | None = None
     token_uri: KeyURI | None = None
+    thread_safe: tuple[Path, ...] = ()
 
     def key_store(self) -> KeyStore:
         """Return a new key store that finds this vault's PINs."""
+        declare_thread_safe(self.thread_safe)
         modules = [self.module] if self.module is not None else []
         return KeyStore(modules=modules, pin_sources={"home": self.secret})
 
@@ -107,6 +111,10 @@ def open_vault(settings: Settings) -> Vault:
 
 
 def _make_token(settings: Settings) -> dict[str, str] | None:
+    if settings.key_token is not None:
+        if settings.pkcs11_module is None:
+            raise SetUpFailed("ANTIN_KEY_TOKEN names a token, and there is no PKCS#11 module")
+        return {"kind": VaultKind.TOKEN.value, "token": str(settings.key_token)}
     if settings.pkcs11_module is None or "softhsm" not in settings.pkcs11_module.name.lower():
         return None
     home = _softhsm(settings, settings.pkcs11_module)
@@ -133,8 +141,17 @@ def _read(settings: Settings, described: Path) -> Vault:
         return Vault(settings.home, kind)
     if settings.pkcs11_module is None:
         raise SetUpFailed("the keys are on a token, and its PKCS#11 module is not to be found")
-    _softhsm(settings, settings.pkcs11_module)
-    return Vault(settings.home, kind, settings.pkcs11_module, KeyURI.parse(facts["token"]))
+    token = KeyURI.parse(facts["token"])
+    if _is_ours(token):
+        _softhsm(settings, settings.pkcs11_module)
+    return Vault(
+        settings.home, kind, settings.pkcs11_module, token, thread_safe=settings.pkcs11_thread_safe
+    )
+
+
+def _is_ours(token: KeyURI) -> bool:
+    """Say whether a token is one that this installation made: its PIN is below the home."""
+    return (token.pin_source or "").startswith("home:")
 
 
 def point_to_own_tokens(settings: Settings) -> None:

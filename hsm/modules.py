@@ -3,7 +3,8 @@
 A module is initialised by its process and shared by everything in it, so this is a registry that
 the room has to keep for the process. A module known to be sound in many threads is initialised
 again after loading, with ``CKF_OS_LOCKING_OK`` and before anything else can use it; without that it
-would run unlocked while threads call it at the same time. Any other gets one thread of its own,
+would run unlocked while threads call it at the same time. So is one that its operator declares
+sound (`declare_thread_safe`). Any other gets one thread of its own,
 through which every call goes, and runs unlocked: locks would protect it from nobody, and a lock
 that is kept on the way out of a failure (a card pulled out) would stop that thread for good.
 
@@ -14,7 +15,7 @@ share sessions, locks and reader connections with its parent.
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -43,6 +44,9 @@ T = TypeVar("T")
 
 _SAFE_IN_PARALLEL: Final = ("softhsm", "pkcs#11 kit", "p11-kit", "opencryptoki")
 """Words in the maker, description or file name of modules that are sound in many threads."""
+
+_declared: set[Path] = set()
+"""Modules beside these that the operator of this machine says are."""
 
 _GONE_MEANWHILE: Final = (TokenNotPresent, TokenNotRecognised, DeviceRemoved, SlotIDInvalid)
 """What a slot of the list answers when its token or reader has just been taken away."""
@@ -223,7 +227,7 @@ def _load(path: Path) -> "tuple[Library, Cryptoki, bool, bool]":
     except (PKCS11Error, OSError, AttributeError) as error:
         raise ModuleUnavailable(f"{path.name} cannot be loaded as a PKCS#11 module") from error
     names = f"{library.manufacturer_id} {library.library_description} {path.name}".lower()
-    parallel = any(word in names for word in _SAFE_IN_PARALLEL)
+    parallel = path in _declared or any(word in names for word in _SAFE_IN_PARALLEL)
     shares_state = native.shares_state()
     if shares_state and not parallel:
         return library, native, shares_state, parallel
@@ -273,6 +277,15 @@ def _slots(library: "Library") -> list[pkcs11.Slot]:
 
 _loading = threading.Lock()
 _loaded: dict[Path, Module] = {}
+
+
+def declare_thread_safe(paths: Iterable[Path]) -> None:
+    """Have modules used by many threads at once, on their maker's word and the operator's tests.
+
+    For the whole process; a module that was loaded before stays as it is. One that cannot lock
+    gets its one thread all the same.
+    """
+    _declared.update(path.resolve() for path in paths)
 
 
 def load(path: Path) -> Module:

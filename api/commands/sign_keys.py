@@ -130,7 +130,12 @@ def _public_key(certificate: bytes) -> PublicKey:
 
 
 def _key_store(module: Path | None) -> KeyStore:
-    found = module or from_environment().pkcs11_module
+    settings = from_environment()
+    if settings.pkcs11_thread_safe:
+        from hsm.modules import declare_thread_safe  # noqa: PLC0415 -- most keys need no module
+
+        declare_thread_safe(settings.pkcs11_thread_safe)
+    found = module or settings.pkcs11_module
     return KeyStore(
         modules=[found] if found is not None else [],
         pin_prompt=lambda uri: _asked(uri.token or uri.serial or uri.location or uri.scheme.value),

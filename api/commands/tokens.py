@@ -27,6 +27,7 @@ from hsm import tokens as key_tokens
 from hsm.algorithms import KeyAlgorithm
 from hsm.errors import PinIncorrect, PinLocked, PinRequired
 from hsm.key_uri import KeyURI
+from hsm.modules import declare_thread_safe
 from hsm.pin_changes import UnlockWith
 from hsm.pins import PinSources
 from hsm.providers import KeyStore
@@ -209,6 +210,7 @@ def _note(serial: str, event: str) -> None:
 def _modules(given: list[Path] | None) -> list[Path]:
     settings = from_environment()
     point_to_own_tokens(settings)
+    declare_thread_safe(settings.pkcs11_thread_safe)
     found = given or ([settings.pkcs11_module] if settings.pkcs11_module else [])
     if not found:
         raise typer.BadParameter("no PKCS#11 module is configured", param_hint="--module")

@@ -40,6 +40,11 @@ def test_without_a_variable_everything_has_a_default(monkeypatch: pytest.MonkeyP
         ("ANTIN_ADMIN_TOKEN", "short"),
         ("ANTIN_ADMIN_TOKEN", "with a space in its middle"),
         ("ANTIN_PKCS11_MODULE", "/nowhere/lib.so"),
+        ("ANTIN_PKCS11_THREAD_SAFE", "/nowhere/lib.so"),
+        ("ANTIN_KEY_TOKEN", "token"),
+        ("ANTIN_KEY_TOKEN", "pkcs11:serial=1"),
+        ("ANTIN_KEY_TOKEN", "pkcs11:serial=1?pin-value=1234"),
+        ("ANTIN_KEY_TOKEN", "soft:/k.p12?pin-source=file:/pin"),
         ("ANTIN_LOG_LEVEL", "loud"),
     ],
 )

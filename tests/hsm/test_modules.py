@@ -122,6 +122,57 @@ def test_a_module_that_is_not_proven_in_parallel_gets_one_thread_of_its_own(
     assert run_python(script, OPENSC, home=softhsm_home) == "False True"
 
 
+@pytest.mark.skipif(not OPENSC.exists(), reason="OpenSC is not installed")
+def test_the_operator_may_declare_a_module_sound_in_many_threads(
+    softhsm_home: SoftHSMHome, tmp_path: Path
+) -> None:
+    link = tmp_path / "vendor.so"
+    link.symlink_to(OPENSC)
+    script = """
+        import sys
+        from pathlib import Path
+        from hsm.modules import declare_thread_safe, load
+        declare_thread_safe([Path(sys.argv[1])])
+        module = load(Path(sys.argv[2]))
+        print(module.parallel, len(module.tokens()) >= 0)
+    """
+
+    assert run_python(script, link, OPENSC, home=softhsm_home) == "True True"
+
+
+def test_a_declared_module_signs_for_many_threads_in_sessions_of_their_own(
+    key_uri: KeyURI, softhsm_home: SoftHSMHome
+) -> None:
+    script = """
+        import sys, threading
+        from pathlib import Path
+        from hsm import modules
+        modules._SAFE_IN_PARALLEL = ()
+        modules.declare_thread_safe([Path(sys.argv[2])])
+        from hsm.algorithms import SignatureAlgorithm, sign, verify
+        from hsm.providers import KeyStore
+        with KeyStore(trust_module_paths=True) as store:
+            key = store.open(sys.argv[1])
+            wrong = []
+            def work():
+                for number in range(50):
+                    data = b"%d" % number
+                    algorithm = SignatureAlgorithm.ECDSA_SHA256
+                    try:
+                        verify(key.public_key(), algorithm, sign(key, algorithm, data), data)
+                    except Exception as error:
+                        wrong.append(error)
+            threads = [threading.Thread(target=work) for _ in range(4)]
+            [thread.start() for thread in threads]
+            [thread.join() for thread in threads]
+            (health,) = store.health()
+            print(len(wrong), health.failures, modules.load(Path(sys.argv[2])).parallel)
+    """
+
+    told = run_python(script, key_uri, softhsm_home.module, home=softhsm_home)
+    assert told == "0 0 True"
+
+
 def test_one_dedicated_thread_signs_for_many(key_uri: KeyURI, softhsm_home: SoftHSMHome) -> None:
     script = """
         import sys, threading
