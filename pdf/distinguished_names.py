@@ -25,6 +25,8 @@ _KEYWORDS: Final = {
     "2.5.4.12": "title",
     "2.5.4.15": "businessCategory",
     "2.5.4.17": "postalCode",
+    "2.5.4.20": "telephoneNumber",
+    "2.5.4.41": "name",
     "2.5.4.42": "givenName",
     "2.5.4.44": "generationQualifier",
     "2.5.4.46": "dnQualifier",

@@ -81,6 +81,7 @@ _TERMS: Final[Mapping[str, tuple[str, str]]] = {
     "yes": ("Có", "Yes"),
     "no": ("Không", "No"),
     "unknown": ("Không rõ", "Unknown"),
+    "missing": ("Tệp kèm theo còn thiếu", "Missing attachments"),
     "page": ("Trang", "Page"),
     "differences": ("Hình so sánh trang", "Pages before and after"),
     "difference_caption": (
@@ -152,6 +153,8 @@ _TERMS: Final[Mapping[str, tuple[str, str]]] = {
     "attribute_emailAddress": ("Thư điện tử", "E-mail"),
     "attribute_surname": ("Họ", "Surname"),
     "attribute_givenName": ("Tên", "Given name"),
+    "attribute_name": ("Họ và tên", "Name"),
+    "attribute_telephoneNumber": ("Điện thoại", "Telephone"),
     "attribute_pseudonym": ("Bí danh", "Pseudonym"),
     "attribute_businessCategory": ("Loại hình", "Business category"),
     # Revocation

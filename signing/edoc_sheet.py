@@ -15,7 +15,6 @@ _WORDS: Final = {
         "Gói tin văn bản điện tử (nội dung do nơi gửi khai)",
         "Message, as its sender says",
     ),
-    "missing": ("Tệp kèm theo còn thiếu", "Missing attachments"),
     "attachment": ("Tệp kèm theo", "Attachment"),
     "organ_id": ("Mã định danh nơi gửi", "Sender's code"),
     "organ_name": ("Nơi gửi", "Sender"),
@@ -49,7 +48,7 @@ def edoc_sheet(report: Mapping[str, JSON], language: Language) -> Sheet:
     absent = report.get("missing")
     if isinstance(absent, list) and absent:
         names = tuple(map(shown, absent))
-        sections.append(Section(heading=_WORDS["missing"][place], items=names))
+        sections.append(Section(heading=term("missing", language), items=names))
     for number, one in enumerate(parts(report, "attachments"), start=1):
         heading = f"{_WORDS['attachment'][place]} {number}: {shown(one['name'])}"
         judged = one["report"]

@@ -13,6 +13,7 @@ from pdf.report import JSON
 from pdf.report_html import html
 from pdf.report_sheet import integrity_word, report_sheet
 from pdf.report_words import Language
+from pdf.return_notice import return_notice
 from pdf.sub_indications import FAILED, SubIndication
 from signing.edoc_words import EDOC_REASONS, EDOC_STEPS
 from tests.pdf.archive_kit import Province
@@ -120,6 +121,17 @@ def test_what_is_only_not_confirmed_is_not_to_be_returned_yet() -> None:
     report = check(sign(blank_pdf()), validator=TRUST_NOTHING).to_dict()
     assert "CHƯA CHẤP NHẬN" in report_sheet(report, Language.VI).banner
     assert "TRẢ LẠI" in report_sheet(check(blank_pdf()).to_dict(), Language.VI).banner
+
+
+def test_the_notice_of_return_says_what_is_wrong_and_what_is_missing() -> None:
+    data = bytearray(sign(blank_pdf()))
+    data[data.index(b"/MediaBox") + 11] ^= 1
+    report = check(bytes(data)).to_dict() | {"missing": ["phụ lục.pdf"]}
+    notice = return_notice(report, Language.VI)
+    assert notice is not None
+    page = html_text.unescape(html(notice).decode())
+    assert "Văn bản đã bị thay đổi: giá trị băm không khớp" in page
+    assert "phụ lục.pdf" in page
 
 
 def test_only_content_that_was_changed_is_called_changed() -> None:
