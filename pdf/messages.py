@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from pdf.path_messages import PATH_MESSAGES
+from pdf.reason_messages import REASONS
 from pdf.rule_messages import RULE_MESSAGES
 
 Level: TypeAlias = Literal["error", "warning", "info"]
@@ -316,6 +317,11 @@ _CATALOGUE: dict[str, tuple[Level, str, str]] = {
         "A form field that was filled in after signing covers content that was signed.",
         "Trường biểu mẫu được điền sau khi ký che nội dung đã ký.",
     ),
+    "SIGNED_CONTENT_AMBIGUOUS": (
+        "warning",
+        "The file defines signed content twice; programs differ in which one they show.",
+        "Tệp định nghĩa nội dung đã ký hai lần; các phần mềm có thể hiển thị khác nhau.",
+    ),
     "FIELD_SHOWS_OTHER_VALUE": (
         "warning",
         "A form field shows something else than its value; programs read what people do not see.",
@@ -323,62 +329,7 @@ _CATALOGUE: dict[str, tuple[Level, str, str]] = {
     ),
 }
 
-_REASONS: dict[str, tuple[str, str]] = {
-    "ALL_PASSED": (
-        "Every signature is valid.",
-        "Tất cả chữ ký số đều hợp lệ.",
-    ),
-    "NO_SIGNATURE": (
-        "The document has no digital signature.",
-        "Văn bản không có chữ ký số.",
-    ),
-    "NOT_A_PDF": (
-        "The file is not a readable PDF.",
-        "Tệp không phải là PDF đọc được.",
-    ),
-    "SIGNATURE_FAILED": (
-        "At least one signature is invalid.",
-        "Có ít nhất một chữ ký số không hợp lệ.",
-    ),
-    "CHANGED_AFTER_SIGNING": (
-        "The document was changed after signing.",
-        "Văn bản đã bị thay đổi sau khi ký.",
-    ),
-    "CHANGES_NOT_COMPARED": (
-        "Pages that were supplemented after signing have to be looked at.",
-        "Cần xem lại bằng mắt các trang được bổ sung sau khi ký.",
-    ),
-    "CONTENT_COVERED": (
-        "A form field that was filled in after signing covers signed content.",
-        "Trường biểu mẫu được điền sau khi ký che nội dung đã ký.",
-    ),
-    "CERTIFICATE_REVOKED": (
-        "A signer's certificate is revoked.",
-        "Chứng thư số của người ký đã bị thu hồi.",
-    ),
-    "CERTIFICATE_NOT_TRUSTED": (
-        "A signer's certificate is not from a trusted authority.",
-        "Chứng thư số của người ký không thuộc đường dẫn tin cậy.",
-    ),
-    "STATUS_NOT_CHECKED": (
-        "Whether a signer's certificate was revoked could not be checked.",
-        "Không kiểm tra được chứng thư số của người ký có bị thu hồi hay không.",
-    ),
-    "TIMESTAMP_BROKEN": (
-        "A time-stamp is broken.",
-        "Có dấu thời gian bị hỏng.",
-    ),
-    "SIGNED_OUT_OF_TIME": (
-        "A signature was made before its certificate counted or after it had ceased to count.",
-        "Có chữ ký được tạo khi chứng thư số chưa có hoặc không còn hiệu lực.",
-    ),
-    "NOT_CONFIRMED": (
-        "At least one signature could not be confirmed.",
-        "Có ít nhất một chữ ký số chưa xác nhận được.",
-    ),
-}
-
-REASON_CODES = frozenset(_REASONS)
+REASON_CODES = frozenset(REASONS)
 
 
 def message(code: str) -> Message:
@@ -391,5 +342,5 @@ def message(code: str) -> Message:
 def reason(code: str) -> dict[str, str]:
     """Give a reason of the decision: {code, en, vi}."""
     known = message(code)
-    en, vi = _REASONS.get(code, (known.en, known.vi))
+    en, vi = REASONS.get(code, (known.en, known.vi))
     return {"code": code, "en": en, "vi": vi}

@@ -233,15 +233,19 @@ def decide(indication: Indication, signatures: tuple[SignatureReport, ...]) -> t
         elif item.criteria["C1.2"] is Criterion.NOT_CHECKED:
             # valid as a signature, but a receiving office has to know the status too
             reasons.append("STATUS_NOT_CHECKED")
-        if any(one.code == "CHANGES_NOT_COMPARED" for one in item.messages):
-            reasons.append("CHANGES_NOT_COMPARED")
-        if any(one.code == "FILLED_FIELD_COVERS_CONTENT" for one in item.messages):
-            reasons.append("CONTENT_COVERED")
+        codes = {one.code for one in item.messages}
+        reasons += [reason for code, reason in _TO_BE_LOOKED_AT.items() if code in codes]
         if any(stamp.broken for stamp in item.timestamps):
             reasons.append("TIMESTAMP_BROKEN")
     return tuple(dict.fromkeys(reasons)) or ("ALL_PASSED",)
 
 
+_TO_BE_LOOKED_AT = {
+    "CHANGES_NOT_COMPARED": "CHANGES_NOT_COMPARED",
+    "FILLED_FIELD_COVERS_CONTENT": "CONTENT_COVERED",
+    "SIGNED_CONTENT_AMBIGUOUS": "CONTENT_AMBIGUOUS",
+}
+"""Valid as a signature, and yet what people see has to be looked at: message code -> reason."""
 _WHY_FAILED = dict.fromkeys(("REVOKED", "EXPIRED", "NOT_YET_VALID"), "SIGNED_OUT_OF_TIME")
 _WHY_OPEN = {
     "REVOKED_NO_POE": "CERTIFICATE_REVOKED",

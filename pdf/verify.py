@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import BinaryIO
 
 from pdf import cms_check, decryption
+from pdf.agreement import note_disagreements
 from pdf.byte_range import ByteRange, Coverage, check_byte_range, covered_bytes, digest_ranges
 from pdf.change_kinds import Change, ChangeLevel
 from pdf.changes import ChangeHistory
@@ -122,6 +123,7 @@ def _verify(
     _later_changes(document, examined, locked=locked)
     compare_pictures(document, source, examined, password=password)
     name_pages(document, examined)
+    note_disagreements(document, examined)
     if document.latest.repaired:
         for item in examined:
             item.problems.append("FILE_REPAIRED")
