@@ -7,16 +7,16 @@ Looking up and opening authorities is in `ca.authority_signers`, offered here un
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from sqlalchemy import func, select
 
-from ca import crl
+from ca import crl, distinguished_names
 from ca.authority_profiles import build
 from ca.authority_signers import (
     AuthoritySigner,
@@ -26,8 +26,9 @@ from ca.authority_signers import (
     signer,
     time_stamping,
 )
-from ca.errors import AuthorityPlanInvalid, AuthorityUnavailable
+from ca.errors import AuthorityPlanInvalid, AuthorityUnavailable, SubjectInvalid
 from ca.models import Authority, AuthorityRole
+from ca.names import MAX_COMMON_NAME, MAX_ORGANIZATION, clean
 from ca.renewal import ESTABLISH_LOCK
 from db import audit
 from db.base import uuid7
@@ -37,8 +38,10 @@ from hsm.errors import HsmError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cryptography import x509
     from sqlalchemy.orm import Session
 
+    from ca.distinguished_names import DistinguishedName
     from hsm.key_uri import KeyURI
     from hsm.providers import KeyStore
 
@@ -56,6 +59,7 @@ __all__ = [
 ]
 
 _YEAR = timedelta(days=365)
+_COUNTRY: Final = re.compile(r"[A-Z]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +73,28 @@ class AuthorityName:
     """Such as `VATVN-3800100000` (ETSI EN 319 412-1 5.1.4)."""
     country: str = "VN"
 
-    def with_common_name(self, common_name: str) -> x509.Name:
-        """Build the distinguished name, from the country down to the common name.
+    def with_common_name(self, common_name: str) -> DistinguishedName:
+        """Encode the distinguished name, from the country down to the common name.
 
-        AuthorityPlanInvalid where a part is longer than its bound: 64 octets of UTF-8 for most, so
-        Vietnamese letters count up to three times.
+        AuthorityPlanInvalid where a part is longer than its bound, in characters, or no name.
         """
-        attributes = [
-            (NameOID.COUNTRY_NAME, self.country),
-            (NameOID.LOCALITY_NAME, self.locality),
-            (NameOID.ORGANIZATION_NAME, self.organization),
-            (NameOID.ORGANIZATIONAL_UNIT_NAME, self.organizational_unit),
-            (NameOID.ORGANIZATION_IDENTIFIER, self.organization_identifier),
-            (NameOID.COMMON_NAME, common_name),
-        ]
+        if not _COUNTRY.fullmatch(self.country):
+            raise AuthorityPlanInvalid(f"{self.country!r} is no country code of two letters")
+        parts = {
+            NameOID.LOCALITY_NAME: self.locality,
+            NameOID.ORGANIZATION_NAME: self.organization,
+            NameOID.ORGANIZATIONAL_UNIT_NAME: self.organizational_unit,
+            NameOID.ORGANIZATION_IDENTIFIER: self.organization_identifier,
+        }
+        name = [(NameOID.COUNTRY_NAME, self.country)]
         try:
-            return x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes if value])
-        except ValueError as error:
+            for kind, text in parts.items():
+                if text:
+                    name.append((kind, clean(text, attribute="name", maximum=MAX_ORGANIZATION)))
+            own = clean(common_name, attribute="common_name", maximum=MAX_COMMON_NAME)
+        except SubjectInvalid as error:
             raise AuthorityPlanInvalid(f"{common_name}: {error}") from error
+        return distinguished_names.write([*name, (NameOID.COMMON_NAME, own)])
 
 
 @dataclass(frozen=True, slots=True)

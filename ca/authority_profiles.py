@@ -5,35 +5,31 @@ After RFC 5280, RFC 6960 4.2.2.2 (responder), RFC 3161 2.3 (TSA) and ETSI EN 319
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID
 
+from ca import tbs
+from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
+from ca.certificate_fields import subject_of
 from ca.models import AuthorityRole
-from hsm.algorithms import default_for
+from hsm import algorithms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from ca.authority_signers import AuthoritySigner
+    from ca.distinguished_names import DistinguishedName
     from hsm.algorithms import PrivateKey
 
 _ANY_POLICY = x509.ObjectIdentifier("2.5.29.32.0")
-_HASHES: Final[Mapping[str | None, hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None]] = {
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-    None: None,
-}
 
 
 def build(
     role: AuthorityRole,
     *,
-    subject: x509.Name,
+    subject: DistinguishedName,
     validity: tuple[datetime, datetime],
     key: PrivateKey,
     issuer: AuthoritySigner | None,
@@ -46,8 +42,6 @@ def build(
     public_key = key.public_key()
     builder = (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.certificate.subject if issuer else subject)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(validity[0])
@@ -60,8 +54,15 @@ def build(
     for extension, critical in _of_role(role):
         builder = builder.add_extension(extension, critical=critical)
     signing_key = issuer.private_key if issuer else key
-    algorithm = issuer.algorithm if issuer else default_for(public_key)
-    return builder.sign(signing_key, _HASHES[algorithm.hash_name])
+    algorithm = issuer.algorithm if issuer else algorithms.default_for(public_key)
+    above = subject_of(issuer.certificate) if issuer else subject
+    octets = tbs.built(builder, issuer=above, subject=subject, algorithm=algorithm)
+    encoded = tbs.assemble(
+        octets,
+        algorithm_identifier=SIGNATURE_IDENTIFIERS[algorithm.value],
+        signature=algorithms.sign(signing_key, algorithm, octets),
+    )
+    return x509.load_der_x509_certificate(encoded)
 
 
 def _key_usage(role: AuthorityRole) -> x509.KeyUsage:

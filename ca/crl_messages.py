@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from cryptography import x509
 
 from ca import der
+from ca.certificate_fields import subject_of
 from ca.revocation_reasons import RevocationReason
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def build(authority: AuthoritySigner, *, facts: CrlFacts, entries: bytes) -> byt
     before = (
         _VERSION_2
         + algorithm
-        + authority.certificate.subject.public_bytes()
+        + subject_of(authority.certificate).encoded
         + der.time(facts.this_update)
         + der.time(facts.next_update)
         + (der.head(der.SEQUENCE, len(entries)) if entries else b"")

@@ -17,6 +17,7 @@ from sqlalchemy import func, select, update
 
 from ca.authority_profiles import build
 from ca.authority_signers import signer
+from ca.certificate_fields import subject_of
 from ca.crl_messages import entry_der
 from ca.errors import (
     AlreadyRevoked,
@@ -97,7 +98,7 @@ def renew(
         raise AuthorityUnavailable(f"{slug}: {error}") from error
     certificate = build(
         current.role,
-        subject=before.subject,
+        subject=subject_of(before),
         validity=(begin, min(begin + (current.not_after - current.not_before), issuer.not_after)),
         key=key,
         issuer=signer(issuer, keys=keys),

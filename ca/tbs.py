@@ -11,22 +11,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
+from ca.certificate_fields import subject_of
+from ca.distinguished_names import DistinguishedName
+from ca.profiles import Profile
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID
-
-from ca import der
-from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
-from ca.distinguished_names import DistinguishedName
-from ca.profiles import Profile
 from hsm import algorithms
 from hsm.algorithms import SignatureAlgorithm
 
+from ca import der
+
+_ISSUER: Final = 3
 _SUBJECT: Final = 5
-"""Its place in a TBSCertificate of version 3 (RFC 5280 4.1)."""
+"""Their places in a TBSCertificate of version 3 (RFC 5280 4.1)."""
 
 SERIAL_OCTETS: Final = 20
 """The most that RFC 5280 4.1.2.2 allows."""
@@ -111,14 +113,9 @@ def serial_text(serial_number: int) -> str:
 
 
 def twin(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
-    """Return the DER of the certificate as a builder makes it, signed by nobody.
-
-    The subject is put in afterwards: a builder may count other things than `ca.names` does.
-    """
+    """Return the DER of the certificate as a builder makes it, signed by nobody."""
     builder = (
         x509.CertificateBuilder()
-        .issuer_name(facts.issuer.subject)
-        .subject_name(x509.Name([]))
         .public_key(facts.public_key)
         .serial_number(facts.serial_number)
         .not_valid_before(facts.not_before)
@@ -126,16 +123,33 @@ def twin(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
     )
     for extension, critical in extensions(facts):
         builder = builder.add_extension(extension, critical=critical)
+    issuer = subject_of(facts.issuer)
+    octets = built(builder, issuer=issuer, subject=facts.subject, algorithm=algorithm)
+    return signed_by_nobody(octets, algorithm=algorithm)
+
+
+def built(
+    builder: x509.CertificateBuilder,
+    *,
+    issuer: DistinguishedName,
+    subject: DistinguishedName,
+    algorithm: SignatureAlgorithm,
+) -> bytes:
+    """Return the TBSCertificate that a builder without names makes, with these names in it.
+
+    They are put in as they are encoded: a builder may count other things than `ca.names` does.
+    """
+    builder = builder.issuer_name(x509.Name([])).subject_name(x509.Name([]))
     key = _throw_away_key(algorithm)
     digest = _HASHES[algorithm.hash_name] if algorithm.hash_name else None
     if algorithm.startswith("rsa-pss-") and digest is not None:
         pss = padding.PSS(mgf=padding.MGF1(digest), salt_length=digest.digest_size)
-        built = builder.sign(key, digest, rsa_padding=pss)
+        made = builder.sign(key, digest, rsa_padding=pss)
     else:
-        built = builder.sign(key, digest)
-    fields = [field.encoded for field in der.children(der.whole(built.tbs_certificate_bytes))]
-    fields[_SUBJECT] = facts.subject.encoded
-    return signed_by_nobody(der.sequence(*fields), algorithm=algorithm)
+        made = builder.sign(key, digest)
+    fields = [field.encoded for field in der.children(der.whole(made.tbs_certificate_bytes))]
+    fields[_ISSUER], fields[_SUBJECT] = issuer.encoded, subject.encoded
+    return der.sequence(*fields)
 
 
 def signed_by_nobody(tbs: bytes, *, algorithm: SignatureAlgorithm) -> bytes:

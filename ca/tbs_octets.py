@@ -10,12 +10,13 @@ import hashlib
 from datetime import datetime
 from typing import Final
 
+from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
+from ca.certificate_fields import subject_of
 from cryptography import x509
+from hsm.algorithms import SignatureAlgorithm
 
 from ca import der
-from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
 from ca.tbs import CertificateFacts
-from hsm.algorithms import SignatureAlgorithm
 
 FIELDS: Final = (
     "version",
@@ -59,7 +60,7 @@ def write(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
 
 @functools.lru_cache(maxsize=32)
 def _algorithm_and_issuer(algorithm: SignatureAlgorithm, issuer: x509.Certificate) -> bytes:
-    return SIGNATURE_IDENTIFIERS[algorithm.value] + issuer.subject.public_bytes()
+    return SIGNATURE_IDENTIFIERS[algorithm.value] + subject_of(issuer).encoded
 
 
 @functools.lru_cache(maxsize=64)

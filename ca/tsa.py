@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ca import der
 from ca import tsa_messages as messages
 from ca.algorithm_identifiers import digest_identifier
+from ca.certificate_fields import issuer_of
 from ca.errors import AuthorityUnavailable, ClockUntrusted, TimestampRequestInvalid
 from ca.tsa_messages import TimestampRequest
 
@@ -136,13 +137,13 @@ class TimeStampAuthority:
 
 def _issuer_and_serial(signer: AuthoritySigner) -> bytes:
     certificate = signer.certificate
-    return der.sequence(certificate.issuer.public_bytes(), der.integer(certificate.serial_number))
+    return der.sequence(issuer_of(certificate).encoded, der.integer(certificate.serial_number))
 
 
 def _signing_certificate(signer: AuthoritySigner) -> bytes:
     """Encode SigningCertificateV2 with SHA-256, its default hash (RFC 5035 3)."""
     certificate = signer.certificate
-    issuer = der.sequence(der.explicit(4, certificate.issuer.public_bytes()))
+    issuer = der.sequence(der.explicit(4, issuer_of(certificate).encoded))
     issuer_serial = der.sequence(issuer, der.integer(certificate.serial_number))
     digest = hashlib.sha256(signer.certificate_der).digest()
     return der.sequence(der.sequence(der.sequence(der.octet_string(digest), issuer_serial)))

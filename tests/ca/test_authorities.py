@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +16,7 @@ from ca import authorities, crl
 from ca.authorities import AuthorityName, AuthorityPlan
 from ca.errors import AuthorityNotFound, AuthorityPlanInvalid, AuthorityUnavailable
 from ca.models import Authority, AuthorityRole
+from ca.tsa import TimeStampAuthority
 from db.models import AuditEntry
 from hsm.algorithms import KeyAlgorithm
 from hsm.key_uri import KeyURI
@@ -153,12 +155,52 @@ def test_names_are_those_of_the_plan(
     assert certificate(house, "root").public_key().key_size == 3072  # type: ignore[union-attr]
 
 
+LONG = "Tổ chức cung cấp dịch vụ chứng thực chữ ký số tỉnh Bình Phước"
+"""61 characters, 86 octets of UTF-8."""
+
+
+def test_an_authority_has_a_name_of_more_octets_than_64(
+    sessions: sessionmaker[Session], keys: KeyStore, tmp_path: Path
+) -> None:
+    house = House(sessions, keys, tmp_path)
+    plan = AuthorityPlan(public_url=PUBLIC_URL, make_key=house.make_key)
+    plan = replace(
+        plan,
+        root=replace(plan.root, common_name=f"{LONG} G1"),
+        issuing=replace(plan.issuing, common_name=LONG),
+    )
+    with sessions.begin() as session:
+        authorities.establish(session, keys=keys, plan=plan, at=AT, actor="setup")
+    with sessions() as session:
+        made = {slug: authorities.by_slug(session, slug) for slug in ("root", "issuing", "tsa")}
+        assert made["issuing"].common_name == LONG
+        published = crl.latest(session, made["issuing"]).der
+        token = TimeStampAuthority(authorities.signer(made["tsa"], keys=keys))
+        imprint = token.token(hashlib.sha256(b"x").digest(), "sha256", at=AT)
+    pem = {slug: write_pem(tmp_path / f"{slug}.pem", made[slug].certificate) for slug in made}
+    listed = tmp_path / "issuing.crl"
+    listed.write_bytes(published)
+    (tmp_path / "token").write_bytes(imprint)
+    (tmp_path / "data").write_bytes(b"x")
+    at = ("-attime", str(int(AT.timestamp()) + 1))
+    path = ("-CAfile", pem["root"], "-untrusted", pem["issuing"])
+    for seen in (
+        openssl("verify", "-x509_strict", *at, *path, pem["tsa"]),
+        openssl("crl", "-inform", "DER", "-in", listed, "-CAfile", pem["issuing"], "-noout"),
+        openssl(
+            *("ts", "-verify", "-token_in", "-in", tmp_path / "token", "-data", tmp_path / "data"),
+            *(*at, *path),
+        ),
+    ):
+        assert seen.returncode == 0, seen.stdout + seen.stderr
+
+
 MISTAKES: dict[str, Callable[[AuthorityPlan], AuthorityPlan]] = {
     "not http": lambda plan: replace(plan, public_url="ftp://x"),
     "slash at the end": lambda plan: replace(plan, public_url="http://x/"),
     "one slug twice": lambda plan: replace(plan, tsa=replace(plan.tsa, slug="ocsp")),
     "slug with a slash": lambda plan: replace(plan, tsa=replace(plan.tsa, slug="../tsa")),
-    "name too long": lambda plan: replace(plan, root=replace(plan.root, common_name="Ủ" * 22)),
+    "name too long": lambda plan: replace(plan, root=replace(plan.root, common_name="Ủ" * 65)),
     "no country": lambda plan: replace(plan, name=AuthorityName(country="Việt Nam")),
     "no life": lambda plan: replace(plan, tsa=replace(plan.tsa, lifetime=timedelta())),
 }
