@@ -11,6 +11,7 @@ ApiError
 │   ├── BodyMissing             an upload without its file
 │   └── BodyTypeUnsupported     a content type that this call does not take
 ├── BodyTooLarge                more bytes than the limit
+├── RowsRefused                 a table with wrong rows; nothing of it was stored
 ├── ApiTokenNotFound            no API token has that id
 ├── PathUnknown                 nothing answers at this address
 ├── MethodNotAllowed            something answers there, but not to this method
@@ -26,7 +27,10 @@ ApiError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class ApiError(Exception):
@@ -155,6 +159,21 @@ class BodyTooLarge(ApiError):
     def diagnostics(self) -> str:
         """Say what to do."""
         return "Send a smaller file, or ask the operator to raise ANTIN_MAX_UPLOAD_BYTES."
+
+
+class RowsRefused(ApiError):
+    """A table with wrong rows, of which nothing was stored; `members` tells what is wrong."""
+
+    code = "rows_refused"
+
+    def __init__(self, failed: int, total: int, rows: Sequence[Mapping[str, object]]) -> None:
+        super().__init__(f"{failed} of {total} rows have a problem; nothing was stored")
+        self.failed, self.total = failed, total
+        self.members: Mapping[str, object] = {"failed": failed, "rows": list(rows)}
+
+    def diagnostics(self) -> str:
+        """Say what to do."""
+        return "Correct the rows that `rows` names by their numbers and send the whole file again."
 
 
 class ApiTokenNotFound(ApiError):

@@ -36,6 +36,7 @@ UPLOADS: Final = frozenset(
         "/edoc/verify",
         "/extend",
         "/certificates/import",
+        "/certificate-requests/import",
         "/trust-anchors/lists",
     )
 )

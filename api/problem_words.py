@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, Literal
 
-from api.errors import ApiError
+from api.errors import ApiError, RowsRefused
 from ca.errors import CaError, CertificateNotUsable
 from db.errors import DbError
 from hsm.errors import HsmError
@@ -100,6 +100,8 @@ def problem(error: RoomError, language: Language, *, request_id: str = "") -> di
     }
     if request_id:
         members["request_id"] = request_id
+    if isinstance(error, RowsRefused):  # an extension member, RFC 9457 3.2
+        members |= error.members
     return members
 
 

@@ -13,7 +13,16 @@ from base64 import b64decode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ca import csr, csv_table, import_values, names, profiles, public_keys, xlsx_table
+from ca import (
+    csr,
+    csv_table,
+    import_values,
+    names,
+    organizations,
+    profiles,
+    public_keys,
+    xlsx_table,
+)
 from ca.errors import CsrUnacceptable, KeyUnacceptable, SubjectInvalid, SubscriberInvalid
 from ca.errors_registry import ImportUnreadable
 from ca.import_columns import HEADER_WITHIN, meaning
@@ -28,7 +37,7 @@ from db.base import uuid7
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session
@@ -77,15 +86,26 @@ def read(data: bytes) -> list[TableRow]:
 
 
 def submit(
-    session: Session, rows: Sequence[TableRow], *, at: datetime, actor: str
+    session: Session,
+    rows: Sequence[TableRow],
+    *,
+    at: datetime,
+    actor: str,
+    under: Collection[uuid.UUID] | None = None,
 ) -> list[RowOutcome]:
     """Put a request in for every row, or none where any row has a problem.
 
+    `under` are the organisations for which, and for all below, requests may be put in.
     A person is known by the national id, an organisation as holder by itself; who is not known yet
     becomes a subscriber. Outcomes are in the order of the rows.
     """
     outcomes = [RowOutcome(row) for row in rows]
-    checking = _Checking(known(session, [row.cells for row in rows]), at)
+    within = None
+    if under is not None:
+        within = frozenset(
+            unit for root in under for (unit,) in session.execute(organizations.subtree(root))
+        )
+    checking = _Checking(known(session, [row.cells for row in rows]), at, within)
     for outcome in outcomes:
         try:
             checking.check(outcome.row)
@@ -142,6 +162,7 @@ class _Checking:
 
     known: Known
     at: datetime
+    within: frozenset[uuid.UUID] | None
     storing: Storing = field(default_factory=Storing)
     prepared: list[Prepared] = field(default_factory=list)
     _count: int = 0
@@ -161,6 +182,8 @@ class _Checking:
         if profile.devices:
             raise RowRefused(RowProblem("kind_needs_device", "kind", row.cells["kind"]))
         unit = self.known.organization(row.cells["organization_code"], self.at)
+        if self.within is not None and unit.id not in self.within:
+            raise RowRefused(RowProblem("not_permitted", "organization_code", unit.code))
         details = _details(row, profile, unit.id)
         holder = self._holder(details)
         try:

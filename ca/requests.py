@@ -4,7 +4,7 @@ A request walks a fixed table of states. Whoever asked never decides; the databa
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -23,6 +23,7 @@ from ca.errors import (
 from ca.models import (
     Certificate,
     CertificateRequest,
+    CertificateStatus,
     Device,
     DeviceKind,
     DeviceState,
@@ -194,6 +195,16 @@ def listing(
     if under is not None:
         query = query.where(CertificateRequest.organization_id.in_(organizations.subtree(under)))
     return list(session.scalars(query))
+
+
+def issued(session: Session, request_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+    """Return the certificates that were issued for requests, by the requests' ids."""
+    query = select(Certificate.request_id, Certificate.id).where(
+        Certificate.request_id.in_(request_ids),
+        Certificate.status != CertificateStatus.ABANDONED,
+        Certificate.der.is_not(None),
+    )
+    return {request_id: found for request_id, found in session.execute(query) if request_id}
 
 
 def locked(session: Session, request_id: uuid.UUID) -> CertificateRequest:

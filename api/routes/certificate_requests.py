@@ -89,7 +89,13 @@ def listing(
             limit=limit + 1,
             after=decode_id(cursor),
         )
-        return page(rows, limit=limit, show=RequestOut.of, key=lambda row: str(row.id))
+        issued = requests.issued(session, [row.id for row in rows])
+        return page(
+            rows,
+            limit=limit,
+            show=lambda row: RequestOut.of(row, issued=issued.get(row.id)),
+            key=lambda row: str(row.id),
+        )
 
 
 @router.get("/{request_id}", responses=problems(404))
@@ -98,7 +104,8 @@ def get(call: Reader, request_id: uuid.UUID) -> RequestOut:
     with call.transaction() as session:
         row = requests.get(session, request_id)
         call.require(session, Action.REGISTRY_READ, organization_id=row.organization_id)
-        return RequestOut.of(row)
+        issued = requests.issued(session, [row.id])
+        return RequestOut.of(row, issued=issued.get(row.id))
 
 
 @router.post("/{request_id}/approve", responses=problems(404, 409, 503), response_model=ApprovedOut)
@@ -295,7 +302,7 @@ def _issued(call: Call, row: CertificateRequest) -> Certificate | None:
 
 
 def _shown(call: Call, row: CertificateRequest, certificate: Certificate | None) -> ApprovedOut:
-    shown = None
-    if certificate is not None:
-        shown = CertificateOut.of(certificate, at=call.at, with_pem=True)
-    return ApprovedOut(request=RequestOut.of(row), certificate=shown)
+    if certificate is None:
+        return ApprovedOut(request=RequestOut.of(row), certificate=None)
+    shown = CertificateOut.of(certificate, at=call.at, with_pem=True)
+    return ApprovedOut(request=RequestOut.of(row, issued=certificate.id), certificate=shown)

@@ -84,7 +84,9 @@ def _moved(call: Call, request_id: uuid.UUID, action: Action, step: _Step) -> Re
     with call.transaction() as session:
         where = requests.get(session, request_id).organization_id
         call.require(session, action, organization_id=where)
-        return RequestOut.of(step(session, request_id, at=call.at, actor=call.identity))
+        row = step(session, request_id, at=call.at, actor=call.identity)
+        issued = requests.issued(session, [request_id])
+        return RequestOut.of(row, issued=issued.get(request_id))
 
 
 def _first_request(session: Session, request_id: uuid.UUID | None) -> CertificateRequest | None:

@@ -111,7 +111,13 @@ class RequestOut(BaseModel):
     certificate_kind: CertificateKind
     profile: str
     key_algorithm: str | None
-    certificate_id: uuid.UUID | None
+    certificate_id: uuid.UUID | None = Field(
+        description="What the request is about: the certificate that it names, or, where it names "
+        "none, the one that was issued for it; null until then"
+    )
+    issued_certificate_id: uuid.UUID | None = Field(
+        description="The certificate that was issued for it; null until then"
+    )
     requested_by: str
     requested_at: datetime
     decided_by: str | None
@@ -119,8 +125,8 @@ class RequestOut(BaseModel):
     decision_note: str | None
 
     @classmethod
-    def of(cls, row: CertificateRequest) -> Self:
-        """Show a row."""
+    def of(cls, row: CertificateRequest, *, issued: uuid.UUID | None = None) -> Self:
+        """Show a row, and the certificate that was issued for it."""
         return cls(
             id=row.id,
             kind=row.kind,
@@ -130,7 +136,8 @@ class RequestOut(BaseModel):
             certificate_kind=row.certificate_kind,
             profile=row.profile,
             key_algorithm=row.key_algorithm,
-            certificate_id=row.certificate_id,
+            certificate_id=row.certificate_id or issued,
+            issued_certificate_id=issued,
             requested_by=row.requested_by,
             requested_at=row.requested_at,
             decided_by=row.decided_by,

@@ -211,7 +211,7 @@ def test_only_calls_that_take_a_file_take_more_than_a_small_body() -> None:
         )
     }
     assert {path for path, takes in found.items() if takes} == receiving
-    assert len(receiving) == 11
+    assert len(receiving) == 12
 
 
 def test_a_document_beyond_the_small_body_reaches_every_call_that_takes_one(
