@@ -9,7 +9,6 @@ from pdf.direct_writer import DirectSink, with_annotation, write_objects
 from pdf.document import View
 from pdf.objects import Name, Ref, Stream, Value, serialise
 from pdf.plain_document import PlainDocument, declared_version
-from pdf.plain_form import grown
 from pdf.plain_object import Found, copied
 from pdf.revision import separator
 from pdf.signature_objects import open_ends, timestamp_dictionary, widget
@@ -50,10 +49,11 @@ def _stamped(
     stamp = sink.add(timestamp_dictionary(contents=contents, byte_range=byte_range))
     entries = widget(document.form.free_name(), stamp) | {"P": document.page.reference}
     field = sink.add(entries)
-    listed = document.form.found and grown(document.form.found, "Fields", field)
-    if listed is None:
+    if document.form.found is None:
         return None
-    sink.replace(listed)
+    catalog, listed = document.form.with_field(catalog, field)
+    if listed is not None:
+        sink.replace(listed)
     sink.replace(with_annotation(document, field))
     if catalog is not document.catalog:
         sink.replace(catalog)

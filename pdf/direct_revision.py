@@ -13,8 +13,7 @@ from pdf.errors import PdfError
 from pdf.extensions import PREFIX, extension_for
 from pdf.objects import Name, Ref, Value
 from pdf.placement import Placed, settle
-from pdf.plain_document import PlainDocument, declared_version
-from pdf.plain_form import grown
+from pdf.plain_document import WANTED_VERSION, PlainDocument
 from pdf.revision import Revision, Wanted, place_wish, separator
 from pdf.signature_objects import (
     SIGNATURES_EXIST_APPEND_ONLY,
@@ -24,8 +23,6 @@ from pdf.signature_objects import (
     widget,
 )
 from pdf.syntax import PdfDict, Stream
-
-_WANTED_VERSION = (1, 7)
 
 
 def plain_wish(wanted: Wanted) -> int | None:
@@ -100,17 +97,18 @@ def _register(
 ) -> None:
     """Write catalog or form, and the page, once more with the field in them."""
     catalog = document.catalog
-    listed = document.form.found and grown(document.form.found, "Fields", field_reference)
-    if listed is None:
+    if document.form.found is None:
         form: dict[str, Value] = {
             "Fields": [field_reference],
             "SigFlags": SIGNATURES_EXIST_APPEND_ONLY,
         }
         catalog = catalog.with_entry("AcroForm", sink.add(form))
-        if declared_version(document.view.document.buffer) < _WANTED_VERSION:
-            catalog = catalog.with_entry("Version", Name("1.7"))
     else:
-        sink.replace(listed)
+        catalog, listed = document.form.with_field(catalog, field_reference)
+        if listed is not None:
+            sink.replace(listed)
+    if not document.form.signatures and document.version < WANTED_VERSION:
+        catalog = catalog.with_entry("Version", Name("1.7"))
     if extension is not None:
         catalog = catalog.with_entry("Extensions", {PREFIX: [extension]})
     if catalog is not document.catalog:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from pdf.document import View
 from pdf.objects import Name, Ref, Stream, Value, serialise
-from pdf.plain_document import PlainDocument
-from pdf.plain_form import grown
-from pdf.plain_object import Found
+from pdf.plain_document import OFFICE_KEYS, PlainDocument
+from pdf.plain_object import Found, grown
+from pdf.syntax import PdfObject
 from pdf.syntax import Ref as ReadRef
 
 
@@ -42,7 +42,9 @@ class DirectSink:
 
 
 def with_annotation(document: PlainDocument, widget: Ref) -> Found:
-    """Give the page once more with a widget among its annotations."""
+    """Give the page, or the list of its annotations, once more with a widget among them."""
+    if document.annotations is not None:
+        return grown(document.annotations, "", widget) or document.annotations
     page = document.page_object
     return grown(page, "Annots", widget) or page.with_entry("Annots", [widget])
 
@@ -79,13 +81,19 @@ def _close(
 
 def _trailer(view: View) -> dict[str, Value]:
     trailer: dict[str, Value] = {"Prev": view.sections[0].offset}
-    for key in ("Root", "Info"):
-        value = view.trailer.get(key)
-        if isinstance(value, ReadRef):
-            trailer[key] = Ref(*value)
+    for key in ("Root", "Info", *sorted(OFFICE_KEYS)):
+        if view.trailer.get(key) is not None:
+            trailer[key] = _repeated(view.trailer[key])
     identifier = view.array(view.trailer.get("ID"))
     first = identifier[0] if identifier and isinstance(identifier[0], bytes) else os.urandom(16)
     return {**trailer, "ID": [first, os.urandom(16)]}
+
+
+def _repeated(value: PdfObject) -> Value:
+    """Write a simple value of the trailer once more."""
+    if isinstance(value, list):
+        return [_repeated(each) for each in value]
+    return Ref(*value) if isinstance(value, ReadRef) else Name(str(value))
 
 
 def _runs(offsets: dict[Ref, int]) -> Iterator[list[tuple[Ref, int]]]:

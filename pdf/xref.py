@@ -30,7 +30,7 @@ OBJECT_HEAD = re.compile(
 )
 _STREAM_HEAD = re.compile(SKIP + rb"stream(?:\r\n|\n|\r)?")
 ENDSTREAM = re.compile(rb"[" + WHITESPACE + rb"]*+endstream")
-_END_OBJECT = re.compile(SKIP + rb"endobj")
+END_OBJECT = re.compile(SKIP + rb"endobj")
 _TABLE = re.compile(SKIP + rb"xref")
 _SUBSECTION = re.compile(SKIP + rb"(\d{1,10})[ \t]++(\d{1,10})[" + WHITESPACE + rb"]*+")
 _ROW = re.compile(
@@ -128,7 +128,7 @@ def read_indirect(buffer: Buffer, offset: int, end: int) -> Indirect:
     if head is None:
         raise DamagedPdf(f"no object at byte {offset}")
     number, generation = int(head[1]), int(head[2])
-    if _END_OBJECT.match(buffer, head.end(), end):
+    if END_OBJECT.match(buffer, head.end(), end):
         return Indirect(number, generation, None, head.end())
     value, after = read_object(buffer, head.end(), end)
     if isinstance(value, PdfDict):
@@ -144,7 +144,7 @@ def object_end(buffer: Buffer, found: Indirect, data_end: int | None, end: int) 
     if data_end is not None:
         closing = ENDSTREAM.match(buffer, data_end, end)
         position = closing.end() if closing else data_end
-    closing = _END_OBJECT.match(buffer, position, end)
+    closing = END_OBJECT.match(buffer, position, end)
     return closing.end() if closing else position
 
 

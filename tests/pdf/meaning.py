@@ -6,6 +6,21 @@ from pdf.document import Document
 from pdf.errors import PdfError
 from pdf.syntax import PdfDict, PdfObject, Ref, Stream
 
+_OF_THE_SECTION = frozenset(
+    {
+        "Root",
+        "ID",
+        "Prev",
+        "Size",
+        "XRefStm",
+        "Type",
+        "W",
+        "Index",
+        "Length",
+        "Filter",
+        "DecodeParms",
+    }
+)
 _PACKING = frozenset({"Length", "Filter", "DecodeParms"})
 
 
@@ -35,4 +50,5 @@ def meaning(data: bytes) -> object:
         kept = sorted(key for key in found if key not in without and found[key] is not None)
         return {key: told(found[key]) for key in kept}
 
-    return {key: told(view.trailer.get(key)) for key in ("Root", "Info")}
+    kept = sorted(set(view.trailer) - _OF_THE_SECTION)
+    return {key: told(view.trailer[key]) for key in ("Root", *kept)}

@@ -76,6 +76,37 @@ BODIES = (
 )
 
 
+def form_file(catalog: str, page: str, *more: str) -> list[str]:
+    """Give the bodies of a document of one page with something in its catalog and page."""
+    return [
+        f"<</Type/Catalog/Pages 2 0 R{catalog}>>",
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 400 400]{page}>>",
+        *more,
+    ]
+
+
+FIELDS = (
+    "<</FT/Tx/T(Ten)/V(x)/Type/Annot/Subtype/Widget/Rect[9 9 99 29]/P 3 0 R/F 4>>",
+    "<</FT/Btn/Ff 49152/T<FEFF0110>/Kids[7 0 R]>>",
+    "<</Type/Annot/Subtype/Widget/Parent 6 0 R/Rect[9 40 29 60]/P 3 0 R/F 4>>",
+)
+FORMS = {
+    "fields-to-fill-in": form_file(
+        "/AcroForm 4 0 R", "/Annots[5 0 R 7 0 R]", "<</Fields[5 0 R 6 0 R]/DA(/F 0 Tf)>>", *FIELDS
+    ),
+    "fields-in-the-catalog": form_file(
+        "/AcroForm<</SigFlags 3/Fields [ 5 0 R 6 0 R ]>>",
+        "/Annots[5 0 R 7 0 R]",
+        "<</Nothing null>>",
+        *FIELDS,
+    ),
+    "annotations-elsewhere": form_file("", "/Annots 4 0 R", "[ 5 0 R]", FIELDS[0]),
+    "no-annotations-elsewhere": form_file("", "/Annots 4 0 R", "[]"),
+    "version-in-the-catalog": form_file("/Version/2.0", ""),
+}
+
+
 def hybrid_file(*, pointer: str | None = None, word: bytes = b"/Outlines") -> bytes:
     """Write a file with a table for old readers, and a stream with more for those who know it."""
     out = bytearray(b"%PDF-1.5\n")

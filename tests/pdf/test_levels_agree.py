@@ -142,6 +142,7 @@ def test_four_verifiers_agree_whatever_the_level_algorithm_and_way_of_writing(
     layered = province.sign(WITH_FORM, field="Ký", **asked)  # type: ignore[arg-type]
     assert plain_document(short, page=1) is not None
     assert plain_document(WITH_FORM, page=1) is None
+    assert plain_document(layered, page=1) is None
     verdict = asked_everybody(province, short, tmp_path)
     assert verdict == asked_everybody(province, layered, tmp_path)
     assert verdict == expected(kind, level)

@@ -15,7 +15,16 @@ from pdf.appearance import Stamp
 from pdf.errors import PdfError
 from pdf.plain_document import plain_document
 from tests.pdf.meaning import meaning
-from tests.pdf.rewritten import BODIES, LAYOUTS, hybrid_file, packed_file, rewritten
+from tests.pdf.rewritten import (
+    BODIES,
+    FIELDS,
+    FORMS,
+    LAYOUTS,
+    form_file,
+    hybrid_file,
+    packed_file,
+    rewritten,
+)
 from tests.pdf.signing_kit import (
     CORPUS,
     assemble,
@@ -52,6 +61,12 @@ _ODDITIES = {
     "object-stream": packed_file(BODIES),
     "squeezed-object-stream": packed_file(BODIES, squeeze=True),
     "table-and-stream": hybrid_file(),
+    **{name: assemble(bodies) for name, bodies in FORMS.items()},
+    **{f"packed-{name}": packed_file(FORMS[name]) for name in tuple(FORMS)[1:3]},
+    "an-office's-trailer": assemble(
+        FORMS["version-in-the-catalog"],
+        trailer="/DocChecksum/00FF/AdditionalStreams[/application#2Fodt 3 0 R]",
+    ),
     "two-identifiers": assemble(
         [
             "<</Type/Catalog/Pages 2 0 R>>",
@@ -61,6 +76,34 @@ _ODDITIES = {
         trailer="/ID[<0011><0022>]",
     ),
 }
+
+
+_FIELD = FIELDS[0]
+NOT_PLAIN = [
+    form_file("/AcroForm 4 0 R", "", form, _FIELD, *more)
+    for form, *more in (
+        ("<</Fields[5 0 R]/NeedAppearances true>>",),
+        ("<</Fields[5 0 R]/XFA[]>>",),
+        ("<</Fields[5 0 R]/SigFlags 1>>",),
+        ("<</Fields 6 0 R>>", "[5 0 R]"),
+        ("<</Fields[5 0 R]/Fields[5 0 R]>>",),
+        ("<</F#69elds[5 0 R]/DA(/Fields[5 0 R])>>",),
+        ("<</Fields[5 0 R 6 0 R]>>", "<</FT/Sig/T(Cho)>>"),
+        ("<</Fields[5 0 R 6 0 R]>>", "<</T(Nhom)/Kids[7 0 R]>>", "<</FT/Tx/T(a)/Parent 6 0 R>>"),
+        ("<</Fields[5 0 R 6 0 R]>>", "<</FT/Tx/T(a)/Kids[7 0 R]>>", "<</FT/Sig/Parent 6 0 R>>"),
+        ("<</Fields[5 0 R 6 0 R]>>", "<</FT/Tx/T(a)/Parent 5 0 R>>"),
+        ("<</Fields[5 0 R 6 0 R]>>",),
+    )
+]
+NOT_PLAIN += [
+    form_file("/AcroForm<</Fields[4 0 R]>>", "", _FIELD),
+    form_file("/AcroForm<</Fields[4 0 R]/SigFlags 3>>/Also[/Fields]", "", _FIELD),
+    form_file("", "/A#6enots[4 0 R]/Also(/Annots[4 0 R])", _FIELD),
+    form_file("", "/Annots 2 0 R"),
+    form_file("", "/Annots 4 0 R", "[4 0 R] [5 0 R]"),
+    form_file("/AcroForm 3 0 R", "/Fields[4 0 R]", _FIELD),
+    ["<</Type/Page/Pages 1 0 R/MediaBox[0 0 9 9]>>"],
+]
 
 
 def _verdict(data: bytes, folder: Path) -> dict[str, object]:
@@ -208,6 +251,7 @@ def _with_stream_table() -> bytes:
         blank_pdf(catalog="/AcroForm<</Fields[]>>"),
         blank_pdf(extra="/Annots 3 0 R"),
         blank_pdf(catalog="/Version/1.5"),
+        *map(assemble, NOT_PLAIN),
         blank_pdf(catalog="/Type/Catalog"),
         blank_pdf() + blank_pdf(),
         blank_pdf().replace(b"startxref\n", b"startxref\n1"),
@@ -216,7 +260,7 @@ def _with_stream_table() -> bytes:
         b"",
         b"%PDF-1.7 and no more",
     ],
-    ids=range(10),
+    ids=range(10 + len(NOT_PLAIN)),
 )
 def test_what_is_not_plain_is_left_to_the_object_layer(source: bytes) -> None:
     assert plain_document(source, page=1) is None
