@@ -10,12 +10,12 @@ import hashlib
 from datetime import datetime
 from typing import Final
 
-from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
-from ca.certificate_fields import subject_of
 from cryptography import x509
 from hsm.algorithms import SignatureAlgorithm
 
 from ca import der
+from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
+from ca.certificate_fields import subject_of
 from ca.tbs import CertificateFacts
 
 FIELDS: Final = (
