@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID
-from hsm.algorithms import SignatureAlgorithm
 
 from ca import der
 from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
@@ -25,6 +24,7 @@ from ca.certificate_fields import subject_of
 from ca.distinguished_names import DistinguishedName
 from ca.profiles import Profile
 from hsm import algorithms
+from hsm.algorithms import SignatureAlgorithm
 
 _ISSUER: Final = 3
 _SUBJECT: Final = 5

@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from hsm.algorithms import SignatureAlgorithm
 
 from ca import der
 from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
 from ca.certificate_fields import subject_of
 from ca.tbs import CertificateFacts
+from hsm.algorithms import SignatureAlgorithm
 
 FIELDS: Final = (
     "version",
