@@ -14,7 +14,7 @@ signature and catches a module that mixes up threads, a faulty device, and a wro
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Self
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -40,9 +40,11 @@ from hsm.errors import DeviceFailure, HsmError, MechanismUnavailable, SignatureM
 from hsm.objects import TokenPublicKey
 from hsm.raw_signing import RawSignature, RawSigner
 
+_STAYS: Final = "the private key never leaves its token"
+
 
 class _TokenKey:
-    """What all kinds of token key share: who makes the raw signature."""
+    """What all kinds of token key share: who makes the raw signature, and that it stays there."""
 
     def __init__(self, signer: RawSigner) -> None:
         self._signer = signer
@@ -52,6 +54,21 @@ class _TokenKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a key on a token cannot be serialised")
+
+    def private_bytes(
+        self,
+        encoding: Encoding,
+        format: PrivateFormat,  # noqa: A002 - the name that callers pass by
+        encryption_algorithm: KeySerializationEncryption,
+    ) -> NoReturn:
+        """Refuse."""
+        raise MechanismUnavailable(_STAYS)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
 
 
 def _mismatch(made: RawSignature, error: Exception) -> NoReturn:
@@ -71,9 +88,6 @@ def _outcome(
         return checked(made)
     except HsmError as error:
         return error
-
-
-_STAYS: Final = "the private key never leaves its token"
 
 
 class TokenRSAPrivateKey(_TokenKey, rsa.RSAPrivateKey):
@@ -145,21 +159,6 @@ class TokenRSAPrivateKey(_TokenKey, rsa.RSAPrivateKey):
         """Refuse."""
         raise MechanismUnavailable(_STAYS)
 
-    def private_bytes(
-        self,
-        encoding: Encoding,
-        format: PrivateFormat,  # noqa: A002 - the name that callers pass by
-        encryption_algorithm: KeySerializationEncryption,
-    ) -> NoReturn:
-        """Refuse."""
-        raise MechanismUnavailable(_STAYS)
-
-    def __copy__(self) -> "TokenRSAPrivateKey":
-        return self
-
-    def __deepcopy__(self, memo: dict[int, object]) -> "TokenRSAPrivateKey":
-        return self
-
 
 class TokenECPrivateKey(_TokenKey, ec.EllipticCurvePrivateKey):
     """An elliptic-curve private key on a token. Thread-safe; made by the key store."""
@@ -226,21 +225,6 @@ class TokenECPrivateKey(_TokenKey, ec.EllipticCurvePrivateKey):
         """Refuse."""
         raise MechanismUnavailable(_STAYS)
 
-    def private_bytes(
-        self,
-        encoding: Encoding,
-        format: PrivateFormat,  # noqa: A002 - the name that callers pass by
-        encryption_algorithm: KeySerializationEncryption,
-    ) -> NoReturn:
-        """Refuse."""
-        raise MechanismUnavailable(_STAYS)
-
-    def __copy__(self) -> "TokenECPrivateKey":
-        return self
-
-    def __deepcopy__(self, memo: dict[int, object]) -> "TokenECPrivateKey":
-        return self
-
 
 class TokenEd25519PrivateKey(_TokenKey, ed25519.Ed25519PrivateKey):
     """An Ed25519 private key on a token (PKCS#11 3.0, CKM_EDDSA). Made by the key store."""
@@ -266,21 +250,6 @@ class TokenEd25519PrivateKey(_TokenKey, ed25519.Ed25519PrivateKey):
     def private_bytes_raw(self) -> NoReturn:
         """Refuse."""
         raise MechanismUnavailable(_STAYS)
-
-    def private_bytes(
-        self,
-        encoding: Encoding,
-        format: PrivateFormat,  # noqa: A002 - the name that callers pass by
-        encryption_algorithm: KeySerializationEncryption,
-    ) -> NoReturn:
-        """Refuse."""
-        raise MechanismUnavailable(_STAYS)
-
-    def __copy__(self) -> "TokenEd25519PrivateKey":
-        return self
-
-    def __deepcopy__(self, memo: dict[int, object]) -> "TokenEd25519PrivateKey":
-        return self
 
 
 TokenKey = TokenRSAPrivateKey | TokenECPrivateKey | TokenEd25519PrivateKey
