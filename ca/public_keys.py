@@ -25,6 +25,7 @@ from ca.models import Authority, CertificateRequest, PublicKey, RequestState
 from ca.profiles import KeyRules
 from db import audit
 from db.bulk import one_of
+from hsm.algorithms import KeyAlgorithm
 
 RSA_EXPONENT_RANGE: Final = (1 << 16, 1 << 256)
 """Exclusive bounds of the public exponent (ETSI TS 119 312 6.2.2.1, FIPS 186-5 5.4)."""
@@ -65,6 +66,20 @@ def check_strength(public_key: CertificatePublicKeyTypes, *, rules: KeyRules) ->
     elif isinstance(public_key, ec.EllipticCurvePublicKey):
         if public_key.curve.name not in rules.curves:
             raise KeyUnacceptable("curve_not_allowed", public_key.curve.name)
+    else:
+        raise KeyUnacceptable("kind_not_allowed", "neither RSA nor an allowed elliptic curve")
+
+
+def check_algorithm(algorithm: KeyAlgorithm, *, rules: KeyRules) -> None:
+    """Raise KeyUnacceptable for a kind of key that, once made, would not be certified."""
+    kind, _, size = algorithm.partition("-")
+    if kind == "rsa":
+        smallest, largest = rules.rsa_bits
+        if not smallest <= int(size) <= largest:
+            raise KeyUnacceptable("rsa_too_small", f"{size} bits")
+    elif kind == "p":
+        if f"secp{size}r1" not in rules.curves:
+            raise KeyUnacceptable("curve_not_allowed", algorithm)
     else:
         raise KeyUnacceptable("kind_not_allowed", "neither RSA nor an allowed elliptic curve")
 

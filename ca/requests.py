@@ -33,7 +33,7 @@ from ca.models import (
 )
 from ca.names import storable
 from ca.profiles import Profile
-from ca.public_keys import check_not_taken, fingerprint
+from ca.public_keys import check_algorithm, check_not_taken, fingerprint
 from ca.subjects import subject_for
 from db import audit
 from db.base import uuid7
@@ -266,6 +266,8 @@ def _checked(
     _check_device(session, details, profile)
     if (details.csr is None) == (details.key_algorithm is None):
         raise RequestInvalid("either a CSR or a key algorithm is needed, not both")
+    if details.key_algorithm is not None:
+        check_algorithm(details.key_algorithm, rules=profile.keys)
     if details.csr is None:
         return None
     parsed = csr.parse(details.csr, rules=profile.keys)

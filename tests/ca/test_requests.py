@@ -5,6 +5,7 @@ from sqlalchemy.exc import IntegrityError
 from ca import requests
 from ca.errors import (
     CertificateNotFound,
+    KeyUnacceptable,
     RequestInvalid,
     RequestNotFound,
     SelfApproval,
@@ -12,6 +13,8 @@ from ca.errors import (
     TransitionNotAllowed,
 )
 from ca.models import CertificateRequest, RequestKind, RequestState, Subscriber
+from ca.profiles import KeyRules
+from ca.public_keys import check_algorithm
 from ca.requests import RequestDetails
 from db.base import uuid7
 from db.models import AuditEntry
@@ -129,6 +132,18 @@ def test_a_request_has_one_source_of_its_key(house: House) -> None:
         house.received(person, csr=csr_for(ec_key()), key_algorithm=KeyAlgorithm.P_256)
     with pytest.raises(RequestInvalid):
         house.received(person, csr=None)
+
+
+def test_a_key_that_would_not_be_certified_is_not_asked_for(house: House) -> None:
+    """Told when it is asked, before a second person decides and a key is made for nothing."""
+    with pytest.raises(KeyUnacceptable, match="kind_not_allowed"):
+        house.received(house.person(), key_algorithm=KeyAlgorithm.ED25519)
+    strict = KeyRules(rsa_bits=(3072, 4096), curves=frozenset({"secp384r1"}))
+    for algorithm in (KeyAlgorithm.RSA_2048, KeyAlgorithm.P_256):
+        with pytest.raises(KeyUnacceptable):
+            check_algorithm(algorithm, rules=strict)
+    for algorithm in set(KeyAlgorithm) - {KeyAlgorithm.ED25519}:
+        check_algorithm(algorithm, rules=KeyRules())
 
 
 def test_a_profile_is_not_for_the_other_kind_of_subscriber(house: House) -> None:
