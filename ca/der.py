@@ -192,6 +192,13 @@ def split(content: bytes) -> list[bytes]:
     return found
 
 
+def inside(encoded: bytes, tag: int = SEQUENCE) -> bytes:
+    """Return the content of bytes that are exactly one element of that tag, as `whole` reads it."""
+    if len(encoded) > 1 and encoded[0] == tag and encoded[1] == len(encoded) - 2 < _LONG_FORM:
+        return encoded[2:]
+    return whole(encoded, tag).content
+
+
 def signed_parts(data: bytes) -> tuple[Element, Element, Element]:
     """Read what X.509 signs: the content, the algorithm, the signature (RFC 5280 4.1, 5.1).
 

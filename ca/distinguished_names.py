@@ -61,8 +61,7 @@ class Attribute:
 
     def rfc4514(self, keywords: Mapping[x509.ObjectIdentifier, str]) -> str:
         """Write `type=value` (RFC 4514 2.3, 2.4)."""
-        keyword = keywords.get(self.kind) or _KEYWORDS.get(self.kind, self.kind.dotted_string)
-        return f"{keyword}={_escaped(self.value)}"
+        return _said(self.kind, self.value, keywords.get(self.kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +85,12 @@ class DistinguishedName:
 
     def rfc4514(self, keywords: Mapping[x509.ObjectIdentifier, str] | None = None) -> str:
         """Write the name as text, innermost first (RFC 4514 2); `keywords` name further types."""
+        named = keywords or {}
         return ",".join(
-            "+".join(attribute.rfc4514(keywords or {}) for attribute in part)
-            for part in reversed(self.parts)
+            [
+                "+".join([attribute.rfc4514(named) for attribute in part])
+                for part in reversed(self.parts)
+            ]
         )
 
 
@@ -129,13 +131,18 @@ def text_of(value: der.Element) -> str | None:
 @functools.lru_cache(maxsize=4096)
 def _read_part(encoded: bytes) -> tuple[Attribute, ...]:
     """Read one relative name; those of an organisation stand in all its people's names."""
-    return tuple(map(_read, members(der.whole(encoded, der.SET))))
+    found: list[Attribute] = []
+    for member in der.split(der.inside(encoded, der.SET)):
+        pair = der.split(der.inside(member, der.SEQUENCE))
+        if len(pair) != 2:  # noqa: PLR2004 -- type and value
+            raise der.DerError("not a RelativeDistinguishedName")
+        found.append(_attribute(*pair))
+    return tuple(found)
 
 
-def _read(member: tuple[der.Element, der.Element]) -> Attribute:
-    kind, value = member
-    text = text_of(value)
-    return Attribute(_kind_of(kind.encoded), value.encoded if text is None else text)
+def _attribute(kind: bytes, value: bytes) -> Attribute:
+    text = text_of(der.read(value)[0])
+    return Attribute(_kind_of(kind), value if text is None else text)
 
 
 @functools.lru_cache(maxsize=256)
@@ -155,6 +162,11 @@ def _relative_name(kind: x509.ObjectIdentifier, text: str) -> tuple[bytes, tuple
 def _kind(oid: x509.ObjectIdentifier) -> bytes:
     """Encode an attribute's type; only our own profiles' few are ever written."""
     return der.object_identifier(oid.dotted_string)
+
+
+@functools.lru_cache(maxsize=4096)
+def _said(kind: x509.ObjectIdentifier, value: str | bytes, keyword: str | None) -> str:
+    return f"{keyword or _KEYWORDS.get(kind, kind.dotted_string)}={_escaped(value)}"
 
 
 def _escaped(value: str | bytes) -> str:

@@ -149,7 +149,7 @@ def _record(
             except CaError as error:
                 outcome.error = error
         running = _claimed(session, running, context.at)
-        _store_intents(session, running, context.at)
+        _store_intents(session, running)
     return running
 
 
@@ -170,11 +170,11 @@ def _claimed(session: Session, running: list[_Running], at: datetime) -> list[_R
     return kept
 
 
-def _store_intents(session: Session, running: list[_Running], at: datetime) -> None:
+def _store_intents(session: Session, running: list[_Running]) -> None:
     intents = [each.intent for each in running]
     bulk.insert(session, Certificate, [intent.certificate_columns for intent in intents])
     issue_rows.store_generated(session, [intent.request_columns for intent in intents])
-    entries = (issue_intents.entries_of_intent(intent, at=at) for intent in intents)
+    entries = map(issue_intents.entries_of_intent, intents)
     audit.record_written(session, chain.from_iterable(entries))
 
 
@@ -238,7 +238,7 @@ def _store(session: Session, signed: list[tuple[_Running, bytes]], context: Cont
         intent.request_columns["state"] = RequestState.ISSUED
         each.outcome.certificate_columns = intent.certificate_columns
         each.outcome.request_columns = intent.request_columns
-        entries += issue_intents.entries_of_issue(intent, at=at)
+        entries += issue_intents.entries_of_issue(intent)
     audit.record_written(session, entries)
 
 

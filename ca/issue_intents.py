@@ -1,5 +1,6 @@
 """Making the intents of a batch: everything that is decided before anything is signed."""
 
+import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from sqlalchemy.orm import Session
 from ca import (
     authorities,
     csr,
-    issue_entries,
     names,
     profiles,
     public_keys,
@@ -27,12 +27,14 @@ from ca.errors import (
     SelfApproval,
     TransitionNotAllowed,
 )
+from ca.issue_entries import Entries
 from ca.issue_rows import RequestFacts
 from ca.models import (
     Certificate,
     CertificateRequest,
     CertificateStatus,
     CertificateStatusChange,
+    RequestKind,
     RequestState,
 )
 from ca.profiles import Profile
@@ -86,6 +88,7 @@ class Intent:
     spki_sha256: str
     certificate_columns: dict[str, object]
     request_columns: dict[str, object]
+    entries: Entries
 
 
 class IntentMaker:
@@ -95,6 +98,7 @@ class IntentMaker:
         self._session, self._context = session, context
         self._authority = authorities.issuing(session)
         self._signer = authorities.signer(self._authority, keys=context.keys)
+        self._terms: dict[tuple[str, RequestKind], tuple[datetime, datetime]] = {}
 
     def make(self, item: Asked, request: RequestFacts) -> Intent:
         """Check one locked request and build its intent; raises what `ca.issue.issue` does."""
@@ -104,11 +108,17 @@ class IntentMaker:
         uri, public_key = self._key(request, profile, certificate_id)
         facts = self._facts(request, profile, public_key)
         to_be_signed = tbs_octets.write(facts, algorithm=self._signer.algorithm)
-        spki = public_keys.fingerprint(public_key)
+        spki = hashlib.sha256(facts.subject_public_key).hexdigest()
         changed = dict(request.columns, state=State.KEY_GENERATED)
         if approved:
             decided = {"decided_by": item.actor, "decided_at": self._context.at}
             changed |= {**decided, "decision_note": item.note}
+        columns = self._columns(request, facts) | {
+            "id": certificate_id,
+            "key_uri": str(uri) if uri else None,
+            "spki_sha256": spki,
+            "tbs": to_be_signed,
+        }
         return Intent(
             id=certificate_id,
             authority_id=self._authority.id,
@@ -119,14 +129,9 @@ class IntentMaker:
             signer=self._signer,
             to_be_signed=to_be_signed,
             spki_sha256=spki,
-            certificate_columns=self._columns(request, facts)
-            | {
-                "id": certificate_id,
-                "key_uri": str(uri) if uri else None,
-                "spki_sha256": spki,
-                "tbs": to_be_signed,
-            },
+            certificate_columns=columns,
             request_columns=changed,
+            entries=Entries(request, columns, at=self._context.at, actor=item.actor),
         )
 
     def _key(
@@ -152,12 +157,7 @@ class IntentMaker:
         subject = subject_for(
             profile, subscriber=request.subscriber, organization=request.organization
         )
-        not_before, not_after = profiles.validity(
-            profile,
-            request=request.kind,
-            at=self._context.at,
-            issuer_not_after=authority.not_after,
-        )
+        not_before, not_after = self._validity(profile, request.kind)
         serial = tbs.new_serial_number()
         return CertificateFacts(
             profile=profile,
@@ -171,6 +171,17 @@ class IntentMaker:
             public_url=authority.public_url,
             crl_shard=tbs.shard_of(serial, authority.crl_shards),
         )
+
+    def _validity(self, profile: Profile, kind: RequestKind) -> tuple[datetime, datetime]:
+        found = self._terms.get((profile.identifier, kind))
+        if found is None:
+            found = self._terms[profile.identifier, kind] = profiles.validity(
+                profile,
+                request=kind,
+                at=self._context.at,
+                issuer_not_after=self._authority.not_after,
+            )
+        return found
 
     def _columns(self, request: RequestFacts, facts: CertificateFacts) -> dict[str, object]:
         common_name = names.common_name(facts.subject)
@@ -216,26 +227,22 @@ def _check(session: Session, item: Asked, request: RequestFacts) -> bool:
     return True
 
 
-def entries_of_intent(intent: Intent, *, at: datetime) -> list[str]:
+def entries_of_intent(intent: Intent) -> list[str]:
     """Write the audit entries of the first transaction."""
-    before = intent.request.state
+    entries, before, note = intent.entries, intent.request.state, _note(intent)
     written: list[str] = []
     if intent.approved:
-        written.append(_step(intent, (before, State.APPROVED), at))
+        written.append(entries.step(before, State.APPROVED, note=note))
         before = State.APPROVED
-    written.append(_step(intent, (before, State.KEY_GENERATED), at))
-    columns, actor = intent.certificate_columns, intent.actor
-    written.append(issue_entries.certificate(columns, "certificate.intend", at=at, actor=actor))
+    written.append(entries.step(before, State.KEY_GENERATED, note=note))
+    written.append(entries.certificate("certificate.intend"))
     return written
 
 
-def entries_of_issue(intent: Intent, *, at: datetime) -> list[str]:
+def entries_of_issue(intent: Intent) -> tuple[str, str]:
     """Write the audit entries of the second transaction."""
-    columns, actor = intent.certificate_columns, intent.actor
-    return [
-        _step(intent, (State.KEY_GENERATED, State.ISSUED), at),
-        issue_entries.certificate(columns, "certificate.issue", at=at, actor=actor),
-    ]
+    step = intent.entries.step(State.KEY_GENERATED, State.ISSUED, note=_note(intent))
+    return step, intent.entries.certificate("certificate.issue")
 
 
 def give_up(session: Session, intent: Intent, why: Exception | None, *, at: datetime) -> None:
@@ -254,14 +261,11 @@ def give_up(session: Session, intent: Intent, why: Exception | None, *, at: date
         )
     )
     intent.certificate_columns["status"] = CertificateStatus.ABANDONED
-    columns, actor = intent.certificate_columns, intent.actor
-    abandoning = issue_entries.certificate(
-        columns, "certificate.abandon", at=at, actor=actor, note=str(why)
+    step = intent.entries.step(State.KEY_GENERATED, State.APPROVED, note=_note(intent))
+    audit.record_written(
+        session, [step, intent.entries.certificate("certificate.abandon", note=str(why))]
     )
-    steps = (State.KEY_GENERATED, State.APPROVED)
-    audit.record_written(session, [_step(intent, steps, at), abandoning])
 
 
-def _step(intent: Intent, steps: tuple[RequestState, RequestState], at: datetime) -> str:
-    note = intent.request_columns["decision_note"]
-    return issue_entries.step(intent.request, steps, note=note, at=at, actor=intent.actor)
+def _note(intent: Intent) -> object:
+    return intent.request_columns["decision_note"]

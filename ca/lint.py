@@ -20,7 +20,7 @@ from cryptography import x509
 from ca import distinguished_names, tbs, tbs_octets
 from ca.errors import LintFailed
 from ca.profiles import EtsiType
-from ca.tbs import CertificateFacts
+from ca.tbs import CertificateFacts, Shared
 from hsm.algorithms import SignatureAlgorithm
 
 
@@ -60,6 +60,8 @@ SAMPLE: Final = 500
 _judged: set[tuple[str, x509.Certificate, SignatureAlgorithm]] = set()
 """Profile version, issuer and algorithm that passed the full linter here; only a saving of time,
 any process can find it out again."""
+_known: set[tuple[str, Shared, SignatureAlgorithm]] = set()
+"""The same for each partition: looking an issuer's certificate up takes as long as reading one."""
 _checked = itertools.count(1)
 _judging = threading.Lock()
 
@@ -70,7 +72,7 @@ _SKI_HEAD: Final = bytes.fromhex("0603551d0e04160414")
 MODELS: Final = 2048
 """Models kept at most; there is one for each profile, issuer and partition of its CRL."""
 
-_models: dict[tuple[object, ...], "_Model"] = {}
+_models: dict[tuple[Shared, SignatureAlgorithm], "_Model"] = {}
 
 
 def check(to_be_signed: bytes, *, facts: CertificateFacts, algorithm: SignatureAlgorithm) -> None:
@@ -78,8 +80,7 @@ def check(to_be_signed: bytes, *, facts: CertificateFacts, algorithm: SignatureA
     findings = fast_findings(to_be_signed, facts=facts, algorithm=algorithm)
     if findings:
         raise LintFailed(findings)
-    kind = (facts.profile.identifier, facts.issuer, algorithm)
-    if kind in _judged and next(_checked) % SAMPLE:
+    if _was_judged(facts, algorithm) and next(_checked) % SAMPLE:
         return
     with _judging:
         twin = tbs.twin(facts, algorithm=algorithm)
@@ -89,7 +90,18 @@ def check(to_be_signed: bytes, *, facts: CertificateFacts, algorithm: SignatureA
         severe = [f for f in found if f.severity >= REFUSED_FROM and f.code not in ACCEPTED]
         if severe:
             raise LintFailed(tuple(map(str, severe)))
-        _judged.add(kind)
+        _judged.add((facts.profile.identifier, facts.issuer, algorithm))
+
+
+def _was_judged(facts: CertificateFacts, algorithm: SignatureAlgorithm) -> bool:
+    kind = (facts.profile.identifier, facts.shared, algorithm)
+    if kind not in _known:
+        if (facts.profile.identifier, facts.issuer, algorithm) not in _judged:
+            return False
+        if len(_known) >= MODELS:
+            _known.clear()
+        _known.add(kind)
+    return True
 
 
 def fast_findings(
@@ -129,8 +141,7 @@ class _Model:
 
 
 def _model_of(facts: CertificateFacts, algorithm: SignatureAlgorithm) -> _Model:
-    addresses = (facts.crl_url, facts.ocsp_url, facts.ca_issuers_url)
-    kind = (facts.profile.policies, addresses, facts.issuer, algorithm)
+    kind = (facts.shared, algorithm)
     found = _models.get(kind)
     if found is None:
         if len(_models) >= MODELS:
@@ -140,7 +151,7 @@ def _model_of(facts: CertificateFacts, algorithm: SignatureAlgorithm) -> _Model:
 
 
 def _model(facts: CertificateFacts, algorithm: SignatureAlgorithm) -> _Model:
-    begin, end = _validity(facts.issuer)
+    begin, end = _validity(facts.shared)
     sound = replace(facts, serial_number=1, not_before=begin, not_after=end)
     found = tbs_octets.fields(tbs.tbs_of(tbs.twin(sound, algorithm=algorithm))) or {}
     identifier = x509.SubjectKeyIdentifier.from_public_key(facts.public_key).digest
@@ -150,7 +161,7 @@ def _model(facts: CertificateFacts, algorithm: SignatureAlgorithm) -> _Model:
 
 def _read(twin: x509.Certificate, facts: CertificateFacts) -> dict[str, bool]:
     """Compare what a certificate reader finds with the facts."""
-    begin, end = _validity(facts.issuer)
+    begin, end = _validity(facts.shared)
     not_before, not_after = twin.not_valid_before_utc, twin.not_valid_after_utc
     serial = twin.serial_number
     return {
@@ -161,9 +172,9 @@ def _read(twin: x509.Certificate, facts: CertificateFacts) -> dict[str, bool]:
     }
 
 
-@functools.lru_cache(maxsize=32)
-def _validity(issuer: x509.Certificate) -> tuple[datetime, datetime]:
-    return issuer.not_valid_before_utc, issuer.not_valid_after_utc
+@functools.lru_cache(maxsize=MODELS)
+def _validity(shared: Shared) -> tuple[datetime, datetime]:
+    return shared.issuer.not_valid_before_utc, shared.issuer.not_valid_after_utc
 
 
 def full(certificate: bytes, etsi_type: EtsiType) -> tuple[Finding, ...]:

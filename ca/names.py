@@ -51,15 +51,29 @@ class Subject:
         return frozenset(name for name, value in vars(self).items() if value)
 
 
+class _Folded(dict[int, str | None]):
+    """What becomes of each character of a decomposed text; found out once for each."""
+
+    def __missing__(self, code: int) -> str | None:
+        character = chr(code)
+        if unicodedata.category(character) == "Mn":
+            folded = None
+        else:
+            folded = character if character.isalnum() else " "
+        self[code] = folded
+        return folded
+
+
+_FOLDED = _Folded()
+
+
 def fold(text: str) -> str:
     """Return `text` as a search key: lower case, no diacritics (đ -> d), words by one space.
 
     The eth (Ð, ð) folds like đ: old documents write one for the other, and they look alike.
     """
     plain = text.casefold().replace("đ", "d").replace("ð", "d")
-    decomposed = unicodedata.normalize("NFD", plain)
-    letters = (c if c.isalnum() else " " for c in decomposed if unicodedata.category(c) != "Mn")
-    return " ".join("".join(letters).split())
+    return " ".join(unicodedata.normalize("NFD", plain).translate(_FOLDED).split())
 
 
 def clean(text: str, *, attribute: str, maximum: int) -> str:

@@ -53,6 +53,23 @@ KEY_USAGE: Final = x509.KeyUsage(
 """Type A of EN 319 412-2 4.3.2, preferred for keys that commit to content: nonRepudiation alone."""
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Shared:
+    """What all certificates of one issuer, policy and partition have in common.
+
+    There is one object for each, so it is a cheap key for whatever is encoded once.
+    """
+
+    issuer: x509.Certificate
+    policies: tuple[str, ...]
+    crl_url: str
+    ocsp_url: str
+    ca_issuers_url: str
+
+
+_one_for_each = functools.lru_cache(maxsize=2048)(Shared)
+
+
 @dataclass(frozen=True)
 class CertificateFacts:
     """Everything that goes into one certificate."""
@@ -73,6 +90,17 @@ class CertificateFacts:
     def subject_public_key(self) -> bytes:
         """DER of the SubjectPublicKeyInfo."""
         return self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    @functools.cached_property
+    def shared(self) -> Shared:
+        """What it has in common with others."""
+        return _one_for_each(
+            self.issuer,
+            self.profile.policies,
+            self.crl_url,
+            self.ocsp_url,
+            self.ca_issuers_url,
+        )
 
     @property
     def ca_issuers_url(self) -> str:

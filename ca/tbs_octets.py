@@ -15,7 +15,7 @@ from cryptography import x509
 from ca import der
 from ca.algorithm_identifiers import SIGNATURE_IDENTIFIERS
 from ca.certificate_fields import subject_of
-from ca.tbs import CertificateFacts
+from ca.tbs import CertificateFacts, Shared
 from hsm.algorithms import SignatureAlgorithm
 
 FIELDS: Final = (
@@ -36,7 +36,7 @@ _VERSION_3: Final = der.explicit(0, der.integer(2))
 def fields(to_be_signed: bytes) -> dict[str, bytes] | None:
     """Take a TBSCertificate apart; None where it has other fields than ours have."""
     try:
-        found = der.split(der.whole(to_be_signed).content)
+        found = der.split(der.inside(to_be_signed))
     except der.DerError:
         return None
     if len(found) != len(FIELDS):
@@ -50,7 +50,7 @@ def write(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
     return der.sequence(
         _VERSION_3,
         der.integer(facts.serial_number),
-        _algorithm_and_issuer(algorithm, facts.issuer),
+        _algorithm_and_issuer(algorithm, facts.shared),
         _validity(facts.not_before, facts.not_after),
         facts.subject.encoded,
         key,
@@ -58,9 +58,9 @@ def write(facts: CertificateFacts, *, algorithm: SignatureAlgorithm) -> bytes:
     )
 
 
-@functools.lru_cache(maxsize=32)
-def _algorithm_and_issuer(algorithm: SignatureAlgorithm, issuer: x509.Certificate) -> bytes:
-    return SIGNATURE_IDENTIFIERS[algorithm.value] + subject_of(issuer).encoded
+@functools.lru_cache(maxsize=2048)
+def _algorithm_and_issuer(algorithm: SignatureAlgorithm, shared: Shared) -> bytes:
+    return SIGNATURE_IDENTIFIERS[algorithm.value] + subject_of(shared.issuer).encoded
 
 
 @functools.lru_cache(maxsize=64)
@@ -69,28 +69,25 @@ def _validity(not_before: datetime, not_after: datetime) -> bytes:
 
 
 def _extensions(facts: CertificateFacts, key: bytes) -> bytes:
-    before, after = _constant_extensions(
-        facts.issuer, facts.profile.policies, facts.crl_url, facts.ocsp_url, facts.ca_issuers_url
-    )
+    before, after = _constant_extensions(facts.shared)
     # RFC 5280 4.2.1.2, method 1: SHA-1 over the bits of the key, which are the key's last element.
-    bits = der.split(der.whole(key).content)[1]
-    content = der.whole(bits, der.BIT_STRING).content[1:]
+    bits = der.split(der.inside(key))[1]
+    content = der.inside(bits, der.BIT_STRING)[1:]
     identifier = hashlib.sha1(content, usedforsecurity=False).digest()
     return der.explicit(3, der.tlv(der.SEQUENCE, before + identifier + after))
 
 
-@functools.lru_cache(maxsize=512)
-def _constant_extensions(
-    issuer: x509.Certificate, policies: tuple[str, ...], crl: str, ocsp: str, issuers: str
-) -> tuple[bytes, bytes]:
+@functools.lru_cache(maxsize=2048)
+def _constant_extensions(shared: Shared) -> tuple[bytes, bytes]:
     """Encode what stands before and after the value of the subject key identifier."""
-    ski = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    ski = shared.issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     authority_key = der.sequence(der.tlv(0x80, ski.key_identifier))
-    known = der.sequence(*(der.sequence(der.object_identifier(policy)) for policy in policies))
-    point = der.sequence(der.explicit(0, der.explicit(0, _uri(crl))))
+    policies = map(der.object_identifier, shared.policies)
+    known = der.sequence(*map(der.sequence, policies))
+    point = der.sequence(der.explicit(0, der.explicit(0, _uri(shared.crl_url))))
     access = der.sequence(
-        der.sequence(der.object_identifier("1.3.6.1.5.5.7.48.1"), _uri(ocsp)),
-        der.sequence(der.object_identifier("1.3.6.1.5.5.7.48.2"), _uri(issuers)),
+        der.sequence(der.object_identifier("1.3.6.1.5.5.7.48.1"), _uri(shared.ocsp_url)),
+        der.sequence(der.object_identifier("1.3.6.1.5.5.7.48.2"), _uri(shared.ca_issuers_url)),
     )
     # nonRepudiation alone: bit 1, six bits unused.
     usage = der.tlv(der.BIT_STRING, b"\x06\x40")

@@ -77,13 +77,13 @@ class EntryForm:
         self, entry_id: uuid.UUID, object_id: str, *, before: str | None, after: str | None
     ) -> str:
         """Return what `audit_append` takes; `before` and `after` are canonical JSON already."""
-        named = _quoted(object_id)
+        made, named = str(entry_id), _quoted(object_id)
         content = (
-            f'{self._head}{after or "null"}{self._middle}{before or "null"},"id":"{entry_id}"'
+            f'{self._head}{after or "null"}{self._middle}{before or "null"},"id":"{made}"'
             f',"object_id":{named}{self._tail}'
         )
         return (
-            f'{{"id":"{entry_id}{self._fixed}{named},"before":{_escaped(before)}'
+            f'{{"id":"{made}{self._fixed}{named},"before":{_escaped(before)}'
             f',"after":{_escaped(after)}'
             f',"content_digest":"{hashlib.sha256(content.encode()).hexdigest()}"}}'
         )

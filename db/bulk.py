@@ -98,8 +98,8 @@ _TYPES: Final[tuple[tuple[type[TypeEngine[Any]], str], ...]] = (
     (types.String, "text"),
     (types.DateTime, "timestamptz"),
     (types.LargeBinary, "bytea"),
-    (types.SmallInteger, ""),
-    (types.BigInteger, ""),
+    (types.SmallInteger, "int2"),
+    (types.BigInteger, "int8"),
     (types.Integer, "int4"),
 )
 
