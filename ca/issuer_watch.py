@@ -220,9 +220,8 @@ class _ByOcsp:
         except (CertificateUnreadable, FetchRefused):
             return None
         query = RevocationQuery(parsed, self._issuer, self._at, FETCH_SECONDS)
-        fact = ocsp_checks.status(
-            query, data, source=self._url, algorithms=AlgorithmPolicy(), legacy=True
-        )
+        rules = ocsp_checks.AnswerRules(AlgorithmPolicy(), legacy=True)
+        fact = ocsp_checks.status(query, data, source=self._url, rules=rules)
         if fact is None or fact.status not in _SAID:
             return None
         return Answer(_SAID[fact.status], self._url, fact.revoked_at, fact.reason)

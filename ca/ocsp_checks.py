@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -15,18 +15,36 @@ from ca.parsed_certificates import UNREADABLE, ParsedCertificate, parse
 from ca.revocation import RevocationFact, RevocationQuery, RevocationStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from ca.algorithm_policy import AlgorithmPolicy
+    from ca.signature_checks import SignedBytes
 
 MAX_RESPONSE_BYTES: Final = 256 * 1024
 """An answer has 0.3 to 6 kB with its certificates."""
+_UNDERSTOOD: Final = frozenset({x509.OCSPNonce.oid})
 _HASHES: Final = frozenset({"sha1", "sha256", "sha384", "sha512"})
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerRules:
+    """What answers are judged by: algorithms at the asked time, and which responders fell."""
+
+    algorithms: AlgorithmPolicy
+    legacy: bool
+    """SHA-1 still counts below this anchor."""
+    withdrawn: Callable[[ParsedCertificate], bool] = lambda _: False
+    """Whether a responder is known to be revoked itself."""
+
+    def strong(self, signed: SignedBytes, at: datetime) -> bool:
+        """Say whether the hash of a signature still counted."""
+        name = signed.hash_name
+        return self.algorithms.hash_allowed(name, at=at) or (self.legacy and name == "sha1")
+
+
 def status(
-    query: RevocationQuery, data: bytes, *, source: str, algorithms: AlgorithmPolicy, legacy: bool
+    query: RevocationQuery, data: bytes, *, source: str, rules: AnswerRules
 ) -> RevocationFact | None:
     """Find the certificate's status in one answer; None when it does not settle it."""
     if len(data) > MAX_RESPONSE_BYTES:
@@ -36,10 +54,11 @@ def status(
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             return None
         singles = [single for single in response.responses if _is_about(single, query)]
-        signer = _authentic_signer(response, query, algorithms, legacy=legacy) if singles else None
+        plain = singles and not _says_what_we_do_not_know(response)
+        signer = _authentic_signer(response, query, rules) if plain else None
         if signer is None:
             return None
-        fact = _fact(max(singles, key=lambda single: single.this_update_utc), query, source)
+        fact = _fact(max(singles, key=_newest_and_worst), query, source)
     except UNREADABLE:
         return None
     good = fact is not None and fact.status is RevocationStatus.GOOD
@@ -61,6 +80,19 @@ def next_update(data: bytes) -> tuple[bool, datetime | None]:
     return True, min((end for end in ends if end is not None), default=None)
 
 
+def _newest_and_worst(single: ocsp.OCSPSingleResponse) -> tuple[datetime, bool]:
+    """Order what one answer says of a certificate: the newest counts, of two the worse."""
+    good = single.certificate_status is ocsp.OCSPCertStatus.GOOD
+    return single.this_update_utc, not good
+
+
+def _says_what_we_do_not_know(response: ocsp.OCSPResponse) -> bool:
+    """Tell whether a critical extension is there, of which we understand none (RFC 6960 4.4)."""
+    alone = len(list(response.responses)) == 1
+    extensions = [*response.extensions, *(response.single_extensions if alone else ())]
+    return any(extension.critical and extension.oid not in _UNDERSTOOD for extension in extensions)
+
+
 def _is_about(single: ocsp.OCSPSingleResponse, query: RevocationQuery) -> bool:
     digest = single.hash_algorithm.name
     if single.serial_number != query.certificate.serial_number or digest not in _HASHES:
@@ -70,32 +102,29 @@ def _is_about(single: ocsp.OCSPSingleResponse, query: RevocationQuery) -> bool:
 
 
 def _authentic_signer(
-    response: ocsp.OCSPResponse,
-    query: RevocationQuery,
-    algorithms: AlgorithmPolicy,
-    *,
-    legacy: bool,
+    response: ocsp.OCSPResponse, query: RevocationQuery, rules: AnswerRules
 ) -> ParsedCertificate | None:
     """Find who signed the answer and may; None when nobody did."""
     signed = signature_checks.of_ocsp_response(response)
-    name = signed.hash_name
-    if not algorithms.hash_allowed(name, at=query.at) and not (legacy and name == "sha1"):
+    if not rules.strong(signed, query.at):
         return None
     return next(
         (
             signer
-            for signer in _signers(response, query)
+            for signer in _signers(response, query, rules)
             if signature_checks.is_signed_by(signed, signer.public_key)
         ),
         None,
     )
 
 
-def _signers(response: ocsp.OCSPResponse, query: RevocationQuery) -> Iterator[ParsedCertificate]:
+def _signers(
+    response: ocsp.OCSPResponse, query: RevocationQuery, rules: AnswerRules
+) -> Iterator[ParsedCertificate]:
     """Give the issuer itself, and responders that the issuer has authorised directly.
 
-    RFC 6960 4.2.2.2. A responder's own revocation is not looked up: with nocheck it need not be,
-    and without it the answer would be the same issuer's word.
+    RFC 6960 4.2.2.2. Nobody is asked about a responder's own revocation: with nocheck it need not
+    be. But one that a list at hand names as revoked is believed no more, nocheck or not.
     """
     yield query.issuer
     for certificate in response.certificates:
@@ -110,7 +139,9 @@ def _signers(response: ocsp.OCSPResponse, query: RevocationQuery) -> Iterator[Pa
             and path_rules.may_answer_ocsp(responder)
             and responder.certificate.not_valid_before_utc <= produced
             and produced <= responder.certificate.not_valid_after_utc
+            and rules.strong(signed, query.at)
             and signature_checks.is_signed_by(signed, query.issuer.public_key)
+            and not rules.withdrawn(responder)
         ):
             yield responder
 

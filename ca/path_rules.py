@@ -216,7 +216,7 @@ def _basics(
         )
         yield Finding("algorithm_too_weak", word)
     for extension in link.extensions.values():
-        if extension.critical and extension.oid not in _UNDERSTOOD:
+        if _is_unknown(extension):
             yield _constraint("critical_extension_unknown")
 
 
@@ -249,7 +249,17 @@ def _purpose(target: ParsedCertificate, purpose: Purpose) -> Iterator[Finding]:
 def may_answer_ocsp(responder: ParsedCertificate) -> bool:
     """Say whether a certificate is one of a delegated OCSP responder (RFC 6960 4.2.2.2)."""
     extended = responder.extension(x509.ExtendedKeyUsage)
-    return extended is not None and ExtendedKeyUsageOID.OCSP_SIGNING in set(extended)
+    usage = responder.extension(x509.KeyUsage)
+    return (
+        extended is not None
+        and ExtendedKeyUsageOID.OCSP_SIGNING in set(extended)
+        and (usage is None or usage.digital_signature or usage.content_commitment)
+        and not any(_is_unknown(one) for one in responder.extensions.values())
+    )
+
+
+def _is_unknown(extension: x509.Extension[x509.ExtensionType]) -> bool:
+    return extension.critical and extension.oid not in _UNDERSTOOD
 
 
 def _constraint(code: str) -> Finding:

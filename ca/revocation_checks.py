@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ca import crl_checks, ocsp_checks, path_rules
 from ca.crl_checks import CrlCheck
 from ca.loaded_crls import KEPT
+from ca.ocsp_checks import AnswerRules
 from ca.revocation import RevocationEvidence, RevocationFact, RevocationQuery, RevocationStatus
 
 if TYPE_CHECKING:
@@ -77,24 +78,31 @@ class RevocationChecker:
     ) -> RevocationFact | None:
         """Take a revocation from any evidence before a "good" from another."""
         legacy = self.inputs.algorithms.is_legacy(anchor.fingerprint, at=self.inputs.at)
-        facts = [
-            ocsp_checks.status(
-                query, data, source=source, algorithms=self.inputs.algorithms, legacy=legacy
-            )
-            for data in evidence.ocsp_responses
-        ]
-        if evidence.crls:
+        given = evidence.crls[:_MAX_CRLS]
+        loaded = [crl for data in given if (crl := KEPT.load(data)) is not None]
+
+        def on_lists(certificate: ParsedCertificate) -> RevocationFact | None:
             check = CrlCheck(
-                query.certificate,
+                certificate,
                 query.issuer,
                 query.at,
                 self.inputs.algorithms,
                 legacy,
                 lambda crl: self._trusts(crl, query, anchor),
             )
-            given = evidence.crls[:_MAX_CRLS]
-            loaded = [crl for data in given if (crl := KEPT.load(data)) is not None]
-            facts.append(crl_checks.status(check, loaded, source=source))
+            return crl_checks.status(check, loaded, source=source)
+
+        def withdrawn(responder: ParsedCertificate) -> bool:
+            fact = on_lists(responder) if loaded else None
+            return fact is not None and fact.status is not RevocationStatus.GOOD
+
+        rules = AnswerRules(self.inputs.algorithms, legacy, withdrawn)
+        facts = [
+            ocsp_checks.status(query, data, source=source, rules=rules)
+            for data in evidence.ocsp_responses
+        ]
+        if loaded:
+            facts.append(on_lists(query.certificate))
         known = [fact for fact in facts if fact is not None]
         known.sort(key=lambda fact: _WEIGHT[fact.status])
         return known[0] if known else None

@@ -3,6 +3,10 @@ from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ca.revocation import RevocationStatus
@@ -192,3 +196,105 @@ def test_rejects_an_answer_about_another_certificate(top: Entity, signer: Entity
 def test_a_stale_answer_does_not_say_good(top: Entity, signer: Entity) -> None:
     answer = top.ocsp(signer, this_update=NOW - 3 * HOUR, next_update=NOW - HOUR)
     assert judge(signer, top, ocsp_responses=[answer]).sub_indication == "TRY_LATER"
+
+
+# A responder that fell, and answers that are not what they seem ----------------------------------
+
+
+@pytest.mark.parametrize("more", [(), ((x509.OCSPNoCheck(), False),)], ids=["check", "nocheck"])
+def test_attack_a_revoked_responder_is_believed_no_more(
+    top: Entity, signer: Entity, more: tuple[tuple[x509.ExtensionType, bool], ...]
+) -> None:
+    """Whoever stole its key says "good", and leaves out nothing but the list that names both."""
+    responder = top.issue("OCSP", extensions=[OCSP_USAGE, *more])
+    answer = top.ocsp(signer, responder=responder)
+    stolen = (serial(responder), NOW - HOUR, x509.ReasonFlags.key_compromise)
+    stale = {"this_update": NOW - 9 * HOUR, "next_update": NOW - HOUR}
+    assert judge(signer, top, ocsp_responses=[answer], crls=[top.crl(**stale)]).trusted
+    told = top.crl((stolen[0], NOW - 10 * HOUR, stolen[2]), **stale)
+    verdict = judge(signer, top, ocsp_responses=[answer], crls=[told])
+    assert verdict.sub_indication == "TRY_LATER"
+
+
+def test_attack_a_responder_whose_certificate_is_signed_with_sha1() -> None:
+    top = root(key=rsa.generate_private_key(65537, 2048))
+    target = top.issue("Người ký")
+    strong, weak = (top.issue("OCSP", extensions=[OCSP_USAGE], sha1=sha1) for sha1 in (False, True))
+    assert judge(target, top, ocsp_responses=[top.ocsp(target, responder=strong)]).trusted
+    verdict = judge(target, top, ocsp_responses=[top.ocsp(target, responder=weak)])
+    assert verdict.sub_indication == "TRY_LATER"
+
+
+def test_attack_a_responder_with_a_critical_extension_that_nobody_knows(
+    top: Entity, signer: Entity
+) -> None:
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"\x05\x00")
+    for critical, trusted in ((False, True), (True, False)):
+        responder = top.issue("OCSP", extensions=[OCSP_USAGE, (unknown, critical)])
+        answer = top.ocsp(signer, responder=responder)
+        assert judge(signer, top, ocsp_responses=[answer]).trusted is trusted
+
+
+def answered(top: Entity, signer: Entity, *extensions: tuple[x509.ExtensionType, bool]) -> bytes:
+    builder = (
+        ocsp.OCSPResponseBuilder()
+        .add_response(
+            cert=signer.cert,
+            issuer=top.cert,
+            algorithm=hashes.SHA256(),
+            cert_status=ocsp.OCSPCertStatus.GOOD,
+            this_update=NOW - HOUR,
+            next_update=NOW + HOUR,
+            revocation_time=None,
+            revocation_reason=None,
+        )
+        .responder_id(ocsp.OCSPResponderEncoding.HASH, top.cert)
+    )
+    for extension, critical in extensions:
+        builder = builder.add_extension(extension, critical=critical)
+    return builder.sign(top.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def test_an_answer_with_a_critical_extension_that_nobody_knows_says_nothing(
+    top: Entity, signer: Entity
+) -> None:
+    unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"\x05\x00")
+    for extension, critical, trusted in (
+        (unknown, False, True),
+        (unknown, True, False),
+        (x509.OCSPNonce(b"12345678"), True, True),
+    ):
+        answer = answered(top, signer, (extension, critical))
+        assert judge(signer, top, ocsp_responses=[answer]).trusted is trusted
+
+
+def delta(top: Entity, *revoked: int) -> bytes:
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(top.subject)
+        .last_update(NOW - HOUR)
+        .next_update(NOW + HOUR)
+        .add_extension(x509.CRLNumber(2), critical=False)
+        .add_extension(x509.DeltaCRLIndicator(1), critical=True)
+    )
+    for number in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(number)
+        builder = builder.add_revoked_certificate(entry.revocation_date(NOW - HOUR).build())
+    return builder.sign(top.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def test_attack_a_delta_without_its_base_says_good_of_nobody(top: Entity, signer: Entity) -> None:
+    assert judge(signer, top, crls=[delta(top)]).sub_indication == "TRY_LATER"
+    assert judge(signer, top, crls=[delta(top), top.crl()]).trusted
+    told = judge(signer, top, crls=[delta(top, serial(signer)), top.crl()])
+    assert told.sub_indication == "REVOKED_NO_POE"
+
+
+def test_attack_a_stale_base_is_not_mended_by_a_delta_of_another_issuer(
+    top: Entity, signer: Entity
+) -> None:
+    stale = top.crl(this_update=NOW - 9 * HOUR, next_update=NOW - 8 * HOUR)
+    assert judge(signer, top, crls=[stale, delta(top)]).trusted
+    other = Entity(top.subject)
+    other.certificate = top.certificate
+    assert judge(signer, top, crls=[stale, delta(other)]).sub_indication == "TRY_LATER"
