@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 import sys
-import tomllib
+from contextlib import contextmanager
 from functools import cache
-from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
 
 from api.commands.output import complain
 from api.settings import prefers_vietnamese
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class AntinGroup(TyperGroup):
@@ -40,17 +42,50 @@ class AntinGroup(TyperGroup):
         sys.exit(code if isinstance(code, int) else 0)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 -- typer's own classes
-        """Find a command, in the reader's language."""
+        """Find a command; its help will be in the reader's language."""
         found = super().get_command(ctx, cmd_name)
         if found is not None and prefers_vietnamese():
-            translate(found)
+            _help_in_vietnamese(found)
         return found
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- typer's own classes
         """Write the overview, in the reader's language."""
-        if prefers_vietnamese():
-            self.help = in_vietnamese(self.help)
-        super().format_help(ctx, formatter)
+        if not prefers_vietnamese():
+            super().format_help(ctx, formatter)
+            return
+        translate(self, self.get_help_option(ctx))
+        with _vietnamese_frame():
+            super().format_help(ctx, formatter)
+
+
+def _help_in_vietnamese(command: Any) -> None:  # noqa: ANN401 -- typer's own class of commands
+    """Have a command translate its texts when it is asked for help, and not before."""
+    plain = command.format_help
+
+    def shown(ctx: object, formatter: object) -> None:
+        translate(command, command.get_help_option(ctx))
+        with _vietnamese_frame():
+            plain(ctx, formatter)
+
+    command.format_help = shown
+    for below in getattr(command, "commands", {}).values():
+        _help_in_vietnamese(below)
+
+
+@contextmanager
+def _vietnamese_frame() -> Iterator[None]:
+    """Put the words around texts of help into Vietnamese while help is written."""
+    from typer import rich_utils  # noqa: PLC0415 -- loaded for help only
+
+    words = _words()["frame"]
+    before = {name: getattr(rich_utils, name) for name in words}
+    for name, text in words.items():
+        setattr(rich_utils, name, text)
+    try:
+        yield
+    finally:
+        for name, text in before.items():
+            setattr(rich_utils, name, text)
 
 
 def tell(error: typer.TyperException) -> None:
@@ -66,10 +101,10 @@ def tell(error: typer.TyperException) -> None:
     complain(message, f"{usage_in_vietnamese(message)} Xem / see: {see}".strip())
 
 
-def translate(command: Any) -> None:  # noqa: ANN401 -- typer's own class of commands
+def translate(command: Any, *others: Any) -> None:  # noqa: ANN401 -- typer's own classes
     """Put a command's texts, and those of the commands below it, into Vietnamese."""
     command.help = in_vietnamese(command.help)
-    for parameter in command.params:
+    for parameter in (*command.params, *others):
         text = getattr(parameter, "help", None)
         if text:
             parameter.help = in_vietnamese(text)
@@ -94,9 +129,11 @@ def usage_in_vietnamese(message: str) -> str:
 
 @cache
 def _words() -> dict[str, Any]:
-    return tomllib.loads(
-        resources.files(__package__).joinpath("vietnamese.toml").read_text("utf-8")
-    )
+    import tomllib  # noqa: PLC0415 -- for help and usage errors only
+    from importlib import resources  # noqa: PLC0415 -- likewise
+
+    text = resources.files(__package__).joinpath("vietnamese.toml").read_text("utf-8")
+    return tomllib.loads(text)
 
 
 def _helps() -> dict[str, str]:

@@ -110,6 +110,9 @@ def test_help_is_in_the_language_that_the_environment_asks_for() -> None:
     assert "Mã thoát: 0 đã ký" in run("sign", "--help", language="vi").stdout
     assert "Exit codes: 0 signed" in " ".join(run("sign", "--help").stdout.split())
     overview = run("--help", language="vi").stdout
+    assert "Show this message" not in overview
+    assert "Tùy chọn" in overview
+    assert "Tùy chọn" not in run("--help").stdout
     assert "chữ ký số và chứng thư số cho cơ quan" in overview
     assert "Nhật ký kiểm toán" in overview
 

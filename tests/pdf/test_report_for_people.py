@@ -144,6 +144,29 @@ def test_only_content_that_was_changed_is_called_changed() -> None:
     assert integrity_word(unread)[0] == "integrity_unconfirmed"  # type: ignore[arg-type]
 
 
+def contrast(one: str, other: str) -> float:
+    """Give the contrast ratio of two colours (WCAG 2.2)."""
+
+    def light(colour: str) -> float:
+        full = colour if len(colour) == 6 else "".join(digit * 2 for digit in colour)
+        parts = [int(full[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, bright = sorted((light(one), light(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def test_every_colour_of_words_stands_out_on_a_light_and_on_a_dark_screen() -> None:
+    page = html(report_sheet(official(), Language.VI)).decode()
+    palettes = re.findall(r":root\{(.*?)\}", page, re.DOTALL)
+    assert len(palettes) == 2
+    for palette in palettes:
+        colours = dict(re.findall(r"--(\w+):#([0-9a-f]+)", palette))
+        for name in ("ink", "label", "good", "bad", "open"):
+            assert contrast(colours[name], colours["paper"]) >= 7, name
+
+
 def test_a_page_follows_a_dark_screen_and_stays_light_on_paper() -> None:
     page = html(report_sheet(official(), Language.VI)).decode()
     assert "@media screen and (prefers-color-scheme:dark)" in page
