@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+SAME_EVERY_TIME = "--deterministic-id"
 LAYOUTS = {
     "object-streams": ("--object-streams=generate",),
     "linearised": ("--linearize", "--object-streams=disable"),
@@ -15,12 +16,11 @@ LAYOUTS = {
 
 
 @cache
-def rewritten(data: bytes, layout: str) -> bytes:
-    """Let qpdf write a document in one of the LAYOUTS, its identifier made from its content."""
+def rewritten(data: bytes, *how: str) -> bytes:
+    """Let qpdf write a document once more, for example as one of the LAYOUTS says."""
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder, "before.pdf"), Path(folder, "after.pdf")
         before.write_bytes(data)
-        how = [*LAYOUTS[layout], "--deterministic-id"]
         subprocess.run(["qpdf", *how, before, after], check=True)
         return after.read_bytes()
 

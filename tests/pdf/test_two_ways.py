@@ -194,7 +194,7 @@ def test_a_later_signature_keeps_one_made_the_short_way(name: str, tmp_path: Pat
 def test_files_as_other_programs_write_them_get_the_same_verdicts_both_ways(
     layout: str, tmp_path: Path
 ) -> None:
-    source = rewritten(blank_pdf(5), layout)
+    source = rewritten(blank_pdf(5), *LAYOUTS[layout])
     document = plain_document(source, page=-1)
     assert document is not None
     assert document.stream_table == ("streams" in layout)
