@@ -7,15 +7,12 @@ later. So a change has two times - when it took effect, and when it came into ou
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
-
+from ca import status_history
 from ca.errors import AlreadyRevoked
-from ca.models import Certificate, CertificateStatus, CertificateStatusChange
+from ca.models import Certificate, CertificateStatus
 from db import audit
-from db.base import uuid7
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,8 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from ca.revocation_reasons import RevocationReason
-
-_TICK: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +41,10 @@ def record(
     """
     if certificate.status is CertificateStatus.REVOKED:
         raise AlreadyRevoked(certificate.status.value, learnt.status.value)
-    last = session.scalar(
-        select(func.max(CertificateStatusChange.at)).where(
-            CertificateStatusChange.certificate_id == certificate.id
-        )
-    )
-    moment = learnt.since if last is None else max(learnt.since, last + _TICK)
+    moment = status_history.next_moment(session, certificate, learnt.since)
     before = certificate.status
-    certificate.status = learnt.status
-    certificate.suspended_at = moment if learnt.status is CertificateStatus.SUSPENDED else None
-    certificate.revoked_at = moment if learnt.status is CertificateStatus.REVOKED else None
-    certificate.revocation_reason = learnt.reason
-    session.add(
-        CertificateStatusChange(
-            id=uuid7(),
-            certificate_id=certificate.id,
-            at=moment,
-            recorded_at=at,
-            status=learnt.status,
-            reason=learnt.reason,
-            actor=actor,
-        )
-    )
-    session.flush()
+    status_history.turn(certificate, learnt.status, reason=learnt.reason, moment=moment)
+    status_history.note(session, certificate, moment=moment, actor=actor, recorded_at=at)
     audit.record(
         session,
         at=at,

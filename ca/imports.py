@@ -16,7 +16,8 @@ from ca import import_batches, listed_certificates, names, organizations
 from ca.errors_registry import ImportNotFound
 from ca.import_problems import RowProblem, RowRefused
 from ca.models_imports import Import, ImportRow, ImportState, RowState
-from db import audit, jobs
+from db import jobs
+from db.audited import Audited
 from db.base import uuid7
 
 if TYPE_CHECKING:
@@ -111,20 +112,7 @@ def submit(
     session.add(made)
     session.flush()
     session.execute(insert(ImportRow), _stored(made.id, rows))
-    audit.record(
-        session,
-        at=at,
-        actor=actor,
-        action="import.submit",
-        object_type="import",
-        object_id=str(made.id),
-        after={
-            "file_name": made.file_name,
-            "sha256": made.sha256,
-            "rows": made.row_count,
-            "dry_run": made.dry_run,
-        },
-    )
+    _IMPORTS.record(session, made, "import.submit", at=at, actor=actor)
     jobs.enqueue(session, job=JOB, payload={"import_id": str(made.id)}, unique=str(made.id))
     return made
 
@@ -246,3 +234,15 @@ def _storable_cells(cells: Mapping[str, str] | None) -> dict[str, str] | None:
 def sha256(data: bytes) -> str:
     """Return the digest that an import is known by."""
     return hashlib.sha256(data).hexdigest()
+
+
+def _facts(made: Import) -> dict[str, object]:
+    return {
+        "file_name": made.file_name,
+        "sha256": made.sha256,
+        "rows": made.row_count,
+        "dry_run": made.dry_run,
+    }
+
+
+_IMPORTS: Final = Audited("import", _facts)

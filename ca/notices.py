@@ -27,7 +27,7 @@ from db.base import uuid7
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy.orm import Session, sessionmaker
@@ -279,31 +279,14 @@ def _next_address(
 def _send(
     session: Session, transport: Transport, address: tuple[ChannelKind, str], at: datetime
 ) -> int:
-    waiting = (
-        select(Notice)
-        .where(
-            Notice.state == NoticeState.WAITING,
-            Notice.next_try_at <= at,
-            Notice.kind == address[0],
-            Notice.target == address[1],
-        )
-        .order_by(Notice.id)
-        .limit(MAX_TOGETHER)
-        .with_for_update(skip_locked=True)
-    )
-    notices = list(session.scalars(waiting))
+    notices = _waiting(session, address, at)
     if not notices:
         return 0
     endings = _named(session, notices, at)
     try:
         transport.send(Message(str(notices[0].id), address[1], endings))
     except Undeliverable as problem:
-        for notice in notices:
-            notice.attempts += 1
-            notice.last_problem = str(problem)[:200]
-            notice.next_try_at = at + timedelta(minutes=5) * 2 ** min(notice.attempts, 8)
-            if notice.attempts >= MAX_ATTEMPTS:
-                notice.state = NoticeState.GIVEN_UP
+        _put_off(notices, problem, at)
         return 0
     for notice in notices:
         notice.state, notice.sent_at, notice.last_problem = NoticeState.SENT, at, None
@@ -317,6 +300,33 @@ def _send(
         after={"kind": address[0].value, "target": address[1], "certificates": len(notices)},
     )
     return len(notices)
+
+
+def _waiting(session: Session, address: tuple[ChannelKind, str], at: datetime) -> list[Notice]:
+    """Lock the notices to one address whose time has come; those of another process are left."""
+    kind, target = address
+    query = (
+        select(Notice)
+        .where(
+            Notice.state == NoticeState.WAITING,
+            Notice.next_try_at <= at,
+            Notice.kind == kind,
+            Notice.target == target,
+        )
+        .order_by(Notice.id)
+        .limit(MAX_TOGETHER)
+    )
+    return list(session.scalars(query.with_for_update(skip_locked=True)))
+
+
+def _put_off(notices: Iterable[Notice], problem: Undeliverable, at: datetime) -> None:
+    """Try again later, each time twice as much later; at last give up."""
+    for notice in notices:
+        notice.attempts += 1
+        notice.last_problem = str(problem)[:200]
+        notice.next_try_at = at + timedelta(minutes=5) * 2 ** min(notice.attempts, 8)
+        if notice.attempts >= MAX_ATTEMPTS:
+            notice.state = NoticeState.GIVEN_UP
 
 
 def _named(session: Session, notices: Sequence[Notice], at: datetime) -> tuple[Ending, ...]:

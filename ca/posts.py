@@ -58,10 +58,7 @@ def appoint(
     if organization.active_to is not None and organization.active_to <= details.began_at:
         raise PostInvalid(f"{organization.code} no longer exists when the post begins")
     if not keeps_others:
-        for open_one in _open(session, subscriber_id, details.began_at):
-            if open_one.began_at >= details.began_at:
-                raise PostInvalid("another post begins at that time or later; end it first")
-            _end(session, open_one, details.began_at, at=at, actor=actor)
+        _end_others(session, subscriber_id, details.began_at, at=at, actor=actor)
     made = Post(
         id=uuid7(),
         subscriber_id=subscriber_id,
@@ -134,6 +131,15 @@ def _open(session: Session, subscriber_id: uuid.UUID, moment: datetime) -> list[
         or_(Post.ended_at.is_(None), Post.ended_at > moment),
     )
     return list(session.scalars(query.with_for_update()))
+
+
+def _end_others(
+    session: Session, subscriber_id: uuid.UUID, moment: datetime, *, at: datetime, actor: str
+) -> None:
+    for one in _open(session, subscriber_id, moment):
+        if one.began_at >= moment:
+            raise PostInvalid("another post begins at that time or later; end it first")
+        _end(session, one, moment, at=at, actor=actor)
 
 
 def _end(session: Session, post: Post, ended_at: datetime, *, at: datetime, actor: str) -> None:

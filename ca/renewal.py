@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
     from sqlalchemy.orm import Session
 
+    from hsm.algorithms import PrivateKey
     from hsm.key_uri import KeyURI
     from hsm.providers import KeyStore
 
@@ -90,16 +91,13 @@ def renew(
         raise AuthorityUnavailable(f"{current.slug} cannot be renewed by {issuer.slug}")
     slug = _next_slug(session, current.slug)
     before = x509.load_der_x509_certificate(current.certificate)
+    key_uri, key = _new_key(slug, like=before.public_key(), keys=keys, make_key=make_key)
     begin = at.replace(microsecond=0)
-    try:
-        key_uri = make_key(slug, _algorithm(before.public_key()))
-        key = keys.open(key_uri)
-    except HsmError as error:
-        raise AuthorityUnavailable(f"{slug}: {error}") from error
+    end = min(begin + (current.not_after - current.not_before), issuer.not_after)
     certificate = build(
         current.role,
         subject=subject_of(before),
-        validity=(begin, min(begin + (current.not_after - current.not_before), issuer.not_after)),
+        validity=(begin, end),
         key=key,
         issuer=signer(issuer, keys=keys),
         addresses=(current.public_url, issuer.slug),
@@ -200,6 +198,16 @@ def _next_slug(session: Session, slug: str) -> str:
         if session.scalar(select(Authority.id).where(Authority.slug == wanted)) is None:
             return wanted
     raise AuthorityNotFound(f"no name left after {slug}")
+
+
+def _new_key(
+    slug: str, *, like: CertificatePublicKeyTypes, keys: KeyStore, make_key: MakeKey
+) -> tuple[KeyURI, PrivateKey]:
+    try:
+        key_uri = make_key(slug, _algorithm(like))
+        return key_uri, keys.open(key_uri)
+    except HsmError as error:
+        raise AuthorityUnavailable(f"{slug}: {error}") from error
 
 
 def _algorithm(public_key: CertificatePublicKeyTypes) -> KeyAlgorithm:

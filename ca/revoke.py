@@ -11,23 +11,21 @@ its issuer's, and `ca.issuer_watch` tells when the two part.
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from ca import crl, ocsp, public_keys
+from ca import crl, ocsp, public_keys, status_history
 from ca.errors import (
     AlreadyRevoked,
     CertificateNotFound,
     ReasonInvalid,
     TransitionNotAllowed,
 )
-from ca.models import Certificate, CertificateStatus, CertificateStatusChange
+from ca.models import Certificate, CertificateStatus
 from ca.revocation_reasons import RevocationReason
 from db import audit, jobs
-from db.base import uuid7
 from hsm.providers import KeyStore
 
 Status = CertificateStatus
@@ -42,8 +40,6 @@ TRANSITIONS: Final = {
 """The life of a certificate; `ca.issue` makes the first step, this module the others."""
 
 PUBLISH_JOB: Final = "ca.publish_crl"
-
-_TICK: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -142,20 +138,10 @@ def _take(
 ) -> Certificate:
     certificate = _locked(session, certificate_id)
     _check(certificate, step, at)
-    moment = _after_the_last_change(session, certificate, at)
+    moment = status_history.next_moment(session, certificate, at)
     before = _facts(certificate)
     _apply(certificate, step, moment)
-    session.add(
-        CertificateStatusChange(
-            id=uuid7(),
-            certificate_id=certificate.id,
-            at=moment,
-            status=step.status,
-            reason=step.reason,
-            actor=actor,
-        )
-    )
-    session.flush()
+    status_history.note(session, certificate, moment=moment, actor=actor)
     if certificate.authority_id is not None:
         ocsp.presign(session, certificate=certificate, keys=keys, at=moment)
     audit.record(
@@ -207,25 +193,8 @@ def _check(certificate: Certificate, step: _Step, at: datetime) -> None:
         raise ReasonInvalid("the invalidity date lies before the certificate began")
 
 
-def _after_the_last_change(session: Session, certificate: Certificate, at: datetime) -> datetime:
-    """Return `at`, or the tick after the last change if another machine's clock was ahead.
-
-    Reports as of a date read the last change at or before it, so the history of a certificate has
-    to run forward.
-    """
-    last = session.scalar(
-        select(func.max(CertificateStatusChange.at)).where(
-            CertificateStatusChange.certificate_id == certificate.id
-        )
-    )
-    return at if last is None else max(at, last + _TICK)
-
-
 def _apply(certificate: Certificate, step: _Step, moment: datetime) -> None:
-    certificate.status = step.status
-    certificate.suspended_at = moment if step.status is Status.SUSPENDED else None
-    certificate.revoked_at = moment if step.status is Status.REVOKED else None
-    certificate.revocation_reason = step.reason
+    status_history.turn(certificate, step.status, reason=step.reason, moment=moment)
     certificate.invalidity_at = step.invalidity_at
     certificate.crl_entry = (
         None
