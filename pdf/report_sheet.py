@@ -44,7 +44,7 @@ def report_sheet(
         own = [one for one in differences if one.signature == signature["index"]]
         sections += _signature(signature, language, own)
     word = str(report["indication"])
-    answer = _answer(report)
+    answer = answer_of(report)
     tone = _TONES.get(word, Tone.BAD)
     if answer == "wait":
         tone = Tone.OPEN
@@ -71,7 +71,7 @@ def steps_of(report: Report, others: Mapping[str, Words] = _NO_STEPS) -> list[Wo
     return next_steps([str(one["code"]) for one in reasons], subs, others=others)
 
 
-def _answer(report: Report) -> str:
+def answer_of(report: Report) -> str:
     """Accept or return what is decided; the rest waits for what is to be done first."""
     if part(report, "decision").get("accept"):
         return "accept"

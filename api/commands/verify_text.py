@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from pdf.appearance import local_time
 from pdf.report_rows import part, parts
-from pdf.report_sheet import integrity_word, steps_of
+from pdf.report_sheet import answer_of, integrity_word, steps_of
 from pdf.report_signer import name_of, posts_of
 from pdf.report_words import Language, shown, term
 from signing.edoc_words import EDOC_STEPS
@@ -32,7 +32,7 @@ _COLOURS: Final = {
 
 def describe(report: Mapping[str, JSON]) -> str:
     """Return the report as text with colours for a terminal."""
-    lines = [f"{escape(shown(report['file']))}: {_verdict(report)}"]
+    lines = [f"{escape(shown(report['file']))}: {_verdict(report)} - {_both(answer_of(report))}"]
     for signature in parts(report, "signatures"):
         lines += _signature(signature)
     for attached in parts(report, "attachments"):

@@ -32,6 +32,7 @@ def test_signatures_are_counted_from_one_and_a_document_time_stamp_is_called_so(
 def test_times_are_written_as_offices_write_them_and_the_last_line_says_what_to_do() -> None:
     said = lines(dict(check(sign(blank_pdf())).to_dict()))
     assert any("+07:00 (do người ký khai / claimed by the signer)" in line for line in said)
+    assert said[0].endswith("CHẤP NHẬN văn bản / ACCEPT the document")
     assert said[-1].startswith("  ⇒ ")
 
 
