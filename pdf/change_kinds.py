@@ -11,6 +11,11 @@ Box = tuple[float, float, float, float]
 """Left, bottom, right, top in points of the page."""
 
 
+def overlap(one: Box, other: Box) -> bool:
+    """Tell whether two rectangles have a part in common."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
 class ChangeLevel(StrEnum):
     """How far a later revision goes; the report's `changes_after`."""
 

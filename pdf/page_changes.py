@@ -5,8 +5,8 @@ form. Other annotations are a level of their own, and those that can lie over si
 paint (free text, stamps, drawings, anything with an appearance of its own) are not comments.
 """
 
-from pdf.change_kinds import ChangeLevel, Seen
-from pdf.change_places import annotation_place
+from pdf.change_kinds import Box, ChangeLevel, Seen, overlap
+from pdf.change_places import annotation_place, box_of
 from pdf.comparison import LTA, OTHER, Comparison
 from pdf.errors import PdfError
 from pdf.syntax import PdfDict, PdfObject, Ref, Stream, same
@@ -28,6 +28,7 @@ class _Pages:
     def __init__(self, comparison: Comparison, widgets: set[int]) -> None:
         self.c = comparison
         self.widgets = widgets
+        self._shown: dict[int, list[Box]] = {}
 
     def run(self) -> None:
         c = self.c
@@ -102,7 +103,7 @@ class _Pages:
         if c.new.name(node.get("Subtype")) == "Widget":
             c.add("annotation_over_content", f"{where} outside the form", OTHER, seen=seen)
             return
-        if self._comment(node):
+        if self._comment(node) and not self._over_field(node, page):
             c.add("annotation_added", where, ChangeLevel.ANNOTATIONS, seen=seen)
         else:
             c.add("annotation_over_content", where, OTHER, seen=seen)
@@ -112,6 +113,39 @@ class _Pages:
         kind = self.c.new.name(node.get("Subtype"))
         acts = not _ACTING_KEYS.isdisjoint(node)
         return kind in _COMMENTS | _MARKUP and not acts and self._plain_appearance(node)
+
+    def _over_field(self, node: PdfDict, page: int) -> bool:
+        """Tell whether it may lie over a field that shows something, such as a stamp.
+
+        The program that draws pages for us draws fields above other annotations, whatever their
+        order; other readers do not, so the picture would not tell.
+        """
+        if self.c.new.name(node.get("Subtype")) == "Popup":
+            return False  # a window of the reader, no part of the page
+        own = [box for box in (box_of(self.c.new, node), self._quads(node)) if box is not None]
+        return any(overlap(one, field) for one in own for field in self._fields_on(page))
+
+    def _quads(self, node: PdfDict) -> Box | None:
+        points = [self.c.new.resolve(item) for item in self.c.new.array(node.get("QuadPoints"))]
+        sides = [float(point) for point in points if isinstance(point, int | float)]
+        if len(sides) < _QUAD or len(sides) != len(points):
+            return None
+        across, up = sides[::2], sides[1::2]
+        return min(across), min(up), max(across), max(up)
+
+    def _fields_on(self, page: int) -> list[Box]:
+        """Give the rectangles of fields with a drawing that the page had before."""
+        if page not in self._shown:
+            old = self.c.old
+            listed = old.dictionary(Ref(page, 0)) or PdfDict()
+            nodes = [old.dictionary(item) for item in old.array(listed.get("Annots"))]
+            boxes = [
+                box_of(old, node)
+                for node in nodes
+                if node is not None and old.name(node.get("Subtype")) == "Widget" and "AP" in node
+            ]
+            self._shown[page] = [box for box in boxes if box is not None]
+        return self._shown[page]
 
     def _plain_appearance(self, node: PdfDict) -> bool:
         """No appearance of its own, or one that cannot hide what lies under it."""
@@ -162,6 +196,10 @@ class _Pages:
             c.free(number)
             seen = annotation_place(c.new, Ref(number, 0), None)
             c.add("annotation_changed", f"/{kind}", ChangeLevel.ANNOTATIONS, seen=seen)
+
+
+_QUAD = 8
+"""Numbers of one quadrilateral."""
 
 
 _FORBIDDEN_PAINT = frozenset({b"Tj", b"TJ", b"'", b'"', b"Do", b"BI", b"sh", b"cm"})

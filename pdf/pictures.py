@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
-from pdf.change_kinds import Box, Change, ChangeLevel, Place, Seen
+from pdf.change_kinds import Box, Change, ChangeLevel, Place, Seen, overlap
 from pdf.change_places import PageFinder, box_of
 from pdf.document import Document
 from pdf.errors import PageUndrawable, PdfError
@@ -192,12 +192,7 @@ class _Pictures:
 def _meet(one: Change, other: Change) -> bool:
     """Tell whether two changes are seen in rectangles that have a part in common."""
     return any(
-        left.box[0] < right.box[2]
-        and right.box[0] < left.box[2]
-        and left.box[1] < right.box[3]
-        and right.box[1] < left.box[3]
-        for left in one.seen.places
-        for right in other.seen.places
+        overlap(left.box, right.box) for left in one.seen.places for right in other.seen.places
     )
 
 

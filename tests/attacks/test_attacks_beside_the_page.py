@@ -4,8 +4,11 @@ What is read aloud, searched or copied; what a reader does by itself; files that
 what a form shows once it is drawn anew.
 """
 
+import re
+
 import pytest
 
+from pdf.appearance import Stamp
 from pdf.options import CertificationLevel
 from pdf.report import Indication
 from tests.attacks.test_attacks_on_signed_pdfs import (
@@ -246,3 +249,46 @@ def test_shadow_attack_ticks_a_box_that_covers_the_amount() -> None:
     assert report.reasons == ("CONTENT_COVERED",)
     assert not report.accept
     assert "FILLED_FIELD_COVERS_CONTENT" in {one.code for one in only(report).messages}
+
+
+# Comments over what an earlier signer's stamp shows ----------------------------------------------
+
+STAMP = (70.0, 500.0, 270.0, 560.0)
+
+
+def stamped(**options: object) -> bytes:
+    lines = Stamp(lines=("NGUYỄN VĂN TRĂM", "Chủ tịch"))
+    return sign(letter(), page=1, box=STAMP, stamp=lines, **options)
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "/Subtype/Text/Rect[80 505 127 552]/AP<</N @>>",
+        "/Subtype/Text/Rect[80 505 100 525]",
+        (
+            "/Subtype/Highlight/Rect[70 500 270 560]/C[0 0 0]"
+            "/QuadPoints[70 560 270 560 70 500 270 500]"
+        ),
+        "/Subtype/Highlight/Rect[300 10 310 20]/C[0 0 0]/QuadPoints[70 560 270 560 70 500 270 500]",
+    ],
+)
+def test_evil_annotation_attack_with_a_comment_over_a_stamp(comment: str) -> None:
+    """The program that draws pages for us draws fields above comments; other readers do not."""
+    data = stamped()
+    new = free_number(data)
+    body = f"<</Type/Annot{comment}/F 4/Contents(x)>>".replace("@", f"{new + 1} 0 R")
+    cover = stream(b"1 1 1 rg 0 0 47 47 re f", "/Type/XObject/Subtype/Form/BBox[0 0 47 47]")
+    page = re.sub(rb"/Annots\s*\[", f"/Annots[{new} 0 R ".encode(), source(data, PAGE))
+    assert page != source(data, PAGE)
+    flagged(append(data, {PAGE: page, new: body, new + 1: cover}), "annotation_over_content")
+
+
+def test_a_comment_beside_a_stamp_is_a_permitted_change() -> None:
+    data = stamped()
+    new = free_number(data)
+    body = "<</Type/Annot/Subtype/Text/Rect[300 505 320 525]/F 4/Contents(x)>>"
+    page = re.sub(rb"/Annots\s*\[", f"/Annots[{new} 0 R ".encode(), source(data, PAGE))
+    signature = only(check(append(data, {PAGE: page, new: body})))
+    assert signature.indication is Indication.TOTAL_PASSED
+    assert "annotation_added" in whats(signature)
