@@ -9,25 +9,28 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from ca import devices, key_addresses, revoke
+from ca import devices, key_addresses, revoke, trust
 from ca.devices import DeviceDetails
 from ca.errors import DeviceInvalid
 from ca.models import Certificate, DeviceKind, DeviceState
 from ca.revocation_reasons import RevocationReason
+from ca.validation import PathValidator
 from db import audit
 from db.base import uuid7
 from hsm.algorithms import KeyAlgorithm
 from hsm.errors import KeyUriInvalid, MechanismUnavailable
 from hsm.key_uri import KeyURI
 from hsm.refusals import ProviderSettingsInvalid
+from pdf.detached import DetachedQuestion, verify_detached
 from pdf.errors import TimestampUnavailable
-from pdf.options import Level, SignatureOptions
+from pdf.options import Level, SignatureFormat, SignatureOptions
 from signing import batch_run, batches, collecting, prompts, sign
 from signing.batches import BatchFile, BatchOrder
 from signing.errors import NotAskable, SignRequestClosed
 from signing.models import SignRequestStatus
 from signing.models_batches import ItemStatus
 from signing.models_prompts import PromptState
+from signing.sign import SignOrder
 from tests.ca.house import with_check_digit
 from tests.pdf.signing_kit import blank_pdf
 from tests.providers.conftest import AP_PASSWORD, RELYING_PARTY, Counter
@@ -58,6 +61,34 @@ def test_a_document_signed_on_a_phone_is_accepted_elsewhere(
     assert counter.step(request_id) is None
     with counter.desk.sessions() as session:
         assert audit.verify(session).intact
+
+
+def test_a_file_of_any_kind_is_signed_on_a_phone_beside_it(counter: Counter) -> None:
+    certificate = counter.sim_certificate("viettel", NUMBER)
+    order = SignOrder(
+        certificate_id=certificate.id,
+        file_name="bảng lương.xlsx",
+        options=SignatureOptions(signing_time=NOW),
+        format=SignatureFormat.CADES,
+        level=Level.B_T,
+    )
+    content = b"PK\x03\x04" + bytes(5000)
+    request_id = sign.start(counter.desk, io.BytesIO(content), order, at=NOW, actor=CALLER).id
+    assert counter.step(request_id) is PromptState.ASKED
+    (asked,) = counter.world.operator.waiting(NUMBER)
+    counter.world.operator.enter_pin(asked.id, "1234")
+    assert counter.step(request_id) is PromptState.CLOSED
+    _, signed = sign.signed_document(counter.desk, request_id, at=NOW, actor=CALLER)
+    with signed, counter.desk.sessions() as session:
+        question = DetachedQuestion(content_name=order.file_name, at=NOW, checked_at=NOW)
+        validator = PathValidator(trust.anchors(session))
+        report = verify_detached(signed.read(), io.BytesIO(content), question, validator=validator)
+    (found,) = report.signatures
+    assert (found.level, found.integrity.digest_match, found.integrity.signature_match) == (
+        "B-T",
+        True,
+        True,
+    )
 
 
 ENDINGS = {
