@@ -136,10 +136,10 @@ def _conditions(session: Session, filters: SearchFilters) -> list[ColumnElement[
     return conditions + _holder_conditions(filters) + _report_conditions(filters)
 
 
-def _units(session: Session, under: uuid.UUID) -> list[uuid.UUID] | Select[tuple[uuid.UUID]]:
+def _units(session: Session, under: uuid.UUID) -> list[uuid.UUID] | Select[uuid.UUID]:
     """Return the units of a subtree one by one, so that the planner knows how few they are."""
     query = organizations.subtree(under)
-    found = [uuid.UUID(str(one)) for one in session.scalars(query.limit(NAMED_UNITS + 1))]
+    found = list(session.scalars(query.limit(NAMED_UNITS + 1)))
     return found if len(found) <= NAMED_UNITS else query
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import CTE, Select, func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
@@ -194,9 +194,15 @@ def search(
     return list(session.scalars(query))
 
 
-def subtree(organization_id: uuid.UUID) -> Select[tuple[uuid.UUID]]:
+def subtree(organization_id: uuid.UUID) -> Select[uuid.UUID]:
     """Return the query for the ids of a unit and of everything below it, for use with `in_`."""
-    tree = _subtree(organization_id)
+    tree = (
+        select(Organization.id)
+        .where(Organization.id == organization_id)
+        .cte("subtree", recursive=True)
+    )
+    child = aliased(Organization)
+    tree = tree.union(select(child.id).where(child.parent_id == tree.c.id))
     return select(tree.c.id)
 
 
@@ -215,16 +221,6 @@ def ancestors(session: Session, organization_id: uuid.UUID) -> list[Organization
         path.append(by_id.pop(current))
         current = path[-1].parent_id
     return path
-
-
-def _subtree(organization_id: uuid.UUID) -> CTE:
-    tree = (
-        select(Organization.id)
-        .where(Organization.id == organization_id)
-        .cte("subtree", recursive=True)
-    )
-    child = aliased(Organization)
-    return tree.union(select(child.id).where(child.parent_id == tree.c.id))
 
 
 def _check(details: OrganizationDetails) -> None:
