@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 
 from api import problems
 from api.document_door import DocumentDoor
@@ -18,6 +18,7 @@ from api.issuing_door import IssuingDoor
 from api.metering import Metered
 from api.middleware import Envelope
 from api.ocsp_door import OcspDoor
+from api.openapi import Described
 from api.pki_files import PkiFiles
 from api.routes import (
     api_tokens,
@@ -58,6 +59,7 @@ from api.routes import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from fastapi import FastAPI
     from starlette.types import ASGIApp
 
     from api.wiring import Wiring
@@ -112,10 +114,13 @@ def framework(wiring: Wiring) -> FastAPI:
         anyio.to_thread.current_default_thread_limiter().total_tokens = wiring.capacity.threads
         yield
 
-    app = FastAPI(
+    app = Described(
         title="Ấn Tín",
         version=_version(),
-        description="Digital signatures and certificates for public administrations.",
+        description="Digital signatures and certificates for public administrations.\n\n"
+        "Calls under /api/v1 need `Authorization: Bearer <token>`. Errors are RFC 9457 problems in "
+        "the language of Accept-Language (vi, en) with a stable `code`. A query parameter that a "
+        "call does not have is refused.",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,

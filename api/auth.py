@@ -25,6 +25,15 @@ from api.wiring import Wiring
 
 MAX_TOKEN_CHARACTERS = 512
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Chosen by the caller, up to 255 characters: the same key and request give the "
+        "same answer, also after a crash; with another request 409. Kept for seven days.",
+    ),
+]
+
 bearer = HTTPBearer(auto_error=False, description="An API token", scheme_name="token")
 
 
@@ -91,21 +100,29 @@ def wiring_of(request: Request) -> Wiring:
     return found
 
 
-def needs(action: Action) -> Callable[..., Awaitable[Call]]:
-    """Return the dependency that authenticates and asks for a role with this action."""
+def needs(action: Action, *, keyed: bool = False) -> Callable[..., Awaitable[Call]]:
+    """Return the dependency that authenticates and asks for a role with this action.
 
-    async def caller(
-        request: Request,
-        idempotency_key: Annotated[str | None, Header()] = None,
-        _shown: Annotated[object, Depends(bearer)] = None,
-    ) -> Call:
-        del idempotency_key  # declared for the OpenAPI document
+    `keyed` calls are those that do their work once for an Idempotency-Key; only their documentation
+    differs, since a key elsewhere changes nothing.
+    """
+
+    async def caller(request: Request, _shown: Annotated[object, Depends(bearer)] = None) -> Call:
         call = await authenticated(request, wiring_of(request), action)
         require_known(request)
         return call
 
-    caller.__dict__["action"] = action  # read by the test that walks all routes
-    return caller
+    async def keyed_caller(
+        request: Request,
+        idempotency_key: IdempotencyKey = None,
+        _shown: Annotated[object, Depends(bearer)] = None,
+    ) -> Call:
+        del idempotency_key  # declared for the OpenAPI document; `authenticated` reads it
+        return await caller(request)
+
+    found = keyed_caller if keyed else caller
+    found.__dict__["action"] = action  # read by the test that walks all routes
+    return found
 
 
 async def uploaded(request: Request) -> AsyncIterator[Upload]:

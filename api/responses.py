@@ -32,15 +32,29 @@ _SCHEMA: Final = {
         "what_to_do": {"type": "string"},
         "request_id": {"type": "string"},
     },
+    "example": {
+        "type": "urn:antin:problem:parameter_invalid",
+        "title": "Tham số không hợp lệ",
+        "status": 422,
+        "detail": "Tham số không hợp lệ: limit.",
+        "code": "parameter_invalid",
+        "what_to_do": "Sửa tham số được nêu; /docs và /openapi.json cho biết giá trị hợp lệ.",
+        "request_id": "01a2031c43347e8b8ae077504fa8fa0a",
+    },
 }
 
 # The framework's own annotation of a route's responses is this type, with Any in it.
 Responses = dict[int | str, dict[str, Any]]
 
 
+def problem_content() -> dict[str, Any]:
+    """Return the content of an answer that is a problem (RFC 9457)."""
+    return {MEDIA_TYPE: {"schema": _SCHEMA}}
+
+
 def problems(*statuses: int) -> Responses:
     """Return the `responses` of a route that may answer with these problems, and with 401, 403."""
     return {
-        status: {"description": _MEANING[status], "content": {MEDIA_TYPE: {"schema": _SCHEMA}}}
+        status: {"description": _MEANING[status], "content": problem_content()}
         for status in sorted({401, 403, 422, *statuses})
     }

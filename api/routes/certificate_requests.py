@@ -43,8 +43,9 @@ ISSUED_AT_ONCE = 2
 
 router = APIRouter(prefix="/certificate-requests", tags=["certificate requests"])
 Reader = Annotated[Call, Depends(needs(Action.REGISTRY_READ))]
-Submitter = Annotated[Call, Depends(needs(Action.REQUEST_SUBMIT))]
+Submitter = Annotated[Call, Depends(needs(Action.REQUEST_SUBMIT, keyed=True))]
 Decider = Annotated[Call, Depends(needs(Action.REQUEST_DECIDE))]
+KeyedDecider = Annotated[Call, Depends(needs(Action.REQUEST_DECIDE, keyed=True))]
 
 
 @router.post("", status_code=201, responses=problems(404, 409), response_model=RequestOut)
@@ -109,7 +110,9 @@ def get(call: Reader, request_id: uuid.UUID) -> RequestOut:
 
 
 @router.post("/{request_id}/approve", responses=problems(404, 409, 503), response_model=ApprovedOut)
-def approve(call: Decider, request_id: uuid.UUID, body: DecisionIn | None = None) -> JSONResponse:
+def approve(
+    call: KeyedDecider, request_id: uuid.UUID, body: DecisionIn | None = None
+) -> JSONResponse:
     """Approve somebody else's request; its certificate is issued at once and returned."""
     note = body.note if body is not None else None
 
@@ -135,7 +138,7 @@ def approve(call: Decider, request_id: uuid.UUID, body: DecisionIn | None = None
 
 @router.post("/approve", responses=problems(503))
 def approve_many(
-    call: Decider,
+    call: KeyedDecider,
     body: ApproveManyIn,
     accept_language: Annotated[str | None, Header()] = None,
 ) -> JSONResponse:

@@ -23,7 +23,7 @@ from hsm.providers import KeyStore
 
 router = APIRouter(prefix="/certificates", tags=["certificates"])
 Reader = Annotated[Call, Depends(needs(Action.REGISTRY_READ))]
-Revoker = Annotated[Call, Depends(needs(Action.CERTIFICATE_REVOKE))]
+Revoker = Annotated[Call, Depends(needs(Action.CERTIFICATE_REVOKE, keyed=True))]
 
 
 @router.get("", responses=problems())

@@ -21,7 +21,7 @@ from signing.errors import DocumentGone
 from signing.extend import Documents
 
 router = APIRouter(prefix="/extend", tags=["sign"])
-Extender = Annotated[Call, Depends(needs(Action.VERIFY))]
+Extender = Annotated[Call, Depends(needs(Action.VERIFY, keyed=True))]
 CHUNK = 256 * 1024
 _PDF = "application/pdf"
 _CMS = "application/pkcs7-signature"

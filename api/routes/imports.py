@@ -22,7 +22,7 @@ from ca.models_imports import Import, RowState
 
 router = APIRouter(tags=["certificates issued elsewhere"])
 Reader = Annotated[Call, Depends(needs(Action.REGISTRY_READ))]
-Writer = Annotated[Call, Depends(needs(Action.REGISTRY_WRITE))]
+Writer = Annotated[Call, Depends(needs(Action.REGISTRY_WRITE, keyed=True))]
 
 DONE_AT_ONCE = 5_000
 """Rows worked through before the answer; the job goes on with those of a longer file."""
@@ -83,7 +83,7 @@ reads_query(uploaded_list)
     openapi_extra=_BODY,
     response_model=ImportDetailOut,
     responses={
-        **problems(404, 409, 413, 415),
+        **problems(404, 409, 413, 415, 507),
         202: {"model": ImportDetailOut, "description": "Taken; rows are still being worked on"},
     },
 )

@@ -20,6 +20,7 @@ from ca.models_publication import IncidentTarget
 router = APIRouter(tags=["incidents"])
 Reader = Annotated[Call, Depends(needs(Action.REGISTRY_READ))]
 Revoker = Annotated[Call, Depends(needs(Action.CERTIFICATE_REVOKE))]
+KeyedRevoker = Annotated[Call, Depends(needs(Action.CERTIFICATE_REVOKE, keyed=True))]
 AT_ONCE = 200
 """Certificates that are revoked before the answer is given; more are left to the worker."""
 
@@ -27,7 +28,7 @@ AT_ONCE = 200
 @router.post(
     "/incidents", status_code=201, responses=problems(404, 409, 503), response_model=IncidentOut
 )
-def decide(call: Revoker, body: IncidentIn) -> JSONResponse:
+def decide(call: KeyedRevoker, body: IncidentIn) -> JSONResponse:
     """Revoke the certificates of a unit, person, post, device or list, now or on a later day.
 
     With `dry_run` the answer (status 200) only counts. Up to 200 certificates are revoked before

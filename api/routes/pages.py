@@ -1,6 +1,7 @@
 """`/` says what runs here; `/docs` lists the calls. Plain HTML without scripts or outside files."""
 
 import html
+import json
 from importlib.resources import files
 from string import Template
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 router = APIRouter(include_in_schema=False)
 _PAGES = files("api").joinpath("pages")
 _METHODS = ("get", "post", "put", "patch", "delete")
+_REFUSED = "400"
 Lang = Annotated[Literal["vi", "en"], Query()]
 
 
@@ -69,7 +71,15 @@ def _body(operation: dict[str, object]) -> str:
     if not isinstance(body, dict):
         return ""
     kinds = ", ".join(f"<code>{html.escape(str(kind))}</code>" for kind in body["content"])
-    return f"<h3>Body</h3><p>{kinds}</p>"
+    return f"<h3>Body</h3><p>{kinds}</p>{_examples(body['content'])}"
+
+
+def _examples(content: dict[str, dict[str, object]]) -> str:
+    return "".join(
+        f"<pre>{html.escape(json.dumps(shown['example'], ensure_ascii=False, indent=1))}</pre>"
+        for shown in content.values()
+        if isinstance(shown.get("example"), dict)
+    )
 
 
 def _answers(operation: dict[str, object]) -> str:
@@ -78,7 +88,8 @@ def _answers(operation: dict[str, object]) -> str:
         return ""
     items = "".join(
         f"<li><code>{html.escape(str(status))}</code> "
-        f"{html.escape(str(answer.get('description', '')))}</li>"
+        f"{html.escape(str(answer.get('description', '')))}"
+        f"{_examples(answer.get('content', {})) if str(status) < _REFUSED else ''}</li>"
         for status, answer in sorted(answers.items())
     )
     return f"<h3>Answers</h3><ul>{items}</ul>"

@@ -18,6 +18,7 @@ from ca.models import CertificateRequest
 
 router = APIRouter(tags=["certificate requests"])
 Submitter = Annotated[Call, Depends(needs(Action.REQUEST_SUBMIT))]
+KeyedSubmitter = Annotated[Call, Depends(needs(Action.REQUEST_SUBMIT, keyed=True))]
 Keeper = Annotated[Call, Depends(needs(Action.REGISTRY_WRITE))]
 _MOVED: Final = problems(404, 409)
 
@@ -52,7 +53,7 @@ def activate(call: Keeper, request_id: uuid.UUID) -> RequestOut:
     responses=_MOVED,
     response_model=RequestOut,
 )
-def renew(call: Submitter, certificate_id: str, body: RenewIn | None = None) -> JSONResponse:
+def renew(call: KeyedSubmitter, certificate_id: str, body: RenewIn | None = None) -> JSONResponse:
     """Ask for the certificate's successor; it is issued when a second person approves.
 
     Without a CSR and without a key algorithm the server makes a key like the one it made before.

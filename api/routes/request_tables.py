@@ -20,7 +20,7 @@ from ca.errors_registry import ImportUnreadable
 from ca.import_files import MAX_FILE_BYTES
 
 router = APIRouter(tags=["certificate requests"])
-Submitter = Annotated[Call, Depends(needs(Action.REQUEST_SUBMIT))]
+Submitter = Annotated[Call, Depends(needs(Action.REQUEST_SUBMIT, keyed=True))]
 MOST_ROWS: Final = 10_000
 """In one call: some seconds of work; `antin certificates request-many` takes longer lists."""
 SHOWN: Final = 1000

@@ -1,7 +1,7 @@
 """`/sign`: a document goes in, a signed one comes out, at once or when its holder has signed."""
 
 import uuid
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends
@@ -32,6 +32,7 @@ from signing.together import WORTH_SHARING, Asked
 
 router = APIRouter(prefix="/sign", tags=["sign"])
 Signer = Annotated[Call, Depends(needs(Action.SIGN))]
+KeyedSigner = Annotated[Call, Depends(needs(Action.SIGN, keyed=True))]
 IN_MEMORY = 1024 * 1024
 """Bytes of a signed file that are sent in one piece; a larger one is streamed from the disk."""
 _CLOSED = frozenset(
@@ -42,7 +43,7 @@ _CMS = "application/pkcs7-signature"
 _SIGNED: Responses = {
     200: {"content": {_PDF: {}, _CMS: {}}, "description": "The signed document"},
 }
-_BODY = {
+DOCUMENT_BODY: Final = {
     "requestBody": {
         "required": True,
         "content": {
@@ -64,7 +65,7 @@ _BODY = {
 
 @router.post(
     "",
-    openapi_extra=_BODY,
+    openapi_extra=DOCUMENT_BODY,
     response_class=Response,
     responses={
         **problems(404, 409, 413, 415, 423, 503, 507),
@@ -72,7 +73,7 @@ _BODY = {
         202: {"model": SignRequestOut, "description": "The holder's signature is awaited"},
     },
 )
-def start(call: Signer, upload: Annotated[Upload, Depends(uploaded)]) -> Response:
+def start(call: KeyedSigner, upload: Annotated[Upload, Depends(uploaded)]) -> Response:
     """Sign a document; 202 with the bytes to be signed when its holder has the key.
 
     With `format` `cades` the file may be any, and the answer is the signature beside it (`.p7s`).

@@ -27,6 +27,7 @@ from signing.models_batches import BatchStatus, ItemStatus
 
 router = APIRouter(prefix="/sign/batches", tags=["sign"])
 Signer = Annotated[Call, Depends(needs(Action.SIGN))]
+KeyedSigner = Annotated[Call, Depends(needs(Action.SIGN, keyed=True))]
 AT_ONCE_FILES: Final = 10
 AT_ONCE_BYTES: Final = 20 * 1024 * 1024
 """Up to here a batch is signed in the request; larger ones are work for the job worker."""
@@ -94,7 +95,7 @@ reads_query(uploaded_batch)
         202: {"model": BatchOut, "description": "The documents are being signed"},
     },
 )
-def create(call: Signer, upload: Annotated[BatchUpload, Depends(uploaded_batch)]) -> Response:
+def create(call: KeyedSigner, upload: Annotated[BatchUpload, Depends(uploaded_batch)]) -> Response:
     """Take documents and the consent to sign them; small batches are signed at once."""
     options = dict(upload.options)
     named = options.pop("uploads", None)

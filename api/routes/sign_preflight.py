@@ -10,6 +10,7 @@ from api.auth import Call, needs, uploaded
 from api.errors import ParameterInvalid
 from api.permissions import Action
 from api.responses import problems
+from api.routes.sign import DOCUMENT_BODY
 from api.schemas.sign import SignOptionsIn
 from api.schemas.sign_preflight import PreflightOut, PresetOut
 from api.uploads import Upload
@@ -27,7 +28,7 @@ Received = Annotated[Upload, Depends(uploaded)]
 _PNG: Final = "image/png"
 
 
-@router.post("/preflight", responses=problems(404, 413, 415, 503))
+@router.post("/preflight", openapi_extra=DOCUMENT_BODY, responses=problems(404, 413, 415, 503, 507))
 def ask(call: Signer, upload: Received) -> PreflightOut:
     """Say what signing would do with this document and these options, and why not."""
     order, _ = _order(call, upload)
@@ -37,9 +38,10 @@ def ask(call: Signer, upload: Received) -> PreflightOut:
 
 @router.post(
     "/preview",
+    openapi_extra=DOCUMENT_BODY,
     response_class=Response,
     responses={
-        **problems(404, 413, 415, 503),
+        **problems(404, 413, 415, 503, 507),
         200: {"content": {_PNG: {}}, "description": "The page with the stamp"},
     },
 )

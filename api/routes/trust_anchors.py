@@ -86,7 +86,7 @@ def lists(call: Reader) -> Page[TrustedListOut]:
         return Page(items=[TrustedListOut.of(row, at=call.at) for row in rows])
 
 
-@router.post("/lists", status_code=201, openapi_extra=_BODY, responses=problems(409, 413, 415))
+@router.post("/lists", status_code=201, openapi_extra=_BODY, responses=problems(409, 413, 415, 507))
 def import_list(call: Writer, upload: Annotated[Upload, Depends(uploaded_list)]) -> TrustedListOut:
     """Trust what a list of ETSI TS 119 612 says; `signer` is its operator's certificate as PEM.
 

@@ -12,7 +12,7 @@ from api.errors import ParameterUnknown
 from api.permissions import Action, scopes
 from api.report_answers import FORMS, NOTICES, answer
 from api.responses import Responses, problems
-from api.routes.verify import judged
+from api.routes.verify import document_body, judged
 from api.schemas.verify import DestroyIn, DifferenceOut, ReplayOut, TombstoneOut, VerifyOptionsIn
 from api.uploads import Upload
 from signing import kept_pictures, receipts
@@ -106,7 +106,11 @@ def evidence(call: Verifier, verification_id: uuid.UUID) -> Response:
     return Response(content, media_type="application/zip", headers={"Content-Disposition": name})
 
 
-@router.post("/{verification_id}/replay", responses=problems(404, 409, 410, 413, 415, 503))
+@router.post(
+    "/{verification_id}/replay",
+    openapi_extra=document_body(content=True),
+    responses=problems(404, 409, 410, 413, 415, 503, 507),
+)
 def replay(
     call: Verifier,
     verification_id: uuid.UUID,

@@ -28,7 +28,7 @@ _FIRST = 64
 _CMS_NAMES = (".p7s", ".p7m", ".cms", ".sig")
 
 
-def _body(*, content: bool) -> dict[str, object]:
+def document_body(*, content: bool) -> dict[str, object]:
     """Describe the request for the OpenAPI document."""
     parts: dict[str, object] = {"file": _BINARY, "options": VerifyOptionsIn.model_json_schema()}
     raw = "application/xml"
@@ -50,7 +50,7 @@ _FORMS: Responses = {200: {"content": {kind: {} for kind in FORMS}, "description
 @router.post(
     "/verify",
     response_class=Response,
-    openapi_extra=_body(content=True),
+    openapi_extra=document_body(content=True),
     responses={**problems(406, 413, 415, 503, 507), **_FORMS},
 )
 def verify_(request: Request, call: Verifier, upload: Verified) -> Response:
@@ -72,8 +72,8 @@ def verify_(request: Request, call: Verifier, upload: Verified) -> Response:
 @router.post(
     "/edoc/verify",
     response_class=Response,
-    openapi_extra=_body(content=False),
-    responses={**problems(406, 413, 415, 503), **_FORMS},
+    openapi_extra=document_body(content=False),
+    responses={**problems(406, 413, 415, 503, 507), **_FORMS},
 )
 def verify_edoc(request: Request, call: Verifier, upload: Verified) -> Response:
     """Judge every attachment of an `.edxml` message."""
