@@ -119,7 +119,7 @@ def test_one_wrong_row_keeps_all_out_and_every_row_says_what_is_wrong(house: Hou
         "national_id_invalid": [code, "Lê Văn Bình", "12", "", "", person(code, 8)[5]],
         "kind_unknown": [*person(code, 9)[:4], "lạ", person(code, 9)[5]],
         "kind_needs_device": [*person(code, 10)[:4], "SIM", person(code, 10)[5]],
-        "subscriber_invalid": [code, "ự" * 30 + " An", *person(code, 11)[2:]],
+        "subscriber_invalid": [code, "ự" * 65 + " An", *person(code, 11)[2:]],
     }
     outcomes = submit(house, table([twice, *rows.values()]))
     found = {(outcome.problems[0].code if outcome.problems else "") for outcome in outcomes[1:]}
