@@ -14,6 +14,7 @@ from pdf.permissions import Permissions
 from pdf.references import References
 from pdf.revision_diff import compare
 from pdf.view import View
+from pdf.xref import FREE
 
 _SPACE = b"\x00\t\n\x0c\r "
 
@@ -88,6 +89,8 @@ class ChangeHistory:
             changes.append(self._broken("revision chain"))
         if any(section.doubtful() for section in latest.sections[:index]):
             changes.append(self._broken("cross-references"))
+        if offsets and not _says_where_it_begins(latest, index):
+            changes.append(self._broken("trailer"))
         appended = self._appended_after(end)
         for stretch in appended.loose_after(end):
             hidden = appended.hides_objects(stretch)
@@ -143,6 +146,18 @@ class ChangeHistory:
             ]
             self._references = References(self._document, views)
         return self._references
+
+
+def _says_where_it_begins(latest: View, index: int) -> bool:
+    """Tell whether later trailers name the same catalogue, and the newest counts all objects.
+
+    To readers that go by the generation, or by the size, there is another document or none.
+    """
+    before = latest.sections[index].trailer.get("Root")
+    later = [section.trailer.get("Root", before) for section in latest.sections[:index]]
+    size = latest.trailer.get("Size")
+    used = max((n for n, entry in latest.entries.items() if entry.kind != FREE), default=0)
+    return all(root == before for root in later) and isinstance(size, int) and size > used
 
 
 def _rank(level: ChangeLevel) -> int:

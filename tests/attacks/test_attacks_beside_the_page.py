@@ -4,12 +4,15 @@ What is read aloud, searched or copied; what a reader does by itself; files that
 what a form shows once it is drawn anew.
 """
 
+import json
 import re
 
 import pytest
 
 from pdf.appearance import Stamp
+from pdf.document import Document
 from pdf.options import CertificationLevel
+from pdf.prepare import SignatureAlgorithm
 from pdf.report import Indication
 from tests.attacks.test_attacks_on_signed_pdfs import (
     CATALOG,
@@ -21,7 +24,7 @@ from tests.attacks.test_attacks_on_signed_pdfs import (
     page_with,
     rebuilt,
 )
-from tests.pdf.signing_kit import sign
+from tests.pdf.signing_kit import person, sign
 from tests.pdf.verifying_kit import append, check, free_number, letter, only, source, stream, whats
 
 PAGES = 2
@@ -292,3 +295,56 @@ def test_a_comment_beside_a_stamp_is_a_permitted_change() -> None:
     signature = only(check(append(data, {PAGE: page, new: body})))
     assert signature.indication is Indication.TOTAL_PASSED
     assert "annotation_added" in whats(signature)
+
+
+# Trailers -----------------------------------------------------------------------------------------
+
+
+def with_trailer(data: bytes, entries: str) -> bytes:
+    """Append a section that changes nothing but the trailer."""
+    start, previous = len(data), Document(data).latest.sections[0].offset
+    trailer = f"xref\n0 0\ntrailer\n<<{entries}/Prev {previous}>>\nstartxref\n{start}\n%%EOF\n"
+    return data + trailer.encode()
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "/Size 50/Root 1 1 R",
+        "/Size 50/Root 4 0 R",
+        "/Size 50/Root<</Type/Catalog/Pages 2 0 R>>",
+        "/Size 50",
+        "/Size 3/Root 1 0 R",
+        "/Size 0/Root 1 0 R",
+        "/Size(50)/Root 1 0 R",
+        "/Root 1 0 R",
+        "/Size 50/Root 1 0 R/Encrypt<</Filter/Standard/V 1/R 2/O(o)/U(u)/P -1>>",
+    ],
+)
+def test_attack_the_trailer_leads_some_readers_to_another_document(entries: str) -> None:
+    report = check(with_trailer(sign(letter()), entries))
+    assert not report.accept
+    assert report.signatures[0].indication is Indication.TOTAL_FAILED
+
+
+def test_a_trailer_that_says_the_same_again_is_a_permitted_change() -> None:
+    assert check(with_trailer(sign(letter()), "/Size 50/Root 1 0 R/ID[<00><11>]")).accept
+
+
+# Names --------------------------------------------------------------------------------------------
+
+STEERING = "\u202e\u2066\u200b\u2028\x07\x1b\x00\ufeff"
+
+
+def test_attack_a_name_that_steers_how_the_report_is_shown() -> None:
+    """A line turned round, an escape of the terminal, a letter that nobody sees."""
+    who = person("ecdsa", f"Nguyễn Văn Trăm{STEERING}nóK")
+    field = f"Ký{STEERING}"
+    data = sign(letter(), who=who, algorithm=SignatureAlgorithm.ECDSA_SHA256, field=field)
+    signature = only(check(data))
+    told = json.dumps(signature.to_dict(), ensure_ascii=False)
+    assert not set(STEERING) & set(told)
+    assert "\\u00" not in told
+    assert signature.signer is not None
+    assert signature.signer.common_name == f"Nguyễn Văn Trăm{chr(0xFFFD) * len(STEERING)}nóK"
+    assert signature.indication is Indication.TOTAL_PASSED
