@@ -47,6 +47,9 @@ from db.errors import DbError
 CHUNK: Final = 128
 """Certificates that share two commits: enough that a commit costs each little, and few enough that
 a crash leaves a list a person can read."""
+AT_ONCE: Final = 2
+"""Chunks at work at once in a process that issues a list: while the database works for one, the
+process works for the other."""
 
 _REFUSALS: Final = (CaError, DbError, SQLAlchemyError)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from ca import issue_batch, request_tables
 from ca.issue_intents import Asked, Context
 from hsm.algorithms import KeyAlgorithm
-from tests.bench.bench_ca_issue import PARALLEL, _house, holders
+from tests.bench.bench_ca_issue import _house, holders
 from tests.bench.row import Row
 from tests.ca.house import AT, CHIEF, CLERK, House
 from tests.ca.province import ISSUED
@@ -33,7 +33,8 @@ def rows() -> Iterable[Row]:
         ids = [outcome.request_id for outcome in outcomes if outcome.request_id is not None]
         asked = [Asked(request_id=one, actor=CHIEF, approve=True) for one in ids]
         context = Context(house.keys, AT)
-        done = issue_batch.issue_batch(house.sessions, asked, context=context, parallel=PARALLEL)
+        at_once = issue_batch.AT_ONCE
+        done = issue_batch.issue_batch(house.sessions, asked, context=context, parallel=at_once)
         whole = time.perf_counter() - began
     for outcome in done:
         if outcome.error is not None:
