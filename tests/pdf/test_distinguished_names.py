@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pdf import distinguished_names
 from pdf.certificates import read_certificate
 from pdf.earlier import is_personal
-from pdf.signer import SignerChain
 from pdf.plain_text import plain
+from pdf.signer import SignerChain
 from tests.pdf.signing_kit import person
 
 OFFICIAL = x509.Name(
