@@ -77,10 +77,12 @@ def grown(found: Found, key: str, added: Ref) -> Found | None:
     if not key:
         return Found(found.reference, found.body.removesuffix(b"]") + reference + b"]")
     word = b"/" + key.encode()
-    matches = list(re.finditer(word + rb"\s*\[" + _REFERENCES, found.body))
-    if len(matches) != 1 or found.body.count(word) != 1:
+    if found.body.count(word) != 1:
         return None
-    end = matches[0].end() - 1
+    listed = re.search(word + rb"\s*\[" + _REFERENCES, found.body)
+    if listed is None:
+        return None
+    end = listed.end() - 1
     return Found(found.reference, found.body[:end] + reference + found.body[end:])
 
 

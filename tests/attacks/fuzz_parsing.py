@@ -9,6 +9,7 @@ here and now, and with the files of a folder if one is given.
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -21,19 +22,27 @@ with atheris.instrument_imports(include=["pdf", "ca"], enable_loader_override=Fa
     from ca.parsed_certificates import CertificateUnreadable, parse
     from pdf import cms_check, filters
     from pdf.detached import DetachedQuestion, verify_detached
+    from pdf.direct_revision import write_direct
     from pdf.document import Document
     from pdf.errors import PdfError
     from pdf.limits import DEFAULT_LIMITS
+    from pdf.options import SignatureOptions
+    from pdf.packed_objects import NotPlain
+    from pdf.plain_document import plain_document
+    from pdf.revision import Wanted
     from pdf.signature_fields import find_signatures
     from pdf.syntax import PdfDict, read_object
     from pdf.verify import verify
 
 from tests.attacks.mutated_files import corpus_sources, fresh_sources
+from tests.pdf.rewritten import FORMS, hybrid_file, packed_file
+from tests.pdf.signing_kit import person
 from tests.pdf.verifying_kit import TRUST_ALL
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 _FILTERS = ("FlateDecode", "LZWDecode", "ASCII85Decode", "ASCIIHexDecode", "RunLengthDecode")
 _LIMIT = 4 * 1024 * 1024
+WANTED = Wanted(SignatureOptions(signing_time=AT), person().chain, "sha256", 2000)
 
 
 def document(data: bytes) -> None:
@@ -41,6 +50,15 @@ def document(data: bytes) -> None:
     codes = {message.code for one in report.signatures for message in one.messages}
     if "INTERNAL_FAILURE" in codes | set(report.reasons):
         raise AssertionError("an exception was caught at the door")
+
+
+def short_way(data: bytes) -> None:
+    """Read a document to sign it, and write the revision if it is plain."""
+    for page in (1, -1):
+        plain = plain_document(data, page=page)
+        with suppress(NotPlain):
+            if plain is not None:
+                write_direct(plain, WANTED)
 
 
 def objects(data: bytes) -> None:
@@ -104,6 +122,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     found.__name__: found
     for found in (
         document,
+        short_way,
         objects,
         stream,
         container,
@@ -127,6 +146,7 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     for source in sources:
         if len(source.data) < 60_000:
             yield "document", source.data
+            yield "short_way", source.data
     for source in sources[:16]:
         for found in find_signatures(Document(source.data)):
             contents = found.dictionary.get("Contents")
@@ -139,6 +159,8 @@ def seeds() -> Iterator[tuple[str, bytes]]:
                 )
                 yield from (("certificate", one) for one in facts.certificates)
                 yield from (("evidence", one) for one in (*facts.crls, *facts.ocsp_responses))
+    yield from (("short_way", packed_file(bodies)) for bodies in FORMS.values())
+    yield "short_way", hybrid_file()
     yield "objects", b"<</A[1 2 R (x\\)y) <0a>/N#20 true null -1.5]/B<</C 3>>>>"
     yield "stream", bytes((0, 0, 0, 0)) + b"x\x9c\x03\x00\x00\x00\x00\x01"
     yield "stream", bytes((1, 1, 200, 4)) + b"\x80\x0b\x60\x50\x22\x0c\x0c\x85\x01"

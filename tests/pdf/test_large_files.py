@@ -11,19 +11,21 @@ import pytest
 from pdf.embed import embed
 from pdf.errors import PreparedStateInvalid
 from pdf.prepare import PreparedSignature, SignatureAlgorithm, SignatureOptions, prepare
-from pdf.produced import REMEMBERED_FROM
-from tests.pdf.signing_kit import NOW, assemble, pdfsig, person, raw_signature
+from pdf.produced import REMEMBERED_FROM, REMEMBERED_IN_MEMORY
+from pdf.report import Indication
+from tests.pdf.signing_kit import NOW, assemble, blank_pdf, pdfsig, person, raw_signature
+from tests.pdf.verifying_kit import check
 
 RSA = SignatureAlgorithm.RSA_PKCS1_SHA256
 FILLER = REMEMBERED_FROM + 300_000
 
 
-def large_pdf() -> bytes:
+def large_pdf(filler: int = FILLER) -> bytes:
     return assemble(
         [
             "<</Type/Catalog/Pages 2 0 R>>",
             "<</Type/Pages/Kids[4 0 R]/Count 1>>",
-            f"<</Length {FILLER}>>stream\n{'%' * FILLER}\nendstream",
+            f"<</Length {filler}>>stream\n{'%' * filler}\nendstream",
             "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]>>",
         ]
     )
@@ -127,3 +129,25 @@ def test_a_copy_is_the_same_from_and_to_files_and_memory(
         written = staged.read()
     assert written.startswith(data)
     assert len(written) == state.byte_range[2] + state.byte_range[3]
+
+
+def test_a_file_in_memory_is_known_by_its_bytes_and_refused_with_others() -> None:
+    staged = io.BytesIO()
+    state = prepared(io.BytesIO(blank_pdf()), staged)
+    known = state.produced
+    assert known is not None
+    assert known.still(staged)
+    staged.getbuffer()[20] ^= 1
+    assert not known.still(staged)
+    with pytest.raises(PreparedStateInvalid):
+        finish(staged, state)
+    staged.getbuffer()[20] ^= 1
+    assert known.still(staged)
+    finish(staged, state)
+    assert not known.still(staged)
+    assert check(staged.getvalue()).indication is Indication.TOTAL_PASSED
+
+
+def test_much_in_memory_is_not_kept_twice() -> None:
+    large = io.BytesIO(large_pdf(REMEMBERED_IN_MEMORY))
+    assert prepared(large, io.BytesIO()).produced is None

@@ -5,7 +5,7 @@ from contextlib import suppress
 import pytest
 
 from pdf.byte_range import Coverage
-from pdf.errors import PdfError
+from pdf.errors import LimitExceeded, PdfError
 from pdf.plain_document import plain_document
 from tests.attacks.mutating import Source, mutant
 from tests.pdf.meaning import meaning
@@ -86,6 +86,22 @@ def test_what_is_wrong_or_doubtful_is_not_read_the_short_way(name: str) -> None:
     with suppress(PdfError):
         # what the object layer makes of it is whole
         assert check(sign(WRONG[name])).signatures[0].integrity.coverage is Coverage.WHOLE_FILE
+
+
+COUNTS = {
+    "size": WRONG["numbers that no reader has"],
+    "index": packed_file(BODIES, table="/W[1 4 1]/Index[0 7 9 2000000000]"),
+    "hidden": HYBRID.replace(b"/Index[4 2]/Size 6", b"/Size 1999999999"),
+    "misplaced": WRONG["numbers that no reader has"].replace(b"startxref\n253", b"startxref\n257"),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_count_that_nobody_can_count_to_is_refused_before_it_is_believed(name: str) -> None:
+    assert COUNTS[name] not in {PACKED, HYBRID}
+    assert name == "size" or COUNTS[name] != COUNTS["size"]
+    with pytest.raises(LimitExceeded):
+        sign(COUNTS[name], field="Own")
 
 
 def test_both_ways_make_the_same_of_a_damaged_file_or_the_short_one_leaves_it() -> None:
