@@ -5,13 +5,15 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from sqlalchemy import ARRAY, Uuid, bindparam, func, select
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Session
 
 from ca.errors import KeyUnacceptable
 from ca.models import (
+    CertificateKind,
     CertificateRequest,
     CertificateStatus,
     Organization,
@@ -82,24 +84,43 @@ _READ: Final = (
 )
 
 
+_READ_SQL: Final = str(
+    _READ.where(_requests.c.id == func.any(bindparam("ids", type_=ARRAY(Uuid())))).compile(
+        dialect=PGDialect_psycopg()
+    )
+)
+_KINDS: Final = {one.value: one for one in RequestKind}
+_STATES: Final = {one.value: one for one in RequestState}
+_CERTIFICATE_KINDS: Final = {one.value: one for one in CertificateKind}
+_SUBSCRIBER_KINDS: Final = {one.value: one for one in SubscriberKind}
+
+
 def lock_requests(session: Session, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, RequestFacts]:
     """Lock the requests that exist, and read them with subscriber and organisation."""
-    query = _READ.where(_requests.c.id == func.any(bindparam("ids", list(ids), ARRAY(Uuid()))))
     found: dict[uuid.UUID, RequestFacts] = {}
+    units: dict[object, OrganizationFacts] = {}
     first, second = len(_OF_REQUEST), len(_OF_REQUEST) + len(_OF_SUBSCRIBER)
-    for row in session.connection().execute(query):
+    for row in cast("list[tuple[Any, ...]]", bulk.fetch(session, _READ_SQL, {"ids": list(ids)})):
         columns = dict(zip(_OF_REQUEST, row[:first], strict=True))
+        columns["kind"] = _KINDS[columns["kind"]]
+        columns["state"] = _STATES[columns["state"]]
+        kind = columns["certificate_kind"]
+        columns["certificate_kind"] = _CERTIFICATE_KINDS[kind] if kind else None
+        subscriber_id, subscriber_kind, *names = row[first:second]
+        unit = units.get(row[second])
+        if unit is None:
+            unit = units[row[second]] = OrganizationFacts(*row[second:])
         found[row[0]] = RequestFacts(
             columns=columns,
-            id=columns["id"],
+            id=row[0],
             kind=columns["kind"],
             state=columns["state"],
             profile=columns["profile"],
             requested_by=columns["requested_by"],
             csr=columns["csr"],
             key_algorithm=columns["key_algorithm"],
-            subscriber=SubscriberFacts(*row[first:second]),
-            organization=OrganizationFacts(*row[second:]),
+            subscriber=SubscriberFacts(subscriber_id, _SUBSCRIBER_KINDS[subscriber_kind], *names),
+            organization=unit,
         )
     return found
 

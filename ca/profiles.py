@@ -169,6 +169,8 @@ def for_kind(kind: CertificateKind) -> Profile:
 def check_subject(profile: Profile, subject: Subject) -> None:
     """Raise SubjectInvalid unless what is required is there, and nothing that is not allowed."""
     present = subject.present()
+    if profile.subject.required <= present <= profile.subject.required | profile.subject.optional:
+        return
     for attribute in sorted(profile.subject.required - present):
         raise SubjectInvalid(attribute, f"is required by profile {profile.identifier}")
     for attribute in sorted(present - profile.subject.required - profile.subject.optional):
