@@ -5,6 +5,7 @@ carries them beside the code.
 """
 
 from pdf.change_kinds import Change
+from pdf.plain_text import plain
 
 MOST_PAGES_NAMED = 8
 
@@ -145,7 +146,8 @@ def where(change: Change, *, english: bool = True) -> str:
     if change.seen.number is not None:
         said.append(f"{'object' if english else 'đối tượng'} {change.seen.number}")
     if change.where:
-        said.append(change.where if english else _part(change.where))
+        part = plain(change.where)
+        said.append(part if english else _part(part))
     return ", ".join(said) or ("document" if english else "văn bản")
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from pdf import der
 from pdf.der import BadDer, Node
+from pdf.plain_text import plain
 
 _CACHE_SIZE = 512
 _COMMON_NAME, _ORGANIZATION = "2.5.4.3", "2.5.4.10"
@@ -75,7 +76,7 @@ def texts(name: bytes, kind: str) -> tuple[str, ...]:
                 identifier, value = pair.children()
                 if der.oid(identifier) == kind:
                     encoding = _ENCODINGS.get(value.tag, "utf-8")
-                    found.append(value.value.decode(encoding, errors="replace"))
+                    found.append(plain(value.value.decode(encoding, errors="replace")))
     except (BadDer, ValueError):
         pass
     return tuple(found)
@@ -108,7 +109,7 @@ def _pair(kind: Node, value: Node) -> str:
     keyword = _KEYWORDS.get(identifier)
     if keyword is None or encoding is None:
         return f"{keyword or identifier}=#{value.raw.hex()}"
-    return f"{keyword}={_escaped(value.value.decode(encoding, errors='replace'))}"
+    return f"{keyword}={_escaped(plain(value.value.decode(encoding, errors='replace')))}"
 
 
 def _escaped(text: str) -> str:

@@ -10,6 +10,7 @@ from pdf.cms_check import CmsFacts
 from pdf.conclusions import Conclusion
 from pdf.dates import read_date
 from pdf.examined import Examined
+from pdf.plain_text import plain
 from pdf.report import (
     Criterion,
     Indication,
@@ -46,7 +47,7 @@ def render_signature(
     )
     return SignatureReport(
         index=index,
-        field_name=item.found.field,
+        field_name=None if item.found.field is None else plain(item.found.field),
         kind="document_timestamp" if item.is_timestamp else "signature",
         sub_filter=item.sub_filter,
         level=_level(item, store, examined),

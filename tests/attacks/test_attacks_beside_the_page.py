@@ -4,6 +4,7 @@ What is read aloud, searched or copied; what a reader does by itself; files that
 what a form shows once it is drawn anew.
 """
 
+import json
 import re
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from pdf.appearance import Stamp
 from pdf.document import Document
 from pdf.options import CertificationLevel
+from pdf.prepare import SignatureAlgorithm
 from pdf.report import Indication
 from tests.attacks.test_attacks_on_signed_pdfs import (
     CATALOG,
@@ -22,7 +24,7 @@ from tests.attacks.test_attacks_on_signed_pdfs import (
     page_with,
     rebuilt,
 )
-from tests.pdf.signing_kit import sign
+from tests.pdf.signing_kit import person, sign
 from tests.pdf.verifying_kit import append, check, free_number, letter, only, source, stream, whats
 
 PAGES = 2
@@ -327,3 +329,22 @@ def test_attack_the_trailer_leads_some_readers_to_another_document(entries: str)
 
 def test_a_trailer_that_says_the_same_again_is_a_permitted_change() -> None:
     assert check(with_trailer(sign(letter()), "/Size 50/Root 1 0 R/ID[<00><11>]")).accept
+
+
+# Names --------------------------------------------------------------------------------------------
+
+STEERING = "\u202e\u2066\u200b\u2028\x07\x1b\x00\ufeff"
+
+
+def test_attack_a_name_that_steers_how_the_report_is_shown() -> None:
+    """A line turned round, an escape of the terminal, a letter that nobody sees."""
+    who = person("ecdsa", f"Nguyễn Văn Trăm{STEERING}nóK")
+    field = f"Ký{STEERING}"
+    data = sign(letter(), who=who, algorithm=SignatureAlgorithm.ECDSA_SHA256, field=field)
+    signature = only(check(data))
+    told = json.dumps(signature.to_dict(), ensure_ascii=False)
+    assert not set(STEERING) & set(told)
+    assert "\\u00" not in told
+    assert signature.signer is not None
+    assert signature.signer.common_name == f"Nguyễn Văn Trăm{chr(0xFFFD) * len(STEERING)}nóK"
+    assert signature.indication is Indication.TOTAL_PASSED
