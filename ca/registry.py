@@ -84,6 +84,14 @@ def by_key_uri(session: Session, key_uri: str) -> Certificate:
     return found
 
 
+def of_request(session: Session, request_id: uuid.UUID) -> Certificate | None:
+    """Return the certificate that a request ended in; None while there is none."""
+    query = select(Certificate).where(
+        Certificate.request_id == request_id, Certificate.der.is_not(None)
+    )
+    return session.scalars(query).one_or_none()
+
+
 def usable_now(session: Session, certificate_id: uuid.UUID, *, at: datetime) -> Certificate:
     """Return a certificate that may be used at `at`, or raise CertificateNotUsable with why.
 

@@ -23,15 +23,14 @@ from api.schemas.certificates import (
 )
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, decode_id, page
 from ca import (
-    certificate_search,
     issue,
     issue_batch,
+    registry,
     request_routing,
     requests,
     revoke,
     subscribers,
 )
-from ca.certificate_search import SearchFilters
 from ca.errors import RequestInvalid, SelfApproval, TransitionNotAllowed
 from ca.issue_batch import Outcome
 from ca.issue_intents import Asked, Context
@@ -294,13 +293,9 @@ def _issued(call: Call, row: CertificateRequest) -> Certificate | None:
             make_key=call.wiring.make_key,
         )
     with call.wiring.sessions() as session:
-        theirs = SearchFilters(subscriber_id=row.subscriber_id)
-        found = certificate_search.search(
-            session, filters=theirs, limit=certificate_search.MAX_PAGE
-        )
-    for certificate in found.items:
-        if certificate.request_id == row.id and certificate.der is not None:
-            return certificate
+        certificate = registry.of_request(session, row.id)
+    if certificate is not None:
+        return certificate
     raise TransitionNotAllowed(row.state.value, RequestState.ISSUED.value)
 
 

@@ -1,16 +1,15 @@
 """Imports, issuers elsewhere and what they say, as the registry's calls take and show them."""
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from api.errors import ParameterInvalid
 from api.schemas.administration import MAX_PEM_CHARACTERS
 from api.schemas.certificates import pem
 from api.schemas.lists import Schema
+from api.schemas.options import Options
 from ca.imports import ImportOptions, ImportProgress
 from ca.known_issuers import IssuerDetails
 from ca.models import Certificate, CertificateKind
@@ -25,7 +24,7 @@ from ca.models_imports import (
 from ca.models_issuers import KnownIssuer
 
 
-class ImportOptionsIn(Schema):
+class ImportOptionsIn(Options):
     """What counts for rows that do not say it themselves."""
 
     issuer: str | None = Field(default=None, description="Name of the issuer of all certificates")
@@ -34,16 +33,6 @@ class ImportOptionsIn(Schema):
     )
     kind: CertificateKind | None = None
     dry_run: bool = Field(default=False, description="Tell what would happen, write nothing")
-
-    @classmethod
-    def parse(cls, options: Mapping[str, object]) -> Self:
-        """Read the options of an upload; raises ParameterInvalid."""
-        try:
-            return cls.model_validate(options)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "options"
-            raise ParameterInvalid(where, first["msg"]) from error
 
     def options(self, *, under: uuid.UUID | None) -> ImportOptions:
         """Return them as the registry takes them, within a subtree."""

@@ -8,11 +8,12 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field
 
 from api.errors import ParameterInvalid
 from api.problem_words import TEXTS
 from api.schemas.lists import Schema
+from api.schemas.options import Options
 from hsm.ets102204_profile import MAX_TOGETHER
 from pdf.appearance import Stamp
 from pdf.options import CertificationLevel, Level, SignatureFormat, SignatureOptions
@@ -140,7 +141,7 @@ class PolicyIn(Schema):
         )
 
 
-class SignOptionsIn(Schema):
+class SignOptionsIn(Options):
     """The options of one signature."""
 
     certificate_id: str | None = Field(default=None, description="Id, or serial:<hex>")
@@ -192,12 +193,7 @@ class SignOptionsIn(Schema):
     @classmethod
     def parse(cls, options: object) -> Self:
         """Read the options; raises ParameterInvalid with the name of the first that is wrong."""
-        try:
-            asked = cls.model_validate(options)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "options"
-            raise ParameterInvalid(where, first["msg"]) from error
+        asked = super().parse(options)
         asked.require_fitting()
         if asked.box is not None and len(asked.box) != _BOX_NUMBERS:
             raise ParameterInvalid("box", "left, bottom, right, top in points are expected")

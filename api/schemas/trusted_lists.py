@@ -1,33 +1,21 @@
 """Trusted lists, as the administrators' calls take and show them."""
 
 import uuid
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Self
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from api.errors import ParameterInvalid
 from api.schemas.administration import MAX_PEM_CHARACTERS
-from api.schemas.lists import Schema
+from api.schemas.options import Options
 from ca import trusted_lists
 from ca.models_trust import TrustedListRow
 
 
-class TrustedListIn(Schema):
+class TrustedListIn(Options):
     """Whose signature the list has to bear."""
 
     signer: str = Field(max_length=MAX_PEM_CHARACTERS, description="Certificate as PEM")
-
-    @classmethod
-    def parse(cls, options: Mapping[str, object]) -> Self:
-        """Read the options of an upload; raises ParameterInvalid."""
-        try:
-            return cls.model_validate(options)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "options"
-            raise ParameterInvalid(where, first["msg"]) from error
 
 
 class TrustedListOut(BaseModel):

@@ -6,10 +6,11 @@ from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field
 
 from api.errors import ParameterInvalid
 from api.schemas.lists import Schema
+from api.schemas.options import Options
 from api.uploads import Upload
 from signing.judging import Question
 from signing.receipt_models import VerificationTombstone
@@ -17,7 +18,7 @@ from signing.receipt_models import VerificationTombstone
 MAX_TRUST_CHARACTERS = 256 * 1024
 
 
-class VerifyOptionsIn(Schema):
+class VerifyOptionsIn(Options):
     """How a document is to be judged."""
 
     at: AwareDatetime | None = Field(default=None, description="The moment judged for; now")
@@ -37,12 +38,7 @@ class VerifyOptionsIn(Schema):
     @classmethod
     def parse(cls, options: object) -> Self:
         """Read the options; raises ParameterInvalid with the name of the first that is wrong."""
-        try:
-            asked = cls.model_validate(options)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "options"
-            raise ParameterInvalid(where, first["msg"]) from error
+        asked = super().parse(options)
         if len(asked.trust_pem()) > MAX_TRUST_CHARACTERS:
             raise ParameterInvalid("trust", f"more than {MAX_TRUST_CHARACTERS} characters")
         return asked
