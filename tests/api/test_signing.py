@@ -138,7 +138,7 @@ def test_somebody_elses_sign_request_does_not_exist(office: Office) -> None:
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        (b"", "not_a_pdf"),
+        (b"", "body_missing"),
         (JPEG, "not_a_pdf"),
         (empty_pdf(pages=0), "no_pages"),
         (PDF[:200], "damaged_pdf"),
