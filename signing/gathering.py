@@ -5,6 +5,7 @@ and one thread that does them in turn wastes nothing on handing the interpreter 
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Final, Generic, TypeVar
@@ -13,33 +14,36 @@ T = TypeVar("T")
 
 MOST: Final = 64
 """In one group: enough that a commit costs each little, and few enough that nobody waits long."""
+PATIENCE_S: Final = 0.002
+"""After a group of several: how long the next one is waited for. They come again, one after the
+other, as fast as they can be read."""
+LONGEST_S: Final = 0.01
+"""What all that waiting may take. Who comes alone waits for nobody."""
 
 
 class Gathering(Generic[T]):
-    """Hands what is put in to `work`, several at a time; `work` never raises."""
+    """Hands what is put in to `work`, several at a time; `work` never raises.
+
+    A group that has `most` items takes no more; what was put in together stays together.
+    """
 
     def __init__(self, work: Callable[[Sequence[T]], None], *, name: str, most: int = MOST) -> None:
         self._work = work
         self._name = name
         self._most = most
-        self._waiting: SimpleQueue[T | None] = SimpleQueue()
+        self._waiting: SimpleQueue[Sequence[T] | None] = SimpleQueue()
+        self._expected = 0
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def put(self, *items: T) -> None:
-        """Have items done; the thread starts with the first ones."""
-        for item in items:
-            self._waiting.put(item)
+        """Have items done, in one group; the thread starts with the first ones."""
+        if not items:
+            return
+        self._waiting.put(items)
         if self._thread is None:
             self._start()
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is not None or self._closed:
-                return
-            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
-            self._thread.start()
 
     def close(self) -> None:
         """Do what waits, and end the thread."""
@@ -50,18 +54,32 @@ class Gathering(Generic[T]):
             self._waiting.put(None)
             thread.join()
 
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is not None or self._closed:
+                return
+            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+            self._thread.start()
+
     def _serve(self) -> None:
         while (first := self._waiting.get()) is not None:
-            group, last = [first], False
-            while len(group) < self._most:
-                try:
-                    item = self._waiting.get_nowait()
-                except Empty:
-                    break
-                if item is None:
-                    last = True
-                    break
-                group.append(item)
+            group = list(first)
+            last = self._gathered(group)
             self._work(group)
+            self._expected = len(group)
             if last:
                 return
+
+    def _gathered(self, group: list[T]) -> bool:
+        """Add what is there, and whom the last group lets expect; whether nothing comes after."""
+        until = time.monotonic() + LONGEST_S
+        while len(group) < self._most:
+            wait = PATIENCE_S if len(group) < self._expected and time.monotonic() < until else 0
+            try:
+                items = self._waiting.get(block=wait > 0, timeout=wait or None)
+            except Empty:
+                return False
+            if items is None:
+                return True
+            group += items
+        return False

@@ -219,6 +219,7 @@ def test_what_comes_while_a_group_is_at_work_is_the_next_group() -> None:
     began.wait()
     gathering.put(1, 2)
     gathering.put(3, 4)
+    gathering.put(5)
     go.set()
     gathering.close()
-    assert groups == [[0], [1, 2, 3], [4]]
+    assert groups == [[0], [1, 2, 3, 4], [5]]

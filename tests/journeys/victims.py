@@ -5,12 +5,15 @@ victim each round and kills it (SIGKILL) at a random moment of its work. Nothing
 forked is loaded in this process itself: keys and connections live in the children only.
 """
 
+import asyncio
+import io
 import json
 import os
 import random
 import signal
 import sys
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,19 +29,26 @@ from hsm.algorithms import KeyAlgorithm
 from pdf.options import Level, SignatureOptions
 from signing import sign
 from signing.sign import SignOrder
+from signing.together import Asked
 from tests.journeys.running import SAMPLE
 
 CLERK, CHIEF = "token:clerk", "token:chief"
-LONGEST_LIFE = 0.4
-"""Seconds from the start of the work to the kill; a round of work takes a part of it."""
+REHEARSED = "seconds-of-a-round"
+SHORTEST, LONGEST = 0.4, 2.5
+"""Bounds of the seconds from the start of the work to the latest kill."""
+ROUNDS_LIVED = 1.2
+"""How much of it that is, in rounds of work as long as the first one takes on this machine."""
 
 
 def main(home: str, url: str, rounds: int, seed: int) -> None:
     settings = from_environment({"ANTIN_HOME": home, "ANTIN_PUBLIC_URL": "http://127.0.0.1:1"})
     in_child(lambda: prepare(settings, url), kill_after=None)
+    in_child(lambda: rehearse(settings, url), kill_after=None)
+    lasted = float((settings.home / REHEARSED).read_text())
+    latest = min(max(ROUNDS_LIVED * lasted, SHORTEST), LONGEST)
     moments = random.Random(seed)  # noqa: S311 -- moments of kills, not secrets
     killed = sum(
-        in_child(lambda: work(settings, url), kill_after=moments.uniform(0, LONGEST_LIFE))
+        in_child(lambda: work(settings, url), kill_after=moments.uniform(0, latest))
         for _ in range(rounds)
     )
     sys.stdout.write(json.dumps({"killed": killed}))
@@ -73,31 +83,59 @@ def prepare(settings: Settings, url: str) -> None:
     first_run.set_up(settings, url)
 
 
+def rehearse(settings: Settings, url: str) -> None:
+    """Find out how long a round takes a process that has just begun."""
+    wiring = build(settings, url)
+    wiring.tsa()
+    began = time.monotonic()
+    one_round(wiring)
+    (settings.home / REHEARSED).write_text(str(time.monotonic() - began))
+
+
 def work(settings: Settings, url: str) -> None:
     """Issue certificates and sign with them, without end."""
     wiring = build(settings, url)
     wiring.tsa()
     os.write(3, b"!")
     while True:
-        at = wiring.clock()
-        certificate = issue.issue(
-            wiring.sessions,
-            request_id=approved(wiring),
-            keys=wiring.keys,
-            at=at,
-            actor=CHIEF,
-            make_key=wiring.make_key,
-        )
-        for level in (Level.B_B, Level.B_T):
-            order = SignOrder(
-                certificate_id=certificate.id,
-                file_name="quyet-dinh.pdf",
-                options=SignatureOptions(signing_time=at),
-                level=level,
-            )
-            with SAMPLE.open("rb") as source:
-                request = sign.start(wiring.desk, source, order, at=at, actor=CLERK)
-            sign.sign_now(wiring.desk, request.id, at=wiring.clock(), actor=CLERK)
+        one_round(wiring)
+
+
+def one_round(wiring: Wiring) -> None:
+    """Issue a certificate, and sign with it in the way of one document and in that of several."""
+    certificate = issue.issue(
+        wiring.sessions,
+        request_id=approved(wiring),
+        keys=wiring.keys,
+        at=wiring.clock(),
+        actor=CHIEF,
+        make_key=wiring.make_key,
+    )
+    for level in (Level.B_B, Level.B_T):
+        wanted, at = order(wiring, certificate.id, level), wiring.clock()
+        with SAMPLE.open("rb") as source:
+            request = sign.start(wiring.desk, source, wanted, at=at, actor=CLERK)
+        sign.sign_now(wiring.desk, request.id, at=wiring.clock(), actor=CLERK)
+    asyncio.run(signed_together(wiring, certificate.id))
+
+
+async def signed_together(wiring: Wiring, certificate_id: uuid.UUID) -> None:
+    """Sign some documents the way that callers over HTTP share."""
+    content = SAMPLE.read_bytes()
+    wanted = (order(wiring, certificate_id, level) for level in (Level.B_B, Level.B_T, Level.B_B))
+    some = [Asked(io.BytesIO(content), len(content), o, wiring.clock(), CLERK) for o in wanted]
+    documents = await asyncio.gather(*map(wiring.together.signed, some))
+    assert all(documents)
+
+
+def order(wiring: Wiring, certificate_id: uuid.UUID, level: Level) -> SignOrder:
+    """Want the sample signed."""
+    return SignOrder(
+        certificate_id=certificate_id,
+        file_name="quyet-dinh.pdf",
+        options=SignatureOptions(signing_time=wiring.clock()),
+        level=level,
+    )
 
 
 def approved(wiring: Wiring) -> object:
