@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SECONDS: Final = 30.0
 MOST_TIMESTAMPS: Final = 4
 """One for signatures without a time and one for the archive, each perhaps once more."""
+MOST_BESIDE: Final = 64
+"""Beside a file each signer has time-stamps of its own, of both kinds."""
 
 
 class Extend(Protocol):
@@ -83,9 +85,12 @@ class IsolatedExtend:
         files = [source, target] if content is None else [source, target, content]
         for file in files:
             file.flush()
+        most = MOST_TIMESTAMPS if content is None else MOST_BESIDE
         job = Job(kind="extend", head=head, files=files)
         try:
-            answer = self._isolation.run(job, seconds=self._seconds, ask=helping(options)).head
+            answer = self._isolation.run(
+                job, seconds=self._seconds, ask=helping(options, most)
+            ).head
         except JobLost as error:
             what = "reading the document took too long or too much memory"
             raise LimitExceeded(what, limit=int(self._seconds)) from error
@@ -107,15 +112,15 @@ def _extended(found: Mapping[str, object]) -> Extended:
     )
 
 
-def helping(options: ExtensionOptions) -> Ask:
-    """Answer a worker's questions for time-stamps and evidence."""
+def helping(options: ExtensionOptions, most: int = MOST_TIMESTAMPS) -> Ask:
+    """Answer a worker's questions for evidence and for so many time-stamps at most."""
     known: list[bytes] = []
     stamps = 0
 
     def stamp(asked: Frame) -> Frame:
         nonlocal stamps
         stamps += 1
-        if options.timestamps is None or stamps > MOST_TIMESTAMPS:
+        if options.timestamps is None or stamps > most:
             raise TimestampUnavailable("the document asks for too many time-stamps")
         return Frame({}, (options.timestamps.timestamp(asked.parts[0], str(asked.head["hash"])),))
 

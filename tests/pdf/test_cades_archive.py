@@ -193,16 +193,20 @@ def test_a_renewed_archive_outlives_the_authority_of_its_first_time_stamps(
     assert [stamp.kind for stamp in signature.timestamps] == ["signature", "document", "document"]
 
 
+def of_several(province: Province, count: int) -> bytes:
+    """Make one container at level B-B with several signers over the content."""
+    first = cms.ContentInfo.load(signed(province, level=Level.B_B))
+    for number in range(1, count):
+        key = rsa.generate_private_key(65537, 2048)
+        who = province.issuing.issue(f"Người {number}", key=key, validity=(AT - YEAR, AT + YEAR))
+        other = cms.ContentInfo.load(signed(province, who, level=Level.B_B))
+        first["content"]["signer_infos"].append(other["content"]["signer_infos"][0])
+        first["content"]["certificates"].append(cms.CertificateChoices.load(who.der))
+    return bytes(first.dump())
+
+
 def test_each_signer_gets_an_archive_time_stamp_of_its_own(province: Province) -> None:
-    first = signed(province, level=Level.B_B)
-    who = province.issuing.issue(
-        "Trần Văn Cau", key=rsa.generate_private_key(65537, 2048), validity=(AT - YEAR, AT + YEAR)
-    )
-    both = cms.ContentInfo.load(first)
-    other = cms.ContentInfo.load(signed(province, who, level=Level.B_B))
-    both["content"]["signer_infos"].append(other["content"]["signer_infos"][0])
-    both["content"]["certificates"].append(cms.CertificateChoices.load(who.der))
-    container = renewed(province, both.dump(), AT)
+    container = renewed(province, of_several(province, 2), AT)
     report = judged(province, container)
     assert [each.level for each in report.signatures] == ["B-LTA", "B-LTA"]
     assert report.accept

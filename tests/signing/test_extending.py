@@ -25,8 +25,7 @@ from signing.frames import Frame
 from signing.isolation import Isolation
 from tests.pdf.archive_kit import AT, YEAR, Province
 from tests.pdf.signing_kit import blank_pdf
-from tests.pdf.test_cades_levels import CONTENT, judged
-from tests.pdf.test_cades_levels import signed as detached
+from tests.pdf.test_cades_archive import CONTENT, judged, of_several
 
 MINUTE = timedelta(minutes=1)
 
@@ -169,11 +168,13 @@ def test_a_document_that_takes_the_worker_down_is_refused(
         small.close()
 
 
-@pytest.mark.parametrize("level", [Level.B_T, Level.B_LT])
+@pytest.mark.parametrize(
+    ("signers", "level"), [(1, Level.B_T), (1, Level.B_LT), (1, Level.B_LTA), (3, Level.B_LTA)]
+)
 def test_a_detached_signature_is_extended_in_a_worker(
-    province: Province, isolation: Isolation, level: Level, tmp_path: Path
+    province: Province, isolation: Isolation, signers: int, level: Level, tmp_path: Path
 ) -> None:
-    (tmp_path / "a.p7s").write_bytes(detached(province))
+    (tmp_path / "a.p7s").write_bytes(of_several(province, signers))
     (tmp_path / "content").write_bytes(CONTENT)
     with (
         (tmp_path / "a.p7s").open("rb") as source,
@@ -182,5 +183,5 @@ def test_a_detached_signature_is_extended_in_a_worker(
     ):
         done = IsolatedExtend(isolation)(source, target, wish(province, level), content=content)
         assert (done.level, done.changed, target.tell()) == (level, True, done.size)
-    (signature,) = judged(province, (tmp_path / "b.p7s").read_bytes()).signatures
-    assert signature.level == level
+    report = judged(province, (tmp_path / "b.p7s").read_bytes())
+    assert [signature.level for signature in report.signatures] == [level] * signers
