@@ -96,7 +96,8 @@ def check_token(token: bytes, *, imprinted: Covered, limits: Limits) -> CmsFacts
 
 
 def _check_token(data: SignedData, covered: Covered, facts: CmsFacts) -> None:
-    if data.content_type != signed_data.TST_INFO or not data.content:
+    if data.content_type != signed_data.TST_INFO or not data.content or len(data.signers) > 1:
+        # A token is signed by its authority and nobody else (RFC 3161 clause 2.4.2).
         facts.note("TIMESTAMP_MALFORMED")
         return
     info = signed_data.parse_timestamp_info(data.content)

@@ -6,8 +6,10 @@ bytes that two programs read in two ways.
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from asn1crypto import cms, core
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, padding, rsa
 
@@ -15,8 +17,18 @@ from pdf.report import DocumentReport, Indication
 from tests.ca.hierarchy import Entity
 from tests.pdf.cms_kit import Attributes, Detached
 from tests.pdf.handmade import AUTHORITY, ENTRIES, SIGNER, Four, Handmade
-from tests.pdf.signing_kit import NOW
-from tests.pdf.verifying_kit import LocalTimestamps, append, check, only, whats
+from tests.pdf.signing_kit import NOW, sign
+from tests.pdf.verifying_kit import (
+    FixedValidator,
+    LocalTimestamps,
+    Status,
+    Verdict,
+    append,
+    check,
+    letter,
+    only,
+    whats,
+)
 
 USUAL = ENTRIES + "/ByteRange @R/Contents @C"
 INNER = USUAL.replace("adbe.pkcs7.detached", "adbe.pkcs7.sha1")
@@ -297,3 +309,44 @@ def test_attack_a_time_stamp_that_anybody_can_have_passed_off_as_a_signature() -
 
 def test_attack_a_signature_passed_off_as_a_time_stamp() -> None:
     refused(check(Handmade(layout=TOKEN).encoded()), "TIMESTAMP_MALFORMED")
+
+
+def _changed_token(change: Callable[[cms.SignedData], None]) -> Callable[[bytes], bytes]:
+    def build(covered: bytes) -> bytes:
+        token = cms.ContentInfo.load(_token(covered))
+        change(token["content"])
+        return bytes(token.dump(force=True))
+
+    return build
+
+
+def _signed_twice(data: cms.SignedData) -> None:
+    data["signer_infos"].append(data["signer_infos"][0])
+
+
+def _of_other_time(data: cms.SignedData) -> None:
+    info = data["encap_content_info"]["content"].parsed
+    info["gen_time"] = NOW - timedelta(days=1000)
+    data["encap_content_info"]["content"] = core.ParsableOctetString(info.dump(force=True))
+
+
+@pytest.mark.parametrize("change", [_signed_twice, _of_other_time])
+def test_attack_a_time_stamp_that_is_not_as_its_authority_signed_it(
+    change: Callable[[cms.SignedData], None],
+) -> None:
+    report = check(Handmade(layout=TOKEN, cms=_changed_token(change)).encoded())
+    assert only(report).indication is Indication.TOTAL_FAILED
+    assert not report.accept
+
+
+def test_attack_a_time_stamp_of_the_future_does_not_bring_a_revoked_certificate_back() -> None:
+    """An authority whose clock runs ahead proves nothing that is later than now."""
+    revoked = Verdict(
+        trusted=False,
+        sub_indication="REVOKED_NO_POE",
+        revocation=Status(status="REVOKED", revoked_at=NOW - timedelta(days=1)),
+    )
+    data = sign(letter(), timestamps=LocalTimestamps(NOW + timedelta(days=400)))
+    report = check(data, validator=FixedValidator(signing=revoked))
+    assert only(report).sub_indication == "REVOKED_NO_POE"
+    assert not report.accept
