@@ -44,10 +44,12 @@ def require_known(request: Request) -> None:
 
 def options_in(query: QueryParams) -> dict[str, object]:
     """Return the options of a call that reads them itself; raises ParameterInvalid."""
-    for name, times in _times(query):
-        if times > 1:
-            raise ParameterInvalid(name, "given twice")
-    return dict(query.items())
+    pairs = query.multi_items()
+    found: dict[str, object] = dict(pairs)
+    if len(found) < len(pairs):
+        name = next(name for name, times in _times(query) if times > 1)
+        raise ParameterInvalid(name, "given twice")
+    return found
 
 
 def reads_query(dependency: object) -> None:

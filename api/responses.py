@@ -16,6 +16,7 @@ _MEANING: Final = {
     415: "A content type that is not taken",
     422: "A parameter or document that cannot be accepted",
     423: "Locked",
+    429: "Too much of this caller's within an hour",
     503: "A part of the server cannot work now",
     507: "The disk has no room for it",
 }

@@ -81,6 +81,15 @@ class Settings:
         return self.home / "spool"
 
     @property
+    def allowance(self) -> Allowance:
+        """What may wait, and be kept, for one caller."""
+        return Allowance(
+            documents=self.max_waiting_documents,
+            size=self.max_waiting_bytes,
+            finished=self.max_finished_bytes,
+        )
+
+    @property
     def counters(self) -> Path:
         """Where the processes count their requests, for `/metrics`."""
         return self.home / "counters"

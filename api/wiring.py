@@ -50,7 +50,6 @@ from db.statement import Statement
 from hsm.errors import HsmError
 from pdf.timestamps import HttpTimestampSource, TimestampSource
 from signing.at_once import AtOnce
-from signing.bounds import Allowance
 from signing.desk import Desk
 from signing.disk_space import DiskSpace
 from signing.documents import DocumentStore
@@ -157,9 +156,7 @@ class Wiring:
             extend=IsolatedExtend(self.isolation),
             judging=lambda: Judging(self.isolation, self.validator()),
             reading=IsolatedReading(self.isolation),
-            allowance=Allowance(
-                documents=self.settings.max_waiting_documents, size=self.settings.max_waiting_bytes
-            ),
+            allowance=self.settings.allowance,
         )
         self.at_once = AtOnce(self.desk, self.direct)
         self.together = Together(self.at_once, keys=self.capacity.threads)

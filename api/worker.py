@@ -140,7 +140,7 @@ def _of_documents(wiring: Wiring) -> dict[str, Handler]:
 
     def forget(_: Mapping[str, Json]) -> None:
         desk, at = wiring.desk, wiring.clock()
-        forgetting.forget_beyond(desk, most=wiring.settings.max_finished_bytes, at=at)
+        forgetting.forget_beyond(desk, most=desk.allowance.finished, at=at)
         forgetting.forget_for_room(desk, at=at)
 
     return {

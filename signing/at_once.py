@@ -48,6 +48,7 @@ from signing.desk import Desk
 from signing.documents import flush_to_disk, sha256_of
 from signing.errors import KeyNotHere, SignatureUnacceptable, SigningError, SignRequestClosed
 from signing.finish import Finish, Finished
+from signing.finished import admit
 from signing.models import SignRequestStatus, WhenNoTimestamp
 from signing.sign import SignOrder, fail
 
@@ -200,7 +201,7 @@ class AtOnce:
         `order.request_id` is a new one, `standing` was asked for in this request. Raises as
         `signing.sign.start` and `sign_now` do.
         """
-        self.desk.documents.space.require(size_of(source))
+        admit(self.desk, size_of(source), actor=actor, at=at)
         staged = self.desk.documents.create_anew(order.request_id)
         try:
             self._signed(source, Walk(self.desk, staged, order, standing, at, actor))

@@ -25,7 +25,14 @@ from signing import sign
 from signing.at_once import AtOnce
 from signing.batch_record import record
 from signing.desk import Desk
-from signing.errors import DocumentGone, OutputRefused, SigningError, StorageFull, WorkersBusy
+from signing.errors import (
+    DocumentGone,
+    FinishedSpent,
+    OutputRefused,
+    SigningError,
+    StorageFull,
+    WorkersBusy,
+)
 from signing.models import SignRequest, SignRequestStatus
 from signing.models_batches import BatchStatus, ItemStatus, SignBatch, SignBatchItem
 from signing.prompts import ask_held
@@ -39,7 +46,7 @@ CLOSED: Final = frozenset(
     {SignRequestStatus.FAILED, SignRequestStatus.CANCELLED, SignRequestStatus.EXPIRED}
 )
 # What stops every file and not only one: to try the rest would only fail them all.
-_COMMON_CAUSES: Final = (CaError, HsmError, TimestampUnavailable, StorageFull)
+_COMMON_CAUSES: Final = (CaError, HsmError, TimestampUnavailable, StorageFull, FinishedSpent)
 Clock = Callable[[], datetime]
 
 

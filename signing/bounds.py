@@ -11,9 +11,11 @@ DEFAULT_FINISHED: Final = 16 * 1024**3
 
 @dataclass(frozen=True, kw_only=True)
 class Allowance:
-    """The most that may wait for one caller at the same time."""
+    """The most that may wait for one caller at the same time, and that it may have finished."""
 
     documents: int = 10_000
     """Two of the largest batches."""
     size: int = 8 * 1024**3
     """Bytes."""
+    finished: int = DEFAULT_FINISHED
+    """Bytes of finished documents: as many again in an hour, and beyond it the oldest go."""

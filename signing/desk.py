@@ -18,6 +18,7 @@ from signing.judging import Judging
 from signing.policy import SigningPolicy
 from signing.preparing import Prepare
 from signing.reading import DirectReading, Reading
+from signing.tally import Tally
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,8 @@ class Desk:
     evidence: EvidenceSource | None = None
     policy: SigningPolicy = field(default_factory=SigningPolicy)
     allowance: Allowance = field(default_factory=Allowance)
-    """What may wait for one caller."""
+    """What may wait, and be kept, for one caller."""
+    tally: Tally = field(default_factory=Tally)
     remote: LaterKeys = field(default_factory=no_providers)
     prepare: Prepare = prepare
     extend: Extend = extend_here

@@ -13,6 +13,7 @@ SigningError
 ├── TemplateNotFound         the installation has no stamp template of this name
 ├── UploadNotFound           no document waits under this id
 ├── AllowanceSpent           as much of this caller's waits as may
+├── FinishedSpent            as much was finished for this caller in an hour as may be kept
 ├── StorageFull              the disk has no room that may be used
 ├── OutputRefused            our own verifier does not accept what was signed here
 ├── DocumentGone             the stored document is past its retention, or its storage was lost
@@ -165,6 +166,23 @@ class AllowanceSpent(SigningError):
         return (
             "Sign what waits or take it back (DELETE /uploads, /sign or /sign/batches with its id),"
             " then try again; the operator can raise ANTIN_MAX_WAITING_DOCUMENTS and _BYTES."
+        )
+
+
+class FinishedSpent(SigningError):
+    """As many bytes were finished for this caller within an hour as may be kept."""
+
+    code = "finished_spent"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} bytes of finished documents are kept for you, none over an hour")
+        self.most = most
+
+    def diagnostics(self) -> str:
+        """Say what the caller can do."""
+        return (
+            "Go on in an hour, when the first of them may be forgotten, or ask the operator to "
+            "raise ANTIN_MAX_FINISHED_BYTES."
         )
 
 

@@ -39,6 +39,7 @@ from signing.errors import (
     SignRequestNotSigned,
 )
 from signing.finish import Finish
+from signing.finished import admit
 from signing.models import Signature, SignRequest, SignRequestStatus, WhenNoTimestamp
 from signing.prepared_state import Prepared, prepare_beside, prepared_of
 from signing.prompts import answers_now, ask, withdraw
@@ -80,13 +81,16 @@ def start(
 
     Returns the request: PREPARED when this server has the key, else WAITING for its holder; an
     order that was given before returns the request it made then. A refused document raises a
-    PdfError, one there is no room for AllowanceSpent or StorageFull; both leave nothing behind.
+    PdfError, one there is no room for AllowanceSpent, FinishedSpent or StorageFull; nothing is left
+    behind.
     """
     with desk.sessions() as session:
         known = session.get(SignRequest, order.request_id)
         if known is not None:
             return get(session, order.request_id, actor=actor)
         signer = certificate_for(session, order.certificate_id, at=at)
+    kept = 0 if order.format is SignatureFormat.CADES else size_of(source)
+    admit(desk, kept, actor=actor, at=at)
     try:
         prepared, size = _stage(desk, source, order, signer, at=at)
         request = SignRequest(
@@ -209,7 +213,6 @@ def _stage(
     """Prepare the document on the disk; returns its size too."""
     options = replace(order.options, level=desk.policy.level(order.level), signing_time=at)
     beside = order.format is SignatureFormat.CADES
-    desk.documents.space.require(0 if beside else size_of(source))
     algorithm = _algorithm(desk, signer)
     # a crash before the intent was committed may have left a file that no row speaks of
     desk.documents.remove(order.request_id)

@@ -32,6 +32,7 @@ from signing.at_once import CLOSED, REFUSALS, AtOnce, Made, Walk, address
 from signing.at_once_rows import finish, intend
 from signing.documents import flush_to_disk
 from signing.errors import SignRequestClosed
+from signing.finished import admit
 from signing.gathering import Gathering
 from signing.sign import SignOrder
 
@@ -127,7 +128,7 @@ class Together:
         standing.require_in_force(at=one.asked.at)
         if not self._at_once.takes(standing, order):
             return False
-        self._desk.documents.space.require(one.asked.size)
+        admit(self._desk, one.asked.size, actor=one.asked.actor, at=one.asked.at)
         staged = self._desk.documents.create_anew(order.request_id)
         one.walk = Walk(self._desk, staged, order, standing, one.asked.at, one.asked.actor)
         one.prepared = one.walk.prepared_here(source)

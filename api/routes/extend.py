@@ -19,6 +19,7 @@ from pdf.extend import Extended
 from signing import extend
 from signing.errors import DocumentGone
 from signing.extend import Documents
+from signing.finished import admit
 
 router = APIRouter(prefix="/extend", tags=["sign"])
 Extender = Annotated[Call, Depends(needs(Action.VERIFY, keyed=True))]
@@ -55,7 +56,7 @@ _BODY = {
     openapi_extra=_BODY,
     response_class=Response,
     responses={
-        **problems(409, 410, 413, 415, 422, 503, 507),
+        **problems(409, 410, 413, 415, 422, 429, 503, 507),
         200: {"content": {_PDF: {}}, "description": "The document at its new level"},
     },
 )
@@ -66,9 +67,10 @@ def extend_(call: Extender, upload: Annotated[Upload, Depends(uploaded_to_verify
     kept as long as the key, and given again.
     """
     asked = ExtendOptionsIn.parse(upload.options)
-    call.wiring.spool.require(upload.size)
     if call.key is not None:
+        admit(call.wiring.desk, upload.size, actor=call.identity, at=call.at)
         return _once(call, upload, asked)
+    call.wiring.spool.require(upload.size)
     target = cast("BinaryIO", tempfile.TemporaryFile(dir=call.wiring.spool.folder))  # noqa: SIM115 -- closed by _sent
     try:
         extended = _extended(call, upload, target, asked)

@@ -68,7 +68,7 @@ DOCUMENT_BODY: Final = {
     openapi_extra=DOCUMENT_BODY,
     response_class=Response,
     responses={
-        **problems(404, 409, 413, 415, 423, 503, 507),
+        **problems(404, 409, 413, 415, 423, 429, 503, 507),
         **_SIGNED,
         202: {"model": SignRequestOut, "description": "The holder's signature is awaited"},
     },

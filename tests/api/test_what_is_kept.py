@@ -21,8 +21,10 @@ from signing.allowance import Waiting, waiting
 from signing.bounds import Allowance
 from signing.disk_space import DiskSpace
 from signing.documents import place
-from signing.errors import AllowanceSpent
+from signing.errors import AllowanceSpent, FinishedSpent
+from signing.finished import admit
 from signing.forgetting import forget_beyond, forget_for_room
+from signing.models import SignRequest
 from signing.models_kept import KeptDocument
 from signing.staged_uploads import StagedUploads, upload_of
 from tests.api.office import ADMINISTRATOR, Json, Office, csr_pem, empty_pdf
@@ -35,6 +37,12 @@ ALL = 1 << 60
 def allow(office: Office, *, documents: int = 100, size: int = 10_000_000) -> None:
     allowance = Allowance(documents=documents, size=size)
     office.wiring.desk = replace(office.wiring.desk, allowance=allowance)
+
+
+def keep_finished(office: Office, most: int) -> None:
+    desk = replace(office.wiring.desk, allowance=Allowance(finished=most))
+    office.wiring.desk = desk
+    office.wiring.at_once = replace(office.wiring.at_once, desk=desk)
 
 
 def upload(office: Office, content: bytes = b"%PDF-1.7 x", **headers: str) -> Json:
@@ -312,3 +320,27 @@ def test_finished_documents_are_forgotten_before_their_time_the_oldest_first(
     desk.documents.space = DiskSpace(desk.documents.folder, ALL)
     assert forget_for_room(desk, at=at + timedelta(minutes=30)) == 0
     assert forget_for_room(desk, at=later) == 2
+
+
+def test_a_caller_finishes_no_more_in_an_hour_than_is_kept_of_it(office: Office) -> None:
+    certificate = office.certificate()
+    wish = {"certificate_id": certificate["id"], "level": "B-B"}
+    first = office.sign(empty_pdf(), key="a", **wish)
+    assert first.status_code == 200
+    keep_finished(office, int(2.5 * len(first.content)))
+    answers = [office.sign(empty_pdf(), key=f"b{n}", **wish) for n in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
+    assert answers[2].json()["code"] == "finished_spent"
+    assert "ANTIN_MAX_FINISHED_BYTES" in answers[2].json()["what_to_do"]
+    extended = office.call(
+        "POST", "/extend", content=first.content, headers={**PDF, "Idempotency-Key": "c"}
+    )
+    assert (extended.status_code, extended.json()["code"]) == (429, "finished_spent")
+    assert office.sign(empty_pdf(), key="a", **wish).content == first.content
+    desk, at = office.wiring.desk, office.wiring.clock()
+    with office.wiring.sessions() as session:
+        actor = session.scalars(select(SignRequest.actor)).first() or ""
+    with pytest.raises(FinishedSpent):
+        admit(desk, len(first.content), actor=actor, at=at)
+    admit(desk, len(first.content), actor=actor, at=at + timedelta(hours=2))
+    admit(desk, len(first.content), actor="another", at=at)
