@@ -75,6 +75,11 @@ class DistinguishedName:
         """Go through the attributes, from the outermost inwards."""
         return (attribute for part in self.parts for attribute in part)
 
+    @property
+    def legible(self) -> bool:
+        """Whether everything in it that is said to be text is text."""
+        return not any(isinstance(one.value, bytes) and one.value[0] in _ENCODINGS for one in self)
+
     def texts(self, kind: x509.ObjectIdentifier) -> tuple[str, ...]:
         """Return the texts of every attribute of a type, from the outermost inwards."""
         return tuple(

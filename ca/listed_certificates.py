@@ -151,6 +151,8 @@ def from_der(der: bytes) -> ListedCertificate:
         subject, issuer = subject_of(parsed.certificate), issuer_of(parsed.certificate)
     except UNREADABLE as e:
         raise values.refused("certificate_unreadable", "certificate") from e
+    if not (subject.legible and issuer.legible):
+        raise values.refused("certificate_unreadable", "certificate")
     constraints = parsed.extension(x509.BasicConstraints)
     if parsed.self_issued or (constraints is not None and constraints.ca):
         raise values.refused("certificate_is_ca", "certificate")

@@ -94,6 +94,8 @@ def test_attributes_of_one_part_are_joined_and_what_is_no_text_is_written_as_oct
     name = distinguished_names.read(der.sequence(broken, both))
     assert name.rfc4514() == "CN=A+2.5.4.45=#03020001,O=#0c01ff"
     assert name.texts(NameOID.ORGANIZATION_NAME) == ()
+    assert not name.legible
+    assert distinguished_names.read(der.sequence(both)).legible
 
 
 @pytest.mark.parametrize(
