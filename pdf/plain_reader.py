@@ -88,10 +88,12 @@ class PlainReader(Document):
         self._decoded += len(data)
         if parameters is None:
             return data
-        if filter_ is None:
-            raise NotPlain("there are parameters for a filter that is not there")
-        within(len(data), self.limits.predicted_size, "too much predicted data")
-        return unpredicted(data, parameters)
+        if filter_ is None or len(data) > self.limits.predicted_size:
+            raise NotPlain("there is no filter for the parameters, or too much data")
+        try:
+            return unpredicted(data, parameters)
+        except PdfError as error:
+            raise NotPlain("the prediction cannot be undone") from error
 
     def packed(self, view: View, container: int) -> Sequence[tuple[int, PdfObject]]:
         """Give the objects of an object stream; each is read when it is asked for."""

@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+import zlib
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,22 @@ def test_files_as_other_programs_write_them_get_the_same_verdicts_both_ways(
     twice = _verdict(sign(short), tmp_path)
     assert twice["pdfsig"] == (2, 2, 1)
     assert twice["validator"] == (True, True, True, "ENTIRE_FILE")
+
+
+@pytest.mark.parametrize("how", [("/FlateDecode", True), ("/ASCIIHexDecode", False)])
+def test_a_claim_to_be_pdf_a_is_read_through_filters_both_ways(how: tuple[str, bool]) -> None:
+    name, squeezed = how
+    claim = b'<x xmlns:p="http://www.aiim.org/pdfa/ns/id/" p:part="2" p:conformance="B"/>'
+    packet = (zlib.compress(claim) if squeezed else claim.hex().encode() + b">").decode("latin-1")
+    packed = f"<</Type/Metadata/Filter{name}/Length {len(packet)}>>stream\n{packet}\nendstream"
+    # a stand-in of the same length keeps the offsets while the file is put together as text
+    bodies = [*form_file("/Metadata 4 0 R", ""), packed.replace(packet, "x" * len(packet))]
+    source = assemble(bodies).replace(b"x" * len(packet), packet.encode("latin-1"))
+    assert plain_document(source, page=1) is not None
+    short, layered = sign(source), sign(source, field="Signature1")
+    assert meaning(short) == meaning(layered)
+    # what is added to PDF/A has an appearance, be it invisible
+    assert b"/AP" in short[len(source) :]
 
 
 def test_a_cross_reference_stream_is_continued_by_one(tmp_path: Path) -> None:
