@@ -161,7 +161,8 @@ def test_the_exception_for_one_anchors_documents_does_not_help_another(
 
 def test_the_example_in_the_documentation_is_a_policy() -> None:
     page = Path(__file__).parents[2] / "docs/operations/trust.md"
-    example = page.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    blocks = page.read_text(encoding="utf-8").split("```toml\n")[1:]
+    (example,) = [one.partition("```")[0] for one in blocks if one.startswith("[[legacy_anchor]]")]
     rules = rules_of(read_policy(example))
     assert rules.required == ("signing_certificate", "proven_time")
     assert set(rules.policies) == {"1.2.3.4"}
