@@ -74,6 +74,33 @@ def extend_detached(signature: bytes, content: BinaryIO, options: ExtensionOptio
     return raised(signature, DetachedContent(content).access(), options).container
 
 
+def reached(signature: bytes, content: BinaryIO, *, certificate: bytes) -> Level | None:
+    """Say which level a container over `content` has for the signer with this certificate.
+
+    None where there is no such signer, or a signature in it does not hold.
+    """
+    try:
+        container = unwrapped(signature)
+        data = signed_data.parse_signed_data(container, limits=DEFAULT_LIMITS)
+        archive = read_archive(container)
+        covered = DetachedContent(content).access()
+        kept = [_kept(data, index, covered) for index in range(len(data.signers))]
+    except (BadDer, SignatureBroken, ValueError, IndexError):
+        return None
+    for index, each in enumerate(kept):
+        if each.facts.signer is not None and each.facts.signer.encoded == certificate:
+            return _level_of(each, data, _archived(archive, index, covered))
+    return None
+
+
+def _level_of(kept: KeptSignature, data: SignedData, archived: list[KeptSignature]) -> Level:
+    if not kept.tokens:
+        return Level.B_B
+    if not (data.crls or data.ocsp_responses):
+        return Level.B_T
+    return Level.B_LTA if archived else Level.B_LT
+
+
 def extend_beside(
     source: BinaryIO, target: BinaryIO, options: ExtensionOptions, content: BinaryIO
 ) -> Extended:

@@ -1,11 +1,13 @@
 """Whether a file is the signed version of another one: for work that was interrupted and goes on.
 
 A signed file begins with every byte of its original. What follows must hold a signature by the
-given certificate that holds over the new revision, and what its level asks for.
+given certificate that holds over the new revision, and what its level asks for. A signature beside
+a file has to hold over the whole of it.
 """
 
 from typing import BinaryIO
 
+from pdf.cades_levels import MAX_CMS_BYTES, reached
 from pdf.document import Document
 from pdf.errors import PdfError
 from pdf.kept_signatures import KeptSignature, check, locate
@@ -37,6 +39,14 @@ def is_finished(source: BinaryIO, target: BinaryIO, *, certificate: bytes, level
     if level.reaches(Level.B_LT) and not stored:
         return False
     return not level.reaches(Level.B_LTA) or any(each.is_timestamp for each in kept)
+
+
+def is_finished_beside(
+    source: BinaryIO, target: BinaryIO, *, certificate: bytes, level: Level
+) -> bool:
+    """Say whether `target` is this certificate's signature over `source` at this level or above."""
+    found = reached(target.read(MAX_CMS_BYTES), source, certificate=certificate)
+    return found is not None and found.reaches(level)
 
 
 def _is_own(signature: KeptSignature, certificate: bytes, size: int) -> bool:

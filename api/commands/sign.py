@@ -160,6 +160,8 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
             password=password,
             statement=stated(commitment, signature_policy, policy_digest, policy_uri),
         )
+        if detached:
+            _without_pages(options, looking=looking)
         with opened(key, module, sign_certificate.given(cert)) as found:
             signer = sign_certificate.chain_of(found, cert, chain, at=options.signing_time)
             algorithm = SignatureAlgorithm(found.key.algorithm)
@@ -180,13 +182,23 @@ def sign(  # noqa: PLR0913, PLR0917 -- one parameter for each option of the comm
                 HttpTimestampSource(tsa) if tsa else None,
                 _evidence(options.level, signer, trusted),
             )
-            skip = tools.is_finished if out_dir is not None and not detached else None
             steps = tools.sign_detached if detached else tools.sign
-            run = _sign_all(found.key, steps, pairs, skip)
+            skip = tools.is_finished_beside if detached else tools.is_finished
+            run = _sign_all(found.key, steps, pairs, skip if out_dir is not None else None)
         run.tell(pairs, as_json=as_json)
         code = run.worst
     if code:
         raise typer.Exit(code)
+
+
+def _without_pages(options: SignatureOptions, *, looking: bool) -> None:
+    """Refuse what is about a PDF where the signature stands beside any file."""
+    given = (
+        *(options.stamp, options.box, options.spot, options.page, options.field),
+        *(options.reason, options.location, options.password, options.agency_copy, looking),
+    )
+    if any(each is not None and each is not False for each in given):
+        raise typer.BadParameter("nothing about a PDF's page or form goes with --detached")
 
 
 def _evidence(

@@ -14,7 +14,7 @@ from api.commands.output_files import appearing
 from pdf.cades import finish_detached, prepare_detached
 from pdf.completion import complete
 from pdf.extend import ExtensionOptions
-from pdf.finished import is_finished
+from pdf.finished import is_finished, is_finished_beside
 from pdf.prepare import SignatureAlgorithm, prepare
 
 if TYPE_CHECKING:
@@ -73,15 +73,19 @@ class SigningTools:
 
     def is_finished(self, source: Path, target: Path) -> bool:
         """Say whether an earlier run has signed this file already."""
-        if not target.exists() or source.resolve() == target.resolve():
+        if not _is_another(source, target):
             return False
         with source.open("rb") as document, target.open("rb") as signed:
-            return is_finished(
-                document,
-                signed,
-                certificate=self.chain.certificate,
-                level=self.options.level,
-            )
+            certificate, level = self.chain.certificate, self.options.level
+            return is_finished(document, signed, certificate=certificate, level=level)
+
+    def is_finished_beside(self, source: Path, target: Path) -> bool:
+        """Say whether an earlier run has put the signature of this file beside it already."""
+        if not _is_another(source, target):
+            return False
+        with source.open("rb") as document, target.open("rb") as signed:
+            certificate, level = self.chain.certificate, self.options.level
+            return is_finished_beside(document, signed, certificate=certificate, level=level)
 
     def _extension(self) -> ExtensionOptions:
         return ExtensionOptions(
@@ -91,3 +95,7 @@ class SigningTools:
             evidence=self.evidence,
             password=self.options.password,
         )
+
+
+def _is_another(source: Path, target: Path) -> bool:
+    return target.exists() and source.resolve() != target.resolve()

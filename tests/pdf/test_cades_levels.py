@@ -16,7 +16,7 @@ from pyhanko_certvalidator import ValidationContext
 
 from ca.validation import PathValidator
 from pdf.cades import finish_detached, prepare_detached
-from pdf.cades_levels import extend_detached
+from pdf.cades_levels import extend_detached, reached
 from pdf.detached import DetachedQuestion, verify_detached
 from pdf.errors import (
     CertificateUnproven,
@@ -220,6 +220,17 @@ def test_what_cannot_be_raised_is_refused_with_its_reason(province: Province) ->
     ):
         with pytest.raises(error):
             raised(province, signature, level, **given)  # type: ignore[arg-type]
+
+
+def test_the_level_that_a_container_has_reached_is_told(province: Province) -> None:
+    certificate = province.signer.der
+    for level in LEVELS:
+        made = signed(province, level)
+        assert reached(made, io.BytesIO(CONTENT), certificate=certificate) is level
+        assert reached(made, io.BytesIO(CONTENT[1:]), certificate=certificate) is None
+        assert reached(made, io.BytesIO(CONTENT), certificate=province.issuing.der) is None
+        assert reached(made[:-9], io.BytesIO(CONTENT), certificate=certificate) is None
+    assert reached(b"", io.BytesIO(CONTENT), certificate=certificate) is None
 
 
 def test_a_changed_file_is_not_dressed_up(province: Province) -> None:
