@@ -57,7 +57,7 @@ class RevocationChecker:
         self, certificate: ParsedCertificate, issuer: ParsedCertificate, anchor: ParsedCertificate
     ) -> RevocationFact:
         late: RevocationFact | None = None
-        for source in self.sources:
+        for place, source in enumerate(self.sources, start=1):
             query = RevocationQuery(certificate, issuer, self.inputs.at, self.effort.seconds_left)
             for said in source.look_up(query):
                 self.effort.look_at_clock()
@@ -65,9 +65,34 @@ class RevocationChecker:
                     return said
                 fact = self._settle(query, said, source.name, anchor)
                 if fact is not None and not fact.signer_expired:
-                    return fact
+                    return self._unless_known_worse(fact, query, self.sources[place:], anchor)
                 late = late or fact
         return late or RevocationFact(RevocationStatus.UNKNOWN)
+
+    def _unless_known_worse(
+        self,
+        fact: RevocationFact,
+        query: RevocationQuery,
+        later: Sequence[RevocationSource],
+        anchor: ParsedCertificate,
+    ) -> RevocationFact:
+        """Give the fact, unless what was fetched earlier knows of a revocation.
+
+        A document may bring an answer that is good for days yet, from before its signer's key was
+        stolen. Nobody is asked over the network for that; but what lies here counts.
+        """
+        if fact.status is not RevocationStatus.GOOD:
+            return fact
+        for source in later:
+            if source.name not in _KEPT_HERE:
+                continue
+            for said in source.look_up(query):
+                self.effort.look_at_clock()
+                if isinstance(said, RevocationEvidence):
+                    other = self._settle(query, said, source.name, anchor)
+                    if other is not None and _outweighs(other, fact):
+                        return other
+        return fact
 
     def _settle(
         self,
@@ -157,6 +182,18 @@ class RevocationChecker:
             self.status(link, issuer, anchor=path[0]).status is RevocationStatus.GOOD
             for issuer, link in pairwise(path)
         )
+
+
+_KEPT_HERE: Final = frozenset({"cache"})
+"""Sources that cost no network."""
+
+
+def _outweighs(other: RevocationFact, good: RevocationFact) -> bool:
+    """Say whether a fact stands against a "good": a revocation always, a suspension if newer."""
+    if other.status is RevocationStatus.SUSPENDED:
+        dates = (good.this_update, other.this_update)
+        return None in dates or dates[0] < dates[1]  # type: ignore[operator]  # as just asked
+    return other.status is RevocationStatus.REVOKED
 
 
 _WEIGHT: Final = {

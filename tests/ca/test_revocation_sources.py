@@ -1,9 +1,10 @@
 import contextlib
 import ipaddress
+import json
 import socket
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -16,10 +17,11 @@ from ca.errors import RevocationDataUnavailable
 from ca.guarded_fetch import Fetcher, FetchLimits, FetchRefused
 from ca.models import Certificate
 from ca.models_trust import CachedRevocationData
+from ca.recording import Recording
 from ca.revocation import RevocationFact, RevocationStatus
 from ca.revocation_reasons import RevocationReason
 from ca.revocation_sources import CacheSource, HttpSource, RegistrySource
-from ca.validation import PathValidator, PathVerdict
+from ca.validation import PathPolicy, PathValidator, PathVerdict
 from db.reads import SessionReads
 from tests.ca.hierarchy import NOW, SIGNER_EXTENSIONS, Entity, root
 from tests.ca.house import AT, CHIEF, House
@@ -401,3 +403,32 @@ def test_a_fact_is_plain_data() -> None:
     fact = RevocationFact(RevocationStatus.REVOKED, "registry", revoked_at=NOW)
     assert fact.stands_against(NOW)
     assert not fact.stands_against(NOW - HOUR)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept_at", "expected"),
+    [
+        (x509.ReasonFlags.key_compromise, NOW - HOUR, "REVOKED_NO_POE"),
+        (x509.ReasonFlags.key_compromise, NOW - 9 * HOUR, "REVOKED_NO_POE"),
+        (x509.ReasonFlags.certificate_hold, NOW - HOUR, "TRY_LATER"),
+        (x509.ReasonFlags.certificate_hold, NOW - 9 * HOUR, None),
+    ],
+)
+def test_attack_a_document_brings_an_answer_from_before_the_theft_and_the_cache_knows_better(
+    house: House, reason: x509.ReasonFlags, kept_at: datetime, expected: str | None
+) -> None:
+    """The list in the document is good for a day yet; a newer one says otherwise."""
+    top, signer = published("http://lists.test")
+    cache = CacheSource(house.sessions)
+    stolen = (signer.cert.serial_number, NOW - 10 * HOUR, reason)
+    cache.store("crl:http://lists.test/ca.crl", top.crl(stolen, this_update=kept_at), at=kept_at)
+    brought = top.crl(this_update=NOW - 5 * HOUR)
+    recording = Recording((top.der,), (), PathPolicy(), {})
+    for validator in (PathValidator([top.der], [cache]), recording.validator([cache])):
+        verdict = validator.validate(signer.der, purpose="signing", at=NOW, crls=[brought])
+        assert verdict.sub_indication == expected
+        assert verdict.trusted is (expected is None)
+    recording.keep_judged(verdict, [brought], [])
+    again = Recording.of(json.loads(json.dumps(recording.manifest())), recording.blobs)
+    repeated = again.repeating()
+    assert repeated.validate(signer.der, purpose="signing", at=NOW, crls=[brought]) == verdict
