@@ -86,7 +86,7 @@ _READ: Final = (
 
 _READ_SQL: Final = str(
     _READ.where(_requests.c.id == func.any(bindparam("ids", type_=ARRAY(Uuid())))).compile(
-        dialect=PGDialect_psycopg()
+        dialect=PGDialect_psycopg()  # type: ignore[no-untyped-call] # as the library has it
     )
 )
 _KINDS: Final = {one.value: one for one in RequestKind}

@@ -11,10 +11,10 @@ before, 32 zero bytes for the first. Sequences start at 1. The database computes
 """
 
 import hashlib
-import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
+from json.encoder import encode_basestring
 from typing import Final
 
 from db.canonical import utc_text
@@ -25,7 +25,6 @@ CHAINS: Final = 16
 GENESIS: Final = bytes(32)
 """What the first entry of a chain continues."""
 
-_QUOTE: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +95,8 @@ def link_digest(*, previous: bytes, chain: int, sequence: int, content_digest: b
 
 
 def _quoted(text: str) -> str:
-    return _QUOTE(text)
+    return encode_basestring(text)
 
 
 def _escaped(text: str | None) -> str:
-    return "null" if text is None else _QUOTE(text)
+    return "null" if text is None else encode_basestring(text)
