@@ -28,7 +28,8 @@ from pathlib import Path
 from cryptography import x509
 from ca import authority_signers, issue, revoke
 from ca.errors import CaError
-from ca.models import CertificateRequest, RequestState, RevocationReason
+from ca.models import CertificateRequest, RequestState
+from ca.revocation_reasons import RevocationReason
 from db.session import create_engine, session_factory
 from hsm.providers import KeyStore
 from sqlalchemy import select

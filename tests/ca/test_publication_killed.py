@@ -39,7 +39,8 @@ from datetime import datetime
 from ca import crl, incidents, revoke
 from ca.authority_signers import by_slug
 from ca.errors import TransitionNotAllowed
-from ca.models import Certificate, CertificateStatus, RevocationReason
+from ca.models import Certificate, CertificateStatus
+from ca.revocation_reasons import RevocationReason
 from db.session import create_engine, session_factory
 from hsm.providers import KeyStore
 from sqlalchemy import func, select
