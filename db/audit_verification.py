@@ -207,7 +207,7 @@ def rows(session: Session) -> Iterator[Row]:
     )  # fmt: skip
     result = session.execute(query.execution_options(yield_per=CHUNK))
     for row in result:
-        yield Row(*cast("tuple[object, ...]", row))  # type: ignore[arg-type]
+        yield Row(*cast("tuple[object, ...]", row))  # type: ignore[arg-type]  # as selected
 
 
 def content_of(row: Row) -> EntryContent:

@@ -147,7 +147,7 @@ class _Worker:
             tasks = [
                 asyncio.create_task(
                     app.run_worker_async(
-                        queues=list(options.queues) or None,  # type: ignore[arg-type]
+                        queues=list(options.queues) or None,  # type: ignore[arg-type]  # None is every queue
                         concurrency=self._concurrency,
                         wait=stop is not None,
                         fetch_job_polling_interval=options.poll_interval_s,

@@ -20,7 +20,7 @@ from typing import Final
 try:
     import fcntl
 except ImportError:  # Windows has no flock, and no server of ours runs there
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # no module there
 
 WAIT_SECONDS: Final = 5.0
 _PAUSE: Final = 0.005

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from pdf import der, signed_data
-from pdf.certificates import CertificateFacts, read_certificate
+from pdf.certificates import CertificateFacts, PublicKey, read_certificate
 from pdf.der import BadDer, as_set, as_sorted_set
 from pdf.limits import Limits
 from pdf.signature_math import ML_DSA_KEYS, Outcome, check, digest_of, hash_name
@@ -246,9 +246,9 @@ def _check_signer(
     return digest, outcome is Outcome.MATCH
 
 
-def _mathematics(signer: SignerInfo, key: object, data: bytes) -> Outcome:
+def _mathematics(signer: SignerInfo, key: PublicKey, data: bytes) -> Outcome:
     return check(
-        key,  # type: ignore[arg-type]
+        key,
         algorithm=(signer.signature_algorithm, signer.signature_parameters),
         digest_algorithm=signer.digest_algorithm,
         signature=signer.signature,

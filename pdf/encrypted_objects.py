@@ -82,7 +82,7 @@ def _foreign(  # noqa: PLR0911 (one return a kind of object)
     if depth > _MAX_DEPTH or value is None:
         return generic.NullObject()
     if isinstance(value, PdfDict):
-        return generic.DictionaryObject(  # type: ignore[no-untyped-call]
+        return generic.DictionaryObject(  # type: ignore[no-untyped-call]  # as above
             {
                 generic.NameObject("/" + key): _foreign(document, item, depth + 1)
                 for key, item in value.items()
@@ -95,7 +95,7 @@ def _foreign(  # noqa: PLR0911 (one return a kind of object)
     if isinstance(value, bytes):
         return generic.ByteStringObject(value)
     if isinstance(value, bool):
-        return generic.BooleanObject(value)  # type: ignore[no-untyped-call]
+        return generic.BooleanObject(value)  # type: ignore[no-untyped-call]  # as above
     if isinstance(value, int):
-        return generic.NumberObject(value)  # type: ignore[no-untyped-call]
-    return generic.FloatObject(str(value))  # type: ignore[no-untyped-call]
+        return generic.NumberObject(value)  # type: ignore[no-untyped-call]  # as above
+    return generic.FloatObject(str(value))  # type: ignore[no-untyped-call]  # as above

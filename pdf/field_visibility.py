@@ -33,7 +33,7 @@ def visibility(view: View, node: PdfDict) -> tuple[bool, bool]:
         box = [view.resolve(item) for item in view.array(widget.get("Rect"))]
         sides = [float(item) for item in box if isinstance(item, (int, float))]
         flags = view.resolve(widget.get("F"))
-        if len(sides) != 4 or (isinstance(flags, int) and flags & HIDDEN):  # noqa: PLR2004
+        if len(sides) != 4 or (isinstance(flags, int) and flags & HIDDEN):  # noqa: PLR2004 - a box
             continue
         area = abs((sides[2] - sides[0]) * (sides[3] - sides[1]))
         if area <= 1 or view.dictionary(widget.get("AP")) is None:

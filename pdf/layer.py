@@ -248,7 +248,7 @@ def _require_sound_trailer(reader: PdfFileReader) -> None:
     newest = reader.trailer._trailer_revisions[0]  # noqa: SLF001 - see above
     if not isinstance(newest.raw_get("/Root"), generic.IndirectObject):
         raise DamagedPdf("the trailer does not point to a catalog")
-    sections = [section.xref_data for section in reader.xrefs._xref_sections]  # noqa: SLF001
+    sections = [section.xref_data for section in reader.xrefs._xref_sections]  # noqa: SLF001 - as above
     sections += [each.hybrid.xref_data for each in sections if each.hybrid is not None]
     highest = max(
         (max(known, default=0) for each in sections for known in _numbers(each)), default=0

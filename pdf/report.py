@@ -269,7 +269,7 @@ def _plain(value: object, kind: type) -> JSON:
     if value is None:
         return None
     result: dict[str, JSON] = {}
-    for name in kind.__dataclass_fields__:  # type: ignore[attr-defined]
+    for name in kind.__dataclass_fields__:  # type: ignore[attr-defined]  # a dataclass
         item = getattr(value, name)
         result[name] = _time(item) if isinstance(item, datetime) else item
     return result

@@ -151,7 +151,7 @@ def read_object(  # noqa: C901, PLR0912 (one loop over tokens; splitting it cost
                 if len(frame) % 2 == 0 and frame[-1] == "Contents":
                     spans[-1] = (found.start("hex") - 1, position)
         if not stack:
-            return value, position  # type: ignore[return-value]
+            return value, position  # type: ignore[return-value]  # a PdfObject by now
         stack[-1].append(value)
 
 
@@ -262,7 +262,7 @@ def _dictionary(items: list[object], contents: tuple[int, int] | None) -> PdfDic
             raise DamagedPdf("a dictionary key is not a name")
         if key in result:
             repeated.add(key)
-        result[key] = value  # type: ignore[assignment]
+        result[key] = value  # type: ignore[assignment]  # read by `read_object`
     if repeated:
         result.repeated = frozenset(repeated)
     return result
