@@ -10,7 +10,7 @@ from api.auth import Call, needs
 from api.permissions import Action, list_scope
 from api.responses import problems
 from api.schemas.devices import DeviceOut
-from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, decode_id, page
+from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, Paged, decode_id, page
 from api.schemas.people import CustodyDone, CustodyIn, CustodyOut
 from ca import certificate_search, custody, devices, revoke, subscribers
 from ca.certificate_search import SearchFilters
@@ -45,12 +45,13 @@ def listing(  # noqa: PLR0913, PLR0917 -- one parameter for each filter
 
 
 @router.get("/{device_id}/custody", responses=problems(404))
-def history(call: Reader, device_id: uuid.UUID) -> Page[CustodyOut]:
+def history(call: Reader, paging: Paged, device_id: uuid.UUID) -> Page[CustodyOut]:
     """List what happened to a device, the latest first."""
     with call.transaction() as session:
         row = devices.get(session, device_id)
         call.require(session, Action.REGISTRY_READ, organization_id=_where(session, row))
-        return Page(items=[CustodyOut.of(one) for one in custody.history(session, device_id)])
+        rows = custody.history(session, device_id)
+        return paging.page(rows, show=CustodyOut.of, key=lambda one: str(one.id))
 
 
 @router.post("/{device_id}/custody", responses=problems(404, 409, 503))

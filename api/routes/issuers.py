@@ -9,7 +9,7 @@ from api.auth import Call, needs
 from api.permissions import Action, list_scope
 from api.responses import problems
 from api.schemas.imports import DifferenceOut, IssuerIn, IssuerOut
-from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, decode_id, page
+from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, Paged, decode_id, page
 from ca import issuer_watch, known_issuers
 from ca.models_imports import DifferenceState
 
@@ -20,10 +20,11 @@ Revoker = Annotated[Call, Depends(needs(Action.CERTIFICATE_REVOKE))]
 
 
 @router.get("/issuers", responses=problems())
-def listing(call: Reader) -> Page[IssuerOut]:
+def listing(call: Reader, paging: Paged) -> Page[IssuerOut]:
     """List the issuers whose certificates are in the registry, besides our own authorities."""
     with call.transaction() as session:
-        return Page(items=[IssuerOut.of(row) for row in known_issuers.listing(session)])
+        rows = known_issuers.listing(session)
+        return paging.page(rows, show=IssuerOut.of, key=lambda row: str(row.id))
 
 
 @router.post("/issuers", status_code=201, responses=problems(409))

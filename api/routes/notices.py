@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from api.auth import Call, needs
 from api.permissions import Action, list_scope
 from api.responses import problems
-from api.schemas.lists import Page, Schema
+from api.schemas.lists import Page, Paged, Schema
 from ca import certificate_search, notices
 from ca.certificate_search import SearchFilters
 from ca.models import Certificate, CertificateStatus
@@ -54,12 +54,12 @@ class ChannelMade(ChannelOut):
 
 
 @router.get("/notice-channels", responses=problems())
-def listing(call: Reader, under: uuid.UUID | None = None) -> Page[ChannelOut]:
+def listing(call: Reader, paging: Paged, under: uuid.UUID | None = None) -> Page[ChannelOut]:
     """List the channels."""
     with call.transaction() as session:
         scope = list_scope(session, call.actor, Action.REGISTRY_READ, under=under)
         rows = notices.channels(session, under=scope)
-        return Page(items=[ChannelOut.model_validate(row) for row in rows])
+        return paging.page(rows, show=ChannelOut.model_validate, key=lambda row: str(row.id))
 
 
 @router.post("/notice-channels", status_code=201, responses=problems(404))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.auth import Call, needs
 from api.permissions import Action, list_scope
 from api.responses import problems
-from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, decode_id, page
+from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, Paged, decode_id, page
 from api.schemas.organizations import OrganizationOut
 from api.schemas.people import (
     DelegationIn,
@@ -31,14 +31,16 @@ NOTICE: Final = timedelta(days=1)
 
 
 @router.get("/subscribers/{subscriber_id}/posts", responses=problems(404))
-def list_posts(call: Reader, subscriber_id: uuid.UUID) -> Page[PostOut]:
+def list_posts(call: Reader, paging: Paged, subscriber_id: uuid.UUID) -> Page[PostOut]:
     """List the posts of a person, the latest first."""
     with call.transaction() as session:
         person = subscribers.get(session, subscriber_id)
         call.require(session, Action.REGISTRY_READ, organization_id=person.organization_id)
         rows = posts.history(session, subscriber_id)
         planned = post_ends.planned(session, [row.id for row in rows])
-        return Page(items=[PostOut.of(row, planned) for row in rows])
+        return paging.page(
+            rows, show=lambda row: PostOut.of(row, planned), key=lambda row: str(row.id)
+        )
 
 
 @router.post("/subscribers/{subscriber_id}/posts", status_code=201, responses=problems(404))

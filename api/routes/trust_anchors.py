@@ -11,7 +11,7 @@ from api.permissions import Action
 from api.query_names import reads_query
 from api.responses import problems
 from api.schemas.administration import TrustAnchorIn, TrustAnchorOut
-from api.schemas.lists import Page
+from api.schemas.lists import Page, Paged
 from api.schemas.trusted_lists import TrustedListIn, TrustedListOut
 from api.uploads import Upload, receive
 from ca import trust, trusted_lists
@@ -53,11 +53,11 @@ reads_query(uploaded_list)
 
 
 @router.get("", responses=problems())
-def listing(call: Reader) -> Page[TrustAnchorOut]:
+def listing(call: Reader, paging: Paged) -> Page[TrustAnchorOut]:
     """List the added anchors; our own root is always trusted and not listed."""
     with call.transaction() as session:
         rows = trust.list_anchors(session)
-        return Page(items=[TrustAnchorOut.of(row) for row in rows])
+        return paging.page(rows, show=TrustAnchorOut.of, key=lambda row: str(row.id))
 
 
 @router.post("", status_code=201, responses=problems(409))
@@ -79,11 +79,15 @@ def remove(call: Writer, anchor_id: uuid.UUID) -> Response:
 
 
 @router.get("/lists", responses=problems())
-def lists(call: Reader) -> Page[TrustedListOut]:
+def lists(call: Reader, paging: Paged) -> Page[TrustedListOut]:
     """List the trusted lists, and whether they are in force."""
     with call.transaction() as session:
         rows = trusted_lists.list_lists(session)
-        return Page(items=[TrustedListOut.of(row, at=call.at) for row in rows])
+        return paging.page(
+            rows,
+            show=lambda row: TrustedListOut.of(row, at=call.at),
+            key=lambda row: str(row.id),
+        )
 
 
 @router.post("/lists", status_code=201, openapi_extra=_BODY, responses=problems(409, 413, 415, 507))

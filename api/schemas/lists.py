@@ -4,9 +4,10 @@ import base64
 import binascii
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict
 
 from api.errors import ParameterInvalid
@@ -30,6 +31,34 @@ class Schema(BaseModel):
     """Root of what is taken in: unknown members are refused, because they are misspelt options."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which part of a short list is asked for, one that is read whole."""
+
+    limit: Limit = MAX_LIMIT
+    cursor: Cursor = None
+
+    def page(
+        self,
+        rows: Sequence[Row],
+        *,
+        show: Callable[[Row], Item],
+        key: Callable[[Row], str],
+    ) -> "Page[Item]":
+        """Return the part; raises ParameterInvalid for a cursor that is behind no row."""
+        position = decode(self.cursor)
+        start = 0
+        if position is not None:
+            keys = [key(row) for row in rows]
+            if position not in keys:
+                raise ParameterInvalid("cursor", "not a cursor of this list")
+            start = keys.index(position) + 1
+        return page(rows[start:], limit=self.limit, show=show, key=key)
+
+
+Paged = Annotated[Paging, Depends()]
 
 
 class Page(BaseModel, Generic[T]):

@@ -123,3 +123,21 @@ def test_pages_and_health_take_whatever_a_browser_or_a_probe_adds(office: Office
         assert office.http.get(path).status_code == 200
     token = {"Authorization": f"Bearer {ADMINISTRATOR}"}
     assert office.http.get("/api/v1/trust-anchors?t=1", headers=token).status_code == 422
+
+
+def test_a_short_list_comes_in_pages_like_a_long_one(office: Office) -> None:
+    unit = office.organization()["id"]
+    for number in range(3):
+        target = f"http://127.0.0.1:9/{number}"
+        body = {"organization_id": unit, "kind": "webhook", "target": target}
+        office.made("/notice-channels", body)
+    whole = office.call("GET", "/notice-channels").json()
+    assert (len(whole["items"]), whole["next_cursor"]) == (3, None)
+    first = office.call("GET", "/notice-channels", params={"limit": 2}).json()
+    rest = office.call("GET", "/notice-channels", params={"cursor": first["next_cursor"]}).json()
+    assert first["items"] + rest["items"] == whole["items"]
+    assert (len(first["items"]), rest["next_cursor"]) == (2, None)
+    strange = office.call("GET", "/notice-channels", params={"cursor": "eA"})
+    assert (strange.status_code, "cursor" in strange.json()["detail"]) == (422, True)
+    for path in ("/trust-anchors", "/trust-anchors/lists", "/issuers"):
+        assert office.call("GET", path, params={"limit": 1}).status_code == 200
