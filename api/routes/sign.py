@@ -58,6 +58,7 @@ DOCUMENT_BODY: Final = {
                 }
             },
             _PDF: {"schema": {"type": "string", "format": "binary"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
         },
     }
 }
