@@ -72,7 +72,8 @@ class Call:
             request_sha256="" if self.key is None else idempotency.fingerprint(*same),
             at=self.at,
         )
-        return idempotency.once(self.wiring.sessions, self.wiring.pulse, keyed, act)
+        wiring = self.wiring
+        return idempotency.once(wiring.sessions, wiring.direct, wiring.pulse, keyed, act)
 
 
 def bearer_token(authorization: str | None) -> str:

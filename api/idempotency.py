@@ -16,10 +16,9 @@ import json
 import secrets
 import threading
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, LiteralString
 
 from sqlalchemy import delete, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.errors import IdempotencyInProgress, IdempotencyKeyReused, ParameterInvalid
@@ -34,8 +33,17 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
     from sqlalchemy.orm import Session, sessionmaker
 
+    from db.direct import Direct
+
 MAX_KEY_CHARACTERS = 255
 RETRY_AFTER_SECONDS = 1
+_CLAIM: Final[LiteralString] = """
+INSERT INTO idempotency_records (id, actor, key, request_sha256, object_id, owner, created_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (actor, key) DO NOTHING RETURNING id
+"""
+_FINISH: Final[LiteralString] = """
+UPDATE idempotency_records SET answer = %s::json, owner = NULL WHERE id = %s AND owner = %s
+"""
 
 
 class Pulse:
@@ -112,6 +120,12 @@ class Attempt:
             .values(answer=_to_json(answer), owner=None)
         )
 
+    def finish_alone(self, direct: Direct, answer: Answer) -> None:
+        """Store the answer of work that is committed already, in a statement of its own."""
+        if self.record_id is not None:
+            told = json.dumps(_to_json(answer))
+            direct.write(_FINISH, (told, self.record_id, self.owner))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keyed:
@@ -131,19 +145,21 @@ def fingerprint(*parts: object) -> str:
 
 def once(
     sessions: sessionmaker[Session],
+    direct: Direct,
     pulse: Pulse,
     keyed: Keyed,
     act: Callable[[Attempt], Answer],
 ) -> Answer:
     """Do the work once for a key, or return the answer of the first time.
 
-    `act` calls `attempt.finish` inside its last transaction. Without a key it is simply done.
+    `act` calls `attempt.finish` inside its last transaction, or `attempt.finish_alone` after it.
+    Without a key it is simply done.
     """
     if keyed.key is None:
         return act(Attempt(uuid7()))
     if not 1 <= len(keyed.key) <= MAX_KEY_CHARACTERS:
         raise ParameterInvalid("Idempotency-Key", f"1 to {MAX_KEY_CHARACTERS} characters expected")
-    claimed = _claim(sessions, keyed, owner=pulse.beat())
+    claimed = _claim(sessions, direct, keyed, owner=pulse.beat())
     if isinstance(claimed, Answer):
         return claimed
     try:
@@ -163,26 +179,15 @@ def purge(session: Session, *, older_than: datetime) -> int:
     return len(gone)
 
 
-def _claim(sessions: sessionmaker[Session], keyed: Keyed, *, owner: int) -> Attempt | Answer:
+def _claim(
+    sessions: sessionmaker[Session], direct: Direct, keyed: Keyed, *, owner: int
+) -> Attempt | Answer:
+    record_id, object_id = uuid7(), uuid7()
+    now = keyed.at
+    values = (record_id, keyed.actor, keyed.key, keyed.request_sha256, object_id, owner, now)
+    if direct.write(_CLAIM, values):
+        return Attempt(object_id, record_id=record_id, owner=owner)
     with sessions.begin() as session:
-        record_id, object_id = uuid7(), uuid7()
-        inserted = session.scalar(
-            insert(IdempotencyRecord)
-            .values(
-                id=record_id,
-                actor=keyed.actor,
-                key=keyed.key,
-                request_sha256=keyed.request_sha256,
-                object_id=object_id,
-                owner=owner,
-                created_at=keyed.at,
-                answer=None,
-            )
-            .on_conflict_do_nothing(index_elements=["actor", "key"])
-            .returning(IdempotencyRecord.id)
-        )
-        if inserted is not None:
-            return Attempt(object_id, record_id=record_id, owner=owner)
         return _take_over(session, keyed, owner=owner)
 
 

@@ -1,4 +1,4 @@
-"""Documents signed together: callers that wait in an event loop share statements and one thread.
+"""Documents signed together: those that come at the same time share statements and one thread.
 
 Each document takes the walk of `signing.at_once`, with the same checks in the same order; what is
 shared is the asking. Two threads do it in turn, so that one works while the other waits for the
@@ -16,7 +16,7 @@ its caller and stops no other; an idle service signs at once, in a group of one.
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +25,7 @@ from typing import BinaryIO, Final
 
 from ca.errors import CertificateNotFound
 from ca.standing import Standing, standings
+from db.errors import ValueTaken
 from hsm.key_uri import KeyScheme
 from pdf.options import Level
 from pdf.prepared import PreparedSignature
@@ -58,8 +59,9 @@ class _Signing:
     """One document on its way, and the caller that waits for it."""
 
     asked: Asked
-    loop: asyncio.AbstractEventLoop
-    waiting: "asyncio.Future[bytes | None]"
+    waiting: "asyncio.Future[bytes | None] | Future[bytes | None]"
+    loop: asyncio.AbstractEventLoop | None = None
+    """Where the caller waits; None for one that waits in a thread."""
     walk: Walk | None = None
     prepared: PreparedSignature | None = None
     made: Made | None = None
@@ -87,9 +89,17 @@ class Together:
         if asked.size > WORTH_SHARING:
             return None
         loop = asyncio.get_running_loop()
-        one = _Signing(asked, loop, loop.create_future())
-        self._begin.put(one)
-        return await one.waiting
+        waiting: asyncio.Future[bytes | None] = loop.create_future()
+        self._begin.put(_Signing(asked, waiting, loop))
+        return await waiting
+
+    def sign(self, asked: Asked) -> bytes | None:
+        """Do the same for a caller that waits in a thread."""
+        if asked.size > WORTH_SHARING:
+            return None
+        waiting: Future[bytes | None] = Future()
+        self._begin.put(_Signing(asked, waiting))
+        return waiting.result()
 
     def close(self) -> None:
         """End the threads, after what they have begun."""
@@ -141,6 +151,11 @@ class Together:
             return []
         try:
             done = intend(self._direct, rows)
+        except ValueTaken as error:
+            if len(ready) > 1:  # one of them is there already, and stops no other
+                return [one for each in ready for one in self._intended([each])]
+            self._forgotten(ready[0], error)
+            return []
         except Exception as error:  # noqa: BLE001 -- everybody is told; no key has been used
             for one in ready:
                 self._forgotten(one, error)
@@ -231,10 +246,13 @@ def _closed(file: BufferedRandom) -> None:
 
 def _tell(told: Sequence[_Told]) -> None:
     """Give each caller its outcome, in its own event loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Told]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop | None, list[_Told]] = {}
     for one, outcome in told:
         by_loop.setdefault(one.loop, []).append((one, outcome))
+    _settle(by_loop.pop(None, []))
     for loop, some in by_loop.items():
+        if loop is None:
+            continue
         with suppress(RuntimeError):  # the event loop has ended, and nobody waits
             loop.call_soon_threadsafe(_settle, some)
 

@@ -1,5 +1,6 @@
 """`/sign`: a document goes in, a signed one comes out, at once or when its holder has signed."""
 
+import io
 import uuid
 from typing import Annotated, BinaryIO, Final
 from urllib.parse import quote
@@ -99,22 +100,17 @@ def start(call: KeyedSigner, upload: Annotated[Upload, Depends(uploaded)]) -> Re
 
 async def together(call: Call, upload: Upload) -> Response | None:
     """Sign a small document with those that come at the same time; None where `start` has to."""
-    everywhere = None in permissions.scopes(call.actor, Action.SIGN)
-    if call.key is not None or not everywhere or upload.size > WORTH_SHARING:
+    if call.key is not None or not _may_everywhere(call):
         return None
     asked = SignOptionsIn.parse(upload.options)
-    identifier = asked.plain_certificate_id
-    if identifier is None or asked.check_output:
+    shared = _shared(call, upload, asked, uuid7())
+    if shared is None or asked.check_output:
         return None
-    order = asked.order(
-        certificate_id=identifier, file_name=upload.name, request_id=uuid7(), at=call.at
-    )
-    content = await call.wiring.together.signed(
-        Asked(upload.file, upload.size, order, call.at, call.identity)
-    )
+    content = await call.wiring.together.signed(shared)
     if content is None:
         return None
-    return Response(content, media_type=_PDF, headers=_headers(order.request_id, upload.name))
+    headers = _headers(shared.order.request_id, upload.name)
+    return Response(content, media_type=_PDF, headers=headers)
 
 
 @router.get("/{request_id}", responses=problems(404))
@@ -172,6 +168,14 @@ def _sign(
     call: Call, upload: Upload, asked: SignOptionsIn, attempt: Attempt, signed: list[BinaryIO]
 ) -> Answer:
     """Sign at once where the key answers now, and leave the file in `signed`; else begin."""
+    shared = _shared(call, upload, asked, attempt.object_id)
+    if shared is not None:
+        if not _may_everywhere(call):
+            _standing(call, asked)
+        content = call.wiring.together.sign(shared)
+        if content is not None:
+            signed.append(io.BytesIO(content))
+            return _finished(call, attempt, Answer(document=str(attempt.object_id)))
     found = _standing(call, asked)
     order = asked.with_templates(call.wiring.stamp_templates).order(
         certificate_id=found.id,
@@ -184,6 +188,23 @@ def _sign(
         return _begin(call, upload, order, attempt)
     signed.append(at_once.sign(upload.file, order, found, at=call.at, actor=call.identity))
     return _finished(call, attempt, Answer(document=str(order.request_id)))
+
+
+def _shared(
+    call: Call, upload: Upload, asked: SignOptionsIn, request_id: uuid.UUID
+) -> Asked | None:
+    """Give what is signed with others; None for what is not: large, or not to be told yet."""
+    identifier = asked.plain_certificate_id
+    if identifier is None or upload.size > WORTH_SHARING:
+        return None
+    order = asked.order(
+        certificate_id=identifier, file_name=upload.name, request_id=request_id, at=call.at
+    )
+    return Asked(upload.file, upload.size, order, call.at, call.identity)
+
+
+def _may_everywhere(call: Call) -> bool:
+    return None in permissions.scopes(call.actor, Action.SIGN)
 
 
 def _begin(call: Call, upload: Upload, order: SignOrder, attempt: Attempt) -> Answer:
@@ -224,9 +245,7 @@ def _told(request: SignRequest) -> Answer:
 
 
 def _finished(call: Call, attempt: Attempt, answer: Answer) -> Answer:
-    if attempt.record_id is not None:
-        with call.transaction() as session:
-            attempt.finish(session, answer)
+    attempt.finish_alone(call.wiring.direct, answer)
     return answer
 
 

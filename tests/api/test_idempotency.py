@@ -100,10 +100,11 @@ def test_a_crash_between_intent_and_signature_is_finished_by_the_retry(
 
 
 def test_a_living_attempt_is_waited_for_and_a_dead_one_taken_over(office: Office) -> None:
-    other = Pulse(office.wiring.engine)
+    wiring = office.wiring
+    other = Pulse(wiring.engine)
     keyed = Keyed(actor="token:x", key="k", request_sha256="0" * 64, at=office.wiring.clock())
     owner = other.beat()
-    first = idempotency._claim(office.wiring.sessions, keyed, owner=owner)
+    first = idempotency._claim(wiring.sessions, wiring.direct, keyed, owner=owner)
     assert isinstance(first, Attempt)
 
     def act(attempt: Attempt) -> Answer:
@@ -114,14 +115,14 @@ def test_a_living_attempt_is_waited_for_and_a_dead_one_taken_over(office: Office
         return Answer(body="mine")
 
     with pytest.raises(idempotency.IdempotencyInProgress):
-        once(office.wiring.sessions, office.wiring.pulse, keyed, act)
+        once(wiring.sessions, wiring.direct, wiring.pulse, keyed, act)
     other.close()
-    assert once(office.wiring.sessions, office.wiring.pulse, keyed, act).body == "mine"
+    assert once(wiring.sessions, wiring.direct, wiring.pulse, keyed, act).body == "mine"
 
     # Whoever lost its claim cannot overwrite the answer any more.
     with office.wiring.sessions.begin() as session:
         first.finish(session, Answer(body="late"))
-    assert once(office.wiring.sessions, office.wiring.pulse, keyed, act).body == "mine"
+    assert once(wiring.sessions, wiring.direct, wiring.pulse, keyed, act).body == "mine"
 
 
 def test_an_attempt_under_way_is_told_over_http_with_a_time_to_retry(office: Office) -> None:

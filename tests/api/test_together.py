@@ -11,6 +11,7 @@ import pytest
 
 from ca.errors import CertificateNotFound, CertificateNotUsable
 from db import audit
+from db.errors import ValueTaken
 from hsm import algorithms
 from hsm.errors import DeviceFailure
 from hsm.providers import KeyStore
@@ -172,6 +173,29 @@ def test_a_request_cancelled_meanwhile_is_not_handed_out(
         left = rows(session, cancelled[0])
     assert left["sign_requests"][0][0] == "cancelled"
     assert left["signatures"] == []
+
+
+def test_an_id_that_is_there_already_stops_no_other(office: Office) -> None:
+    certificate = office.certificate()
+    orders = [order(office, certificate) for _ in range(3)]
+    assert accepted(office, signed(office, [asked(office, orders[1])])[0])
+    first, again, third = signed(office, [asked(office, one) for one in orders])
+    assert accepted(office, first)
+    assert isinstance(again, ValueTaken)
+    assert accepted(office, third)
+    with office.wiring.sessions() as session:
+        assert len(rows(session, orders[1].request_id)["signatures"]) == 1
+
+
+def test_callers_in_threads_and_in_an_event_loop_are_served_alike(office: Office) -> None:
+    certificate, together = office.certificate(), office.wiring.together
+    some = [asked(office, order(office, certificate)) for _ in range(4)]
+
+    async def both() -> list[bytes | None]:
+        threads = (asyncio.to_thread(together.sign, one) for one in some[:2])
+        return await asyncio.gather(*threads, *map(together.signed, some[2:]))
+
+    assert all(accepted(office, document) for document in asyncio.run(both()))
 
 
 def test_levels_that_need_a_time_stamp_are_signed_together_too(office: Office) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import socket
 import tempfile
 import time
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,6 +24,8 @@ OCSP_REQUEST = bytes(75)
 DOCUMENT = bytes(2_000_000)
 SMALL, LARGE = 12_000, 160
 STORED_ANSWERS, SIGNATURES, CONNECTIONS = 4000, 400, 16
+MARKER = b"K" * 32
+"""Where each request gets an Idempotency-Key of its own."""
 
 
 def rows() -> Iterable[Row]:
@@ -107,6 +110,19 @@ def document_rows(running: Service) -> Iterable[Row]:
         reference_name="one signature by the same key",
         reference_value=raw_signature_ms(running.home),
         goal=0.45,
+    )
+    keyed = letter.replace(b"\r\n\r\n", b"\r\nIdempotency-Key: %s\r\n\r\n" % MARKER, 1)
+    yield Row(
+        name="http.sign.b-b.50kB.idempotency-key",
+        value=cost_ms(
+            running.server,
+            lambda: keyed.replace(MARKER, uuid.uuid4().hex.encode(), 1),
+            count=SIGNATURES,
+        ),
+        unit="ms_cpu",
+        reference_name="without a key",
+        reference_value=sign_ms,
+        goal=0.6,
     )
     stamped = post(f"{path}&stamp=standard", document(50_000), content_type="application/pdf",
                    token=running.token)  # fmt: skip

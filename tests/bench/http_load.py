@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +81,11 @@ def post(path: str, body: bytes, *, content_type: str, token: str | None = None)
     return head.encode() + b"\r\n" + body
 
 
-def cost_ms(server: Server, request: bytes, *, count: int, connections: int = 16) -> float:
+Letter = bytes | Callable[[], bytes]
+"""A request, or what writes another one each time."""
+
+
+def cost_ms(server: Server, request: Letter, *, count: int, connections: int = 16) -> float:
     """Send a request about `count` times over parallel connections; CPU ms of the server for each.
 
     All connections have their request on the way before the first answer is read, so that the
@@ -100,10 +104,10 @@ def cost_ms(server: Server, request: bytes, *, count: int, connections: int = 16
         return (server.cpu_seconds() - before) * 1000 / (rounds * connections)
 
 
-def exchange(sockets: list[socket.socket], request: bytes) -> None:
+def exchange(sockets: list[socket.socket], request: Letter) -> None:
     """Send one request on every connection, then read every answer."""
     for connection in sockets:
-        connection.sendall(request)
+        connection.sendall(request if isinstance(request, bytes) else request())
     for connection in sockets:
         read_answer(connection)
 
