@@ -14,7 +14,7 @@ def test_every_document_that_is_none_is_a_problem_in_the_callers_language(office
     certificate = office.certificate(kind="p-256")
     documents = list((office.server.home / "documents").iterdir())
     cases = [
-        (b"", "not_a_pdf"),
+        (b"", "body_missing"),
         (JPEG, "not_a_pdf"),
         (empty_pdf(pages=0), "no_pages"),
         (PDF[: len(PDF) // 3], "damaged_pdf"),
