@@ -7,7 +7,7 @@ the final verdict on a signature are not for this file: it answers about one cer
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
@@ -113,6 +113,18 @@ class _Judged:
     revocation: RevocationFact
 
 
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What every validation of a validator stands on."""
+
+    anchors: tuple[ParsedCertificate, ...]
+    anchor_pool: CertificatePool
+    intermediates: tuple[ParsedCertificate, ...]
+    policy: PathPolicy
+    checked: Checked = field(default_factory=dict)
+    """Signatures that were checked before, by any of them."""
+
+
 class PathValidator:
     """Validates certificates against anchors; threads may share one."""
 
@@ -132,18 +144,20 @@ class PathValidator:
         `ca.trust` refuses them when they are added.
         """
         self._parse = lru_cache(_PARSED)(parse)
-        self._anchors = tuple(self._parsed(anchors))
-        self._anchor_pool = CertificatePool(self._anchors)
-        self._checked: Checked = {}
-        self._intermediates = tuple(self._parsed(intermediates))
+        trusted = tuple(self._parsed(anchors))
+        self._ground = _Ground(
+            trusted,
+            CertificatePool(trusted),
+            tuple(self._parsed(intermediates)),
+            policy or PathPolicy(),
+        )
         self._sources = tuple(sources)
-        self._policy = policy or PathPolicy()
         self._terms = dict(terms or {})
 
     @property
     def policy(self) -> PathPolicy:
         """What it judges by."""
-        return self._policy
+        return self._ground.policy
 
     def validate(
         self,
@@ -180,9 +194,10 @@ class PathValidator:
         try:
             target = self._parse(certificate)
         except CertificateUnreadable:
-            return _unknown((), "certificate_unreadable")
-        inputs = PathInputs(at, purpose, self._policy.algorithms, terms=self._terms)
-        work = _Validation(self, target, inputs)
+            return _unknown("certificate_unreadable")
+        rules = self._ground.policy
+        inputs = PathInputs(at, purpose, rules.algorithms, rules.policies, self._terms)
+        work = _Validation(self._ground, target, inputs)
         return work.run(tuple(self._parsed(others[:MAX_OTHERS])), tuple(sources))
 
     def _in_order(self, embedded: EmbeddedSource) -> tuple[RevocationSource, ...]:
@@ -201,28 +216,24 @@ class PathValidator:
 class _Validation:
     """One certificate, one time, one bounded effort."""
 
-    def __init__(
-        self, validator: PathValidator, target: ParsedCertificate, inputs: PathInputs
-    ) -> None:
-        self._validator = validator
-        self._policy = validator._policy  # noqa: SLF001 -- the two are one thing in two halves
-        self._target = target
-        self._inputs = replace(inputs, policies=self._policy.policies)
+    def __init__(self, ground: _Ground, target: ParsedCertificate, inputs: PathInputs) -> None:
+        self._ground, self._policy = ground, ground.policy
+        self._target, self._inputs = target, inputs
         self._effort = Effort(self._policy.seconds)
 
     def run(
         self, others: tuple[ParsedCertificate, ...], sources: tuple[RevocationSource, ...]
     ) -> PathVerdict:
-        validator = self._validator
+        ground = self._ground
         try:
-            known = (*validator._intermediates, *others)  # noqa: SLF001 -- as above
             # the target last, to come out completed, too
-            known = completed((*known, self._target), validator._anchors, self._effort)  # noqa: SLF001 -- as above
+            known = (*ground.intermediates, *others, self._target)
+            known = completed(known, ground.anchors, self._effort)
             self._target = known[-1]
             pool = CertificatePool(known[:-1])
         except EffortExceeded:
             return self._verdict(None, exceeded=True)
-        builder = PathBuilder(validator._anchor_pool, pool, self._effort, validator._checked)  # noqa: SLF001 -- as above
+        builder = PathBuilder(ground.anchor_pool, pool, self._effort, ground.checked)
         checker = RevocationChecker(
             builder=builder,
             pool=pool,
@@ -311,7 +322,7 @@ class _Validation:
                     revocation=NOT_CHECKED,
                     messages=("path_building_effort_exceeded",),
                 )
-            return _unknown((), "no_chain_to_anchor")
+            return _unknown("no_chain_to_anchor")
         messages = (*best.messages, "path_building_effort_exceeded") if exceeded else best.messages
         return PathVerdict(
             trusted=best.worst is None,
@@ -357,11 +368,11 @@ def _severity(judged: _Judged) -> int:
     return rank(judged.worst) if judged.worst is not None else len(SubIndication)
 
 
-def _unknown(chain: tuple[bytes, ...], code: str) -> PathVerdict:
+def _unknown(code: str) -> PathVerdict:
     return PathVerdict(
         trusted=False,
         sub_indication=SubIndication.NO_CERTIFICATE_CHAIN_FOUND,
-        chain=chain,
+        chain=(),
         revocation=NOT_CHECKED,
         messages=(code,),
     )

@@ -1,7 +1,7 @@
 """Archive renewal: a new time-stamp before the certificate of the last one ends.
 
-A document time-stamp proves only as long as its own certificate can be validated. The look-ahead
-names the documents whose proof ends within a year; those that are stored here are renewed, the
+A document time-stamp proves only as long as its own certificate can be validated. Of the documents
+whose proof ends soon (`signing.proofs` lists them), those that are stored here are renewed; the
 others are reported: they are in the caller's archive, which extends them with its own copy.
 """
 
@@ -16,7 +16,7 @@ from signing import proofs
 from signing.desk import Desk
 from signing.errors import SigningError, WorkersBusy
 from signing.models import SignRequest
-from signing.proofs import LOOK_AHEAD, EndingProof, record_proof
+from signing.proofs import EndingProof, record_proof
 from signing.upgrades import SYSTEM, new_version
 
 RENEW_BEFORE = timedelta(days=180)
@@ -57,12 +57,6 @@ def renew(desk: Desk, *, at: datetime, within: timedelta = RENEW_BEFORE) -> Rene
         else:
             renewed.append(each.sign_request_id)
     return RenewalReport(renewed=tuple(renewed), elsewhere=tuple(elsewhere), failed=tuple(failed))
-
-
-def look_ahead(desk: Desk, *, at: datetime, within: timedelta = LOOK_AHEAD) -> list[EndingProof]:
-    """List the documents whose proof ends within a time."""
-    with desk.sessions() as session:
-        return proofs.ending(session, at=at, within=within)
 
 
 def _renew_one(desk: Desk, ending: EndingProof, *, at: datetime) -> None:

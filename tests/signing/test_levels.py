@@ -237,10 +237,10 @@ def test_the_look_ahead_names_what_ends_and_renewal_keeps_what_is_stored(
     desk.documents.remove(gone.id)
     with desk.sessions() as session:
         end = session.scalars(select(DocumentProof.proven_until)).first()
-    assert end is not None
-    assert renewal.look_ahead(desk, at=end - 2 * YEAR) == []
-    near = end - timedelta(days=60)
-    soon = renewal.look_ahead(desk, at=near)
+        assert end is not None
+        assert proofs.ending(session, at=end - 2 * YEAR) == []
+        near = end - timedelta(days=60)
+        soon = proofs.ending(session, at=near)
     assert {each.sign_request_id for each in soon} == {kept.id, gone.id}
 
     later = renewable(desk, at=near)
