@@ -82,12 +82,15 @@ def _issued_here(
     """Issue in this process."""
     asked = [Asked(request_id=one, actor=operator(), approve=approve) for one in ids]
     gc.freeze()  # what is loaded stays until the end, so nothing is found by looking there
-    outcomes = issue_batch.issue_batch(
-        wiring.sessions,
-        asked,
-        context=Context(wiring.keys, wiring.clock(), wiring.make_key),
-        parallel=issue_batch.AT_ONCE,
-    )
+    try:
+        outcomes = issue_batch.issue_batch(
+            wiring.sessions,
+            asked,
+            context=Context(wiring.keys, wiring.clock(), wiring.make_key),
+            parallel=issue_batch.AT_ONCE,
+        )
+    finally:
+        gc.unfreeze()
     return [
         {
             "request_id": str(outcome.request_id),
