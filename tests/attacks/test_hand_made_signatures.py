@@ -7,6 +7,7 @@ bytes that two programs read in two ways.
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 
 import pytest
 from asn1crypto import cms, core
@@ -33,8 +34,17 @@ from tests.pdf.verifying_kit import (
 USUAL = ENTRIES + "/ByteRange @R/Contents @C"
 INNER = USUAL.replace("adbe.pkcs7.detached", "adbe.pkcs7.sha1")
 TOKEN = USUAL.replace("adbe.pkcs7.detached", "ETSI.RFC3161").replace("/Sig/", "/DocTimeStamp/")
-RSA = AUTHORITY.issue("Khóa RSA", key=rsa.generate_private_key(65537, 2048))
-DSA = AUTHORITY.issue("Khóa DSA", key=dsa.generate_private_key(2048))  # type: ignore[arg-type]
+
+
+@cache
+def with_rsa() -> Entity:
+    return AUTHORITY.issue("Khóa RSA", key=rsa.generate_private_key(65537, 2048))
+
+
+@cache
+def with_dsa() -> Entity:
+    """A short key, which is quickly made: the mathematics come before the strength."""
+    return AUTHORITY.issue("Khóa DSA", key=dsa.generate_private_key(1024))  # type: ignore[arg-type]  # noqa: S505 -- as said
 
 
 def refused(report: DocumentReport, *codes: str, word: str = "FORMAT_FAILURE") -> None:
@@ -221,8 +231,8 @@ def test_attack_a_second_signer_whose_signature_does_not_hold(place: int) -> Non
 def _rsa(
     scheme: padding.AsymmetricPadding, digest: hashes.HashAlgorithm
 ) -> Callable[[bytes], bytes]:
-    assert isinstance(RSA.key, rsa.RSAPrivateKey)
-    key = RSA.key
+    key = with_rsa().key
+    assert isinstance(key, rsa.RSAPrivateKey)
     return lambda data: key.sign(data, scheme, digest)  # type: ignore[arg-type]  # PSS and v1.5
 
 
@@ -243,7 +253,7 @@ SHA1, SHA256, SHA512 = hashes.SHA1(), hashes.SHA256(), hashes.SHA512()  # noqa: 
 
 def test_pss_passes_where_its_parameters_are_those_of_the_signature() -> None:
     sign = _rsa(padding.PSS(padding.MGF1(SHA256), 32), SHA256)
-    assert judged(signer=RSA, sign=sign, infos=_told("sha256", "sha256", 32)).accept
+    assert judged(signer=with_rsa(), sign=sign, infos=_told("sha256", "sha256", 32)).accept
 
 
 @pytest.mark.parametrize(
@@ -261,36 +271,36 @@ def test_pss_passes_where_its_parameters_are_those_of_the_signature() -> None:
 def test_attack_pss_parameters_that_are_not_those_of_signature_and_digest(
     scheme: padding.AsymmetricPadding, digest: hashes.HashAlgorithm, told: tuple[str, str, int]
 ) -> None:
-    report = judged(signer=RSA, sign=_rsa(scheme, digest), infos=_told(*told))
+    report = judged(signer=with_rsa(), sign=_rsa(scheme, digest), infos=_told(*told))
     refused(report, word="SIG_CRYPTO_FAILURE")
 
 
 def test_attack_pss_called_v15() -> None:
     sign = _rsa(padding.PSS(padding.MGF1(SHA256), 32), SHA256)
-    refused(judged(signer=RSA, sign=sign), word="SIG_CRYPTO_FAILURE")
+    refused(judged(signer=with_rsa(), sign=sign), word="SIG_CRYPTO_FAILURE")
 
 
 @pytest.mark.parametrize(
-    ("signer", "algorithm"), [(RSA, "sha1_rsa"), (DSA, "sha1_dsa")], ids=["rsa", "dsa"]
+    ("signer", "algorithm"), [(with_rsa, "sha1_rsa"), (with_dsa, "sha1_dsa")], ids=["rsa", "dsa"]
 )
 def test_attack_a_signature_with_sha1_beside_a_digest_with_sha256(
-    signer: Entity, algorithm: str
+    signer: Callable[[], Entity], algorithm: str
 ) -> None:
     """Policy looks at the digest; a weaker hash below the key must not slip in behind it."""
-    key = signer.key
+    key = signer().key
     if isinstance(key, rsa.RSAPrivateKey):
         sign = _rsa(padding.PKCS1v15(), SHA1)
     else:
         assert isinstance(key, dsa.DSAPrivateKey)
         sign = lambda data: key.sign(data, SHA1)  # noqa: E731 -- two ways of one thing
-    report = judged(signer=signer, sign=sign, algorithm=algorithm)
+    report = judged(signer=signer(), sign=sign, algorithm=algorithm)
     refused(report, "ALGORITHMS_DISAGREE", word="SIG_CRYPTO_FAILURE")
 
 
 def test_attack_md5_below_a_digest_with_sha1() -> None:
     def weak(covered: bytes) -> bytes:
         digest = hashlib.sha1(covered, usedforsecurity=False).digest()
-        return made(digest, signer=RSA, digest="md5", carried=digest)
+        return made(digest, signer=with_rsa(), digest="md5", carried=digest)
 
     report = check(Handmade(layout=INNER, cms=weak).encoded())
     refused(report, "ALGORITHM_WEAK", word="CRYPTO_CONSTRAINTS_FAILURE")
