@@ -7,6 +7,7 @@ index and breaks nothing; what is in the index and no longer in the container br
 """
 
 from dataclasses import dataclass
+from itertools import islice
 
 from pdf import cms_check, der, signed_data
 from pdf import der_writer as writer
@@ -18,6 +19,8 @@ from pdf.signature_math import HASHES, digest_of, hash_name
 # The hashes that every time-stamp server takes; another one of a signer is not used again.
 IMPRINTED = frozenset({"sha256", "sha384", "sha512"})
 DEFAULT_HASH = "sha256"
+# One every few years keeps a signature provable; a container with more has them looked at so far.
+MOST_STAMPS = 64
 _IDENTIFIERS = {name: identifier for identifier, (name, _) in HASHES.items()}
 _CERTIFICATES, _CRLS, _UNSIGNED = 0xA0, 0xA1, 0xA1
 _ARCHIVE_TIME_STAMP = writer.oid(signed_data.ARCHIVE_TIME_STAMP)
@@ -142,12 +145,28 @@ def archive_stamps(
     archive: Archive, signer: ArchivedSigner, content: Covered, limits: Limits = DEFAULT_LIMITS
 ) -> list[ArchiveStamp]:
     """Check every archive time-stamp of a signer; one that covers nothing matches no digest."""
-    found = [
-        _checked(archive, signer, position, content, limits)
-        for position, (kind, _) in enumerate(signer.values)
-        if kind == _ARCHIVE_TIME_STAMP
-    ]
-    return found[: limits.signatures]
+    hashes = _Hashes(archive, signer)
+    found = (place for place, (kind, _) in enumerate(signer.values) if kind == _ARCHIVE_TIME_STAMP)
+    return [_checked(hashes, place, content, limits) for place in islice(found, MOST_STAMPS)]
+
+
+class _Hashes:
+    """What a container holds for a signer, hashed once for each algorithm."""
+
+    def __init__(self, archive: Archive, signer: ArchivedSigner) -> None:
+        self.archive = archive
+        self.signer = signer
+        self._found: dict[str, tuple[frozenset[bytes], frozenset[bytes], list[bytes]]] = {}
+
+    def of(self, name: str) -> tuple[frozenset[bytes], frozenset[bytes], list[bytes]]:
+        """Give the hashes of certificates, of revocation data, and of each attribute value."""
+        if name not in self._found:
+            certificates, crls, values = (
+                [digest_of(name, item) for item in items]
+                for items in (self.archive.certificates, self.archive.crls, self.signer.joined)
+            )
+            self._found[name] = frozenset(certificates), frozenset(crls), values
+        return self._found[name]
 
 
 @dataclass(frozen=True)
@@ -161,15 +180,14 @@ class _Index:
     values: frozenset[bytes]
 
 
-def _checked(
-    archive: Archive, signer: ArchivedSigner, position: int, content: Covered, limits: Limits
-) -> ArchiveStamp:
+def _checked(hashes: _Hashes, position: int, content: Covered, limits: Limits) -> ArchiveStamp:
+    archive, signer = hashes.archive, hashes.signer
     token = signer.values[position][1]
     covered: frozenset[int] = frozenset()
     index = None
     try:
         index = _index_of(token, limits)
-        covered = _places(archive, signer, index)
+        covered = _places(hashes, index)
     except (BadDer, ValueError, IndexError):
         index = None
     known = index
@@ -200,12 +218,9 @@ def _index_of(token: bytes, limits: Limits) -> _Index:
     return _Index(encoded.raw, name, *lists)
 
 
-def _places(archive: Archive, signer: ArchivedSigner, index: _Index) -> frozenset[int]:
+def _places(hashes: _Hashes, index: _Index) -> frozenset[int]:
     """Say which attribute values are covered; raises BadDer for a hash of what is not there."""
-    hashed = [digest_of(index.name, value) for value in signer.joined]
-    certificates = {digest_of(index.name, item) for item in archive.certificates}
-    crls = {digest_of(index.name, item) for item in archive.crls}
-    missing = index.certificates - certificates or index.crls - crls or index.values - set(hashed)
-    if missing:
+    certificates, crls, values = hashes.of(index.name)
+    if index.certificates - certificates or index.crls - crls or index.values.difference(values):
         raise BadDer("the hash index names what the container does not hold")
-    return frozenset(place for place, value in enumerate(hashed) if value in index.values)
+    return frozenset(place for place, value in enumerate(values) if value in index.values)

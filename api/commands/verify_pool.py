@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pdf.detached import looks_like_cms
+from pdf.sub_indications import SubIndication
 from signing.isolation import WORKER, Isolation
 from signing.judging import Judging, OwnAnchors, Question
 
@@ -95,7 +96,7 @@ def _judged(
             if _is_edxml(task.file):
                 return judging.edoc(source, question)
             if looks_like_cms(source.read(_FIRST)) and task.file.suffix.lower() in _CMS:
-                return judging.detached(source, None, question)
+                return _beside(judging, task, source)
             source.seek(0)
             if pictured is None:
                 return judging.document(source, question)
@@ -103,6 +104,25 @@ def _judged(
             return report
     except OSError as error:
         return Unreadable(error.strerror or type(error).__name__)
+
+
+def _beside(judging: Judging, task: Task, source: BinaryIO) -> dict[str, JSON]:
+    """Judge a signature over what it carries; else over the file it is named after, `a` of `a.p7s`.
+
+    So `antin sign --detached` and `antin verify` understand each other without a word.
+    """
+    report = judging.detached(source, None, _question(task, task.file.name))
+    named_after = task.file.with_suffix("")
+    if not (_lacks_content(report) and named_after.is_file()):
+        return report
+    source.seek(0)
+    with named_after.open("rb") as content:
+        return judging.detached(source, content, _question(task, named_after.name))
+
+
+def _lacks_content(report: dict[str, JSON]) -> bool:
+    found = cast("list[dict[str, JSON]]", report["signatures"])
+    return any(one["sub_indication"] == SubIndication.SIGNED_DATA_NOT_FOUND for one in found)
 
 
 _IN_FOLDERS = frozenset({".pdf", ".p7s", ".edxml"})

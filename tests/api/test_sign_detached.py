@@ -1,5 +1,6 @@
 """`antin sign --detached`: any files, once each, and nothing that belongs to a PDF."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,26 @@ def test_an_interrupted_run_goes_on_and_signs_nothing_twice(desk: Path, tmp_path
     assert second["a.csv.p7s"] != first["a.csv.p7s"]
     assert len(second["b.xlsx.p7s"]) > 300
     assert run(*files) == second
+
+
+def test_verify_finds_the_file_that_a_signature_is_named_after(desk: Path, tmp_path: Path) -> None:
+    (tmp_path / "bảng.xlsx").write_bytes(b"PK" * 900)
+    command = ("sign", "bảng.xlsx", "bảng.xlsx.p7s", "--detached", *key_of(desk))
+    assert antin(*command, cwd=tmp_path).returncode == 0
+
+    def judged(*named: str) -> tuple[str, object]:
+        done = antin("verify", *named, "--offline", "--format", "json", cwd=tmp_path)
+        told = json.loads(done.stdout)
+        (report,) = told if isinstance(told, list) else [told]
+        return report["file"], report["signatures"][0]["sub_indication"]
+
+    for named in ("bảng.xlsx.p7s", "."):
+        file, word = judged(named)
+        assert (file, word == "SIGNED_DATA_NOT_FOUND") == ("bảng.xlsx", False)
+    (tmp_path / "bảng.xlsx").write_bytes(b"PK" * 901)
+    assert judged("bảng.xlsx.p7s")[1] == "HASH_FAILURE"
+    (tmp_path / "bảng.xlsx").unlink()
+    assert judged("bảng.xlsx.p7s") == ("bảng.xlsx.p7s", "SIGNED_DATA_NOT_FOUND")
 
 
 @pytest.mark.parametrize(

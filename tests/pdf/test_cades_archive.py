@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from ca.validation import PathValidator
 from pdf.algorithms import SignatureAlgorithm
-from pdf.archive_stamps import read_archive
+from pdf.archive_stamps import MOST_STAMPS, read_archive
 from pdf.cades import finish_detached, prepare_detached
 from pdf.cades_levels import raised
 from pdf.detached import DetachedContent, DetachedQuestion, verify_detached
@@ -300,3 +300,17 @@ def test_the_parts_that_are_covered_are_read_back_from_the_container(archived: b
     assert all(part in archived for part in (*archive.certificates, *archive.crls))
     assert archive.signers[0].fields in archived
     assert len(archive.signers[0].stamps) == 1
+
+
+def test_verify_looks_at_so_many_archive_time_stamps_only(
+    province: Province, archived: bytes
+) -> None:
+    """An attack on the verifier's time: one time-stamp a thousand times."""
+    loaded = cms.ContentInfo.load(archived)
+    attributes = loaded["content"]["signer_infos"][0]["unsigned_attrs"]
+    again = next(one for one in attributes if one["type"].dotted == ARCHIVE)
+    for _ in range(MOST_STAMPS + 1):
+        attributes.append(again)
+    (signature,) = judged(province, loaded.dump()).signatures
+    assert len(signature.timestamps) == 1 + MOST_STAMPS
+    assert signature.level == "B-LTA"
