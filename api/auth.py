@@ -126,32 +126,34 @@ def needs(action: Action, *, keyed: bool = False) -> Callable[..., Awaitable[Cal
     return found
 
 
-async def uploaded(request: Request) -> AsyncIterator[Upload]:
-    """Receive the request's file; declared after `needs`, so that strangers upload nothing."""
-    async for upload in _lent(request, TYPES):
-        yield upload
-
-
-async def uploaded_to_verify(request: Request) -> AsyncIterator[Upload]:
-    """Receive what is to be verified, which may also be XML or CMS, with its content."""
-    async for upload in _lent(request, VERIFIED_TYPES):
-        yield upload
-
-
-reads_query(uploaded)
-reads_query(uploaded_to_verify)
-
-
-async def received(request: Request, types: Sequence[str]) -> Upload:
-    """Receive the request's file, for whoever closes it."""
+async def received(request: Request, types: Sequence[str], *, most: int | None = None) -> Upload:
+    """Receive the request's file, for whoever closes it; of at most so many bytes."""
     wiring = wiring_of(request)
     limit = wiring.settings.max_upload_bytes
+    if most is not None:
+        limit = min(limit, most)
     return await receive(request, spool=wiring.spool, limit=limit, types=types)
 
 
-async def _lent(request: Request, types: Sequence[str]) -> AsyncIterator[Upload]:
-    upload = await received(request, types)
-    try:
-        yield upload
-    finally:
-        upload.close()
+def receiving(
+    types: Sequence[str], *, most: int | None = None
+) -> Callable[[Request], AsyncIterator[Upload]]:
+    """Return the dependency that receives the request's file, and closes it afterwards.
+
+    It is declared after `needs`, so that strangers upload nothing.
+    """
+
+    async def uploaded(request: Request) -> AsyncIterator[Upload]:
+        upload = await received(request, types, most=most)
+        try:
+            yield upload
+        finally:
+            upload.close()
+
+    reads_query(uploaded)
+    return uploaded
+
+
+uploaded = receiving(TYPES)
+uploaded_to_verify = receiving(VERIFIED_TYPES)
+"""For what is to be verified, which may also be XML or CMS, with its content."""

@@ -1,20 +1,18 @@
 """`/certificates/import` and `/imports`: certificates issued elsewhere come in by files."""
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 
-from api.auth import Call, needs, wiring_of
+from api.auth import Call, needs, receiving
 from api.idempotency import Answer, Attempt
 from api.permissions import Action, list_scope, require, scopes
-from api.query_names import reads_query
 from api.responses import problems
 from api.schemas.imports import ImportDetailOut, ImportOptionsIn, ImportOut, ImportRowOut
 from api.schemas.lists import DEFAULT_LIMIT, Cursor, Limit, Page, decode, decode_id, page
-from api.uploads import Upload, receive
+from api.uploads import Upload
 from ca import import_files, imports
 from ca.errors_registry import ImportNotFound
 from ca.imports import Source
@@ -64,18 +62,7 @@ _BODY = {
 }
 
 
-async def uploaded_list(request: Request) -> AsyncIterator[Upload]:
-    """Receive the request's file; declared after `needs`, so that strangers upload nothing."""
-    wiring = wiring_of(request)
-    limit = min(wiring.settings.max_upload_bytes, import_files.MAX_FILE_BYTES)
-    upload = await receive(request, spool=wiring.spool, limit=limit, types=TYPES)
-    try:
-        yield upload
-    finally:
-        upload.close()
-
-
-reads_query(uploaded_list)
+uploaded_list = receiving(TYPES, most=import_files.MAX_FILE_BYTES)
 
 
 @router.post(

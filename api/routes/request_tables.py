@@ -1,20 +1,18 @@
 """`/certificate-requests/import`: the requests of a whole list from one table, all or none."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
-from api.auth import Call, needs, wiring_of
+from api.auth import Call, needs, receiving
 from api.errors import ParameterUnknown, RowsRefused
 from api.idempotency import Answer, Attempt
 from api.permissions import Action, scopes
-from api.query_names import reads_query
 from api.responses import problems
 from api.routes.imports import TYPES
 from api.schemas.request_tables import RequestRowOut, RequestTableOut
-from api.uploads import FILE_NAME, Upload, receive
+from api.uploads import FILE_NAME, Upload
 from ca import request_tables
 from ca.errors_registry import ImportUnreadable
 from ca.import_files import MAX_FILE_BYTES
@@ -47,18 +45,7 @@ _BODY: Final = {
 }
 
 
-async def uploaded_table(request: Request) -> AsyncIterator[Upload]:
-    """Receive the request's file; declared after `needs`, so that strangers upload nothing."""
-    wiring = wiring_of(request)
-    limit = min(wiring.settings.max_upload_bytes, MAX_FILE_BYTES)
-    upload = await receive(request, spool=wiring.spool, limit=limit, types=TYPES)
-    try:
-        yield upload
-    finally:
-        upload.close()
-
-
-reads_query(uploaded_table)
+uploaded_table = receiving(TYPES, most=MAX_FILE_BYTES)
 
 
 @router.post(

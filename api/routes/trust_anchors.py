@@ -1,19 +1,17 @@
 """`/trust-anchors`: which other CAs' certificates paths may end at, one by one and by lists."""
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
-from api.auth import Call, needs, wiring_of
+from api.auth import Call, needs, receiving
 from api.permissions import Action
-from api.query_names import reads_query
 from api.responses import problems
 from api.schemas.administration import TrustAnchorIn, TrustAnchorOut
 from api.schemas.lists import Page, Paged
 from api.schemas.trusted_lists import TrustedListIn, TrustedListOut
-from api.uploads import Upload, receive
+from api.uploads import Upload
 from ca import trust, trusted_lists
 from ca.trusted_list import MAX_LIST_BYTES
 
@@ -38,18 +36,7 @@ _BODY: dict[str, object] = {
 }
 
 
-async def uploaded_list(request: Request) -> AsyncIterator[Upload]:
-    """Receive a trusted list; declared after `needs`, so that strangers upload nothing."""
-    wiring = wiring_of(request)
-    limit = min(wiring.settings.max_upload_bytes, MAX_LIST_BYTES)
-    upload = await receive(request, spool=wiring.spool, limit=limit, types=_TYPES)
-    try:
-        yield upload
-    finally:
-        upload.close()
-
-
-reads_query(uploaded_list)
+uploaded_list = receiving(_TYPES, most=MAX_LIST_BYTES)
 
 
 @router.get("", responses=problems())
