@@ -9,14 +9,15 @@ from typing import Final
 
 import pkcs11
 from asn1crypto import core as asn1
+from asn1crypto import csr as asn1_csr
+from asn1crypto import keys as asn1_keys
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pkcs11.constants import Attribute, CertificateType, MechanismFlag, ObjectClass
 from pkcs11.mechanisms import KeyType, Mechanism
 
-from hsm.algorithms import KeyAlgorithm, default_for
+from hsm.algorithms import KeyAlgorithm, SignatureAlgorithm, default_for, sign
 from hsm.errors import CertificateMismatch, KeyNotFound, MechanismUnavailable
 from hsm.key_uri import KeyURI
 from hsm.objects import KeyReference, TokenObject, describe_key, inventory, search
@@ -39,6 +40,16 @@ __all__ = [
 
 ID_BYTES: Final = 16
 """Random CKA_ID of a new key: long enough never to repeat, short enough for every token."""
+
+_ALGORITHMS: Final = {
+    SignatureAlgorithm.RSA_PKCS1_SHA256: "sha256_rsa",
+    SignatureAlgorithm.ECDSA_SHA256: "sha256_ecdsa",
+    SignatureAlgorithm.ECDSA_SHA384: "sha384_ecdsa",
+    SignatureAlgorithm.ECDSA_SHA512: "sha512_ecdsa",
+    SignatureAlgorithm.ED25519: "1.3.101.112",
+    SignatureAlgorithm.ML_DSA_65: "2.16.840.1.101.3.4.3.18",
+}
+"""What `default_for` chooses, as a request names it (RFC 5912, RFC 8410, RFC 9881)."""
 
 _MODULUS: Final = {
     KeyAlgorithm.RSA_2048: 2048,
@@ -147,13 +158,29 @@ def certificate_request(
 ) -> x509.CertificateSigningRequest:
     """Make a certificate request (RFC 2986) signed by the key: the proof that the token has it.
 
-    Only the name of the holder is in it; everything else of a certificate is the issuer's to say.
+    Only the name of the holder is in it, as long as it is; everything else of a certificate is the
+    issuer's to say.
     """
     key = store.open(key_uri)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    algorithm = default_for(key.public_key())
-    digest = None if algorithm.hash_name is None else getattr(hashes, algorithm.hash_name.upper())()
-    return x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, digest)
+    public_key = key.public_key()
+    algorithm = default_for(public_key)
+    encoded = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    information = asn1_csr.CertificationRequestInfo(
+        {
+            "version": "v1",
+            "subject": asn1_x509.Name.build({"common_name": common_name}),
+            "subject_pk_info": asn1_keys.PublicKeyInfo.load(encoded),
+            "attributes": [],
+        }
+    )
+    request = asn1_csr.CertificationRequest(
+        {
+            "certification_request_info": information,
+            "signature_algorithm": {"algorithm": _ALGORITHMS[algorithm]},
+            "signature": sign(key, algorithm, information.dump()),
+        }
+    )
+    return x509.load_der_x509_csr(request.dump())
 
 
 def list_objects(store: KeyStore, token_uri: KeyURI) -> list[TokenObject]:

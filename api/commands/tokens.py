@@ -22,6 +22,7 @@ from api.settings import from_environment, secret_from_environment
 from api.vault import point_to_own_tokens
 from ca import names
 from ca.certificate_fields import subject_of
+from ca.names import MAX_COMMON_NAME
 from hsm import pin_changes
 from hsm import tokens as key_tokens
 from hsm.algorithms import KeyAlgorithm
@@ -124,6 +125,8 @@ def csr(
 ) -> None:
     """Make a certificate request signed on the token (PKCS#10, PEM)."""
     with told(), _store(module) as store:
+        if not 0 < len(name) <= MAX_COMMON_NAME:
+            raise ParameterInvalid("--name", f"1 to {MAX_COMMON_NAME} characters are expected")
         made = key_tokens.certificate_request(store, _uri(key, pin), common_name=name)
         text = made.public_bytes(Encoding.PEM)
         if output is None:

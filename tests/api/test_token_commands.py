@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.orm import Session, sessionmaker
 from typer.testing import CliRunner
 
 from api.cli import application
-from ca import custody, devices
+from ca import csr, custody, devices
 from ca.devices import DeviceDetails
 from ca.models import DeviceKind
+from ca.profiles import KeyRules
 from hsm.key_uri import KeyURI
 from hsm.providers import KeyStore
 from hsm.softhsm import SoftHSMToken
+from tests.ca.openssl import openssl
 from tests.hsm.certificates import self_signed
 
 pytestmark = pytest.mark.token
@@ -50,9 +51,15 @@ def test_a_key_is_made_certified_and_listed_by_commands(
         "--json",
     )
     uri = KeyURI.parse(json.loads(made.stdout)["uri"])
-    request = run("csr", uri, "--name", "Nguyễn Văn A")
-    parsed = x509.load_pem_x509_csr(request.stdout.encode())
-    assert parsed.is_signature_valid
+    agency = "Ban Quản lý dự án đầu tư xây dựng các công trình tỉnh Bình Phước"  # 86 octets
+    assert run("csr", uri, "--name", agency + "x").exit_code == 1
+    request = tmp_path / "request.pem"
+    assert run("csr", uri, "--name", agency, "--out", request).exit_code == 0
+    seen = openssl(
+        *("req", "-in", request, "-verify", "-noout", "-subject", "-nameopt", "utf8,sep_comma_plus")
+    )
+    assert (seen.returncode, seen.stdout) == (0, f"subject=CN={agency}\n")
+    assert csr.parse(request.read_bytes(), rules=KeyRules()).public_key
 
     with KeyStore(modules=[softhsm_token.module]) as store:
         certificate = self_signed(store.open(uri), name="Nguyễn Văn A")
