@@ -244,7 +244,7 @@ class CertificateUnsuitable(PdfError):
 
     def diagnostics(self) -> str:
         """Say what to do."""
-        return "Choose the algorithm that belongs to the key in the signer's certificate."
+        return "Give the certificate that was issued for this key, and an algorithm of its kind."
 
 
 class ContainerTooSmall(PdfError):

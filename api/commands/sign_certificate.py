@@ -35,7 +35,10 @@ def given(cert: str | None) -> list[bytes]:
 def chain_of(key: Opened, cert: str | None, chain: Path | None, *, at: datetime) -> SignerChain:
     """Put the certificate of the key first, and the others behind it."""
     own = _spki(key.public_key)
-    mine = [der for der in key.certificates if _key_of(der) == own]
+    named = given(cert)
+    mine = [der for der in named or key.certificates if _key_of(der) == own]
+    if named and not mine:
+        raise CertificateUnsuitable(f"{cert} holds no certificate of this key")
     if not mine:
         raise CertificateUnsuitable("no certificate of this key was found beside it; give --cert")
     chosen = _named(mine, cert) if cert and _is_fingerprint(cert) else _newest(mine, at)

@@ -1,6 +1,7 @@
 """Which certificate `antin sign` takes when its key has several."""
 
 import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -85,3 +86,17 @@ def test_a_fingerprint_names_a_certificate_exactly(
     assert "Common Name: older" in signer(tmp_path, "--cert", f"sha256:{colons}")
     strange = f"sha256:{fingerprint(certificates['stranger'])}"
     assert "fingerprint" in signer(tmp_path, "--cert", strange)
+
+
+def test_a_certificate_of_another_key_is_refused_and_not_passed_over(
+    certificates: dict[str, x509.Certificate], tmp_path: Path
+) -> None:
+    for name in ("stranger", "older"):
+        (tmp_path / "c.pem").write_bytes(certificates[name].public_bytes(Encoding.PEM))
+        key = f"soft:{tmp_path}/key.p12?pin-source=file:{tmp_path}/pin"
+        done = antin("sign", "a.pdf", f"{name}.pdf", "--key", key, "--cert", "c.pem", cwd=tmp_path)
+        assert done.returncode == (name == "stranger"), done.stderr
+    assert not (tmp_path / "stranger.pdf").exists()
+    assert pdfsig(tmp_path / "older.pdf").valid == 1
+    told = antin("verify", "older.pdf", "--offline", "--format", "json", cwd=tmp_path).stdout
+    assert json.loads(told)["signatures"][0]["signer"]["common_name"] == "older"
