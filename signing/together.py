@@ -15,7 +15,7 @@ its caller and stops no other; an idle service signs at once, in a group of one.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ from typing import BinaryIO, Final
 
 from ca.errors import CertificateNotFound
 from ca.standing import Standing, standings
-from db.errors import ValueTaken
+from db.errors import StatementFailed
 from hsm.key_uri import KeyScheme
 from pdf.options import Level
 from pdf.prepared import PreparedSignature
 from signing.at_once import CLOSED, REFUSALS, AtOnce, Made, Walk, address
-from signing.at_once_rows import finish, intend
+from signing.at_once_rows import Values, finish, intend
 from signing.documents import flush_to_disk
 from signing.errors import SignRequestClosed
 from signing.finished import admit
@@ -64,6 +64,7 @@ class _Signing:
     """Where the caller waits; None for one that waits in a thread."""
     walk: Walk | None = None
     prepared: PreparedSignature | None = None
+    intent: Values | None = None
     made: Made | None = None
 
 
@@ -76,8 +77,8 @@ class Together:
     def __init__(self, at_once: AtOnce, *, keys: int) -> None:
         self._at_once = at_once
         self._desk, self._direct = at_once.desk, at_once.direct
-        self._begin = Gathering[_Signing](self._begun, name="sign")
-        self._end = Gathering[_Signing](self._ended, name="signed")
+        self._begin = Gathering(_telling(self._begun), name="sign")
+        self._end = Gathering(_telling(self._ended), name="signed")
         self._keys = ThreadPoolExecutor(keys, thread_name_prefix="key")
         self._flushing = ThreadPoolExecutor(FLUSHES, thread_name_prefix="flush")
 
@@ -142,21 +143,22 @@ class Together:
         staged = self._desk.documents.create_anew(order.request_id)
         one.walk = Walk(self._desk, staged, order, standing, one.asked.at, one.asked.actor)
         one.prepared = one.walk.prepared_here(source)
-        return one.prepared is not None
+        if one.prepared is None:
+            return False
+        one.intent = one.walk.intent(one.prepared)
+        return True
 
     def _intended(self, ready: Sequence[_Signing]) -> list[_Signing]:
         """Commit the intents; whose certificate is not active any more goes the longer way."""
-        rows = [one.walk.intent(one.prepared) for one in ready if one.walk and one.prepared]
+        rows = [one.intent for one in ready if one.intent is not None]
         if not rows:
             return []
         try:
             done = intend(self._direct, rows)
-        except ValueTaken as error:
-            if len(ready) > 1:  # one of them is there already, and stops no other
-                return [one for each in ready for one in self._intended([each])]
-            self._forgotten(ready[0], error)
-            return []
         except Exception as error:  # noqa: BLE001 -- everybody is told; no key has been used
+            if len(ready) > 1 and not isinstance(error, StatementFailed):
+                # one of them cannot be written, and stops no other
+                return [one for each in ready for one in self._intended([each])]
             for one in ready:
                 self._forgotten(one, error)
             return []
@@ -176,14 +178,11 @@ class Together:
                 done.append(one)
             except Exception as error:  # noqa: BLE001 -- its caller is told, and raises it
                 _closed(walk.staged)
-                if isinstance(error, REFUSALS):
-                    self._keys.submit(self._failed, one, error)
-                else:
-                    _tell([(one, error)])
+                self._failed(one, error)
         self._end.put(*done)
 
     def _failed(self, one: _Signing, error: Exception) -> None:
-        """Close the request of a signature that was refused, then tell its caller."""
+        """Close the request of a signature that was refused, and tell its caller."""
         try:
             if one.walk is not None and isinstance(error, REFUSALS):
                 one.walk.failed(error)
@@ -218,6 +217,21 @@ class Together:
             with suppress(OSError):
                 self._desk.documents.remove(one.walk.id)
         _tell([(one, why)])
+
+
+def _telling(work: Callable[[Sequence[_Signing]], None]) -> Callable[[Sequence[_Signing]], None]:
+    """Let nobody wait for work that ended with an error nobody thought of."""
+
+    def told(group: Sequence[_Signing]) -> None:
+        try:
+            work(group)
+        except Exception as error:  # noqa: BLE001 -- everybody in the group is told, and raises it
+            for one in group:
+                if one.walk is not None:
+                    _closed(one.walk.staged)
+            _tell([(one, error) for one in group])
+
+    return told
 
 
 def _is_quick(one: _Signing) -> bool:

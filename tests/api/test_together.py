@@ -8,6 +8,7 @@ from dataclasses import replace
 from threading import Event
 
 import pytest
+from psycopg import DataError
 
 from ca.errors import CertificateNotFound, CertificateNotUsable
 from db import audit
@@ -173,6 +174,33 @@ def test_a_request_cancelled_meanwhile_is_not_handed_out(
         left = rows(session, cancelled[0])
     assert left["sign_requests"][0][0] == "cancelled"
     assert left["signatures"] == []
+
+
+def test_what_cannot_be_written_down_stops_no_other(office: Office) -> None:
+    certificate = office.certificate()
+    unwritable = replace(order(office, certificate), file_name="một\udc80nửa.pdf")
+    first, second = signed(
+        office, [asked(office, unwritable), asked(office, order(office, certificate))]
+    )
+    assert isinstance(first, DataError)
+    assert accepted(office, second)
+    assert not office.wiring.documents.holds(unwritable.request_id)
+
+
+def test_nobody_waits_for_work_that_ended_with_an_error(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = office.certificate()
+
+    def broken(*_: object) -> None:
+        raise LookupError
+
+    for method in ("_intended", "_signed"):
+        with monkeypatch.context() as patched:
+            patched.setattr(Together, method, broken)
+            told = signed(office, [asked(office, order(office, certificate)) for _ in range(2)])
+        assert [type(one) for one in told] == [LookupError, LookupError]
+    assert accepted(office, signed(office, [asked(office, order(office, certificate))])[0])
 
 
 def test_an_id_that_is_there_already_stops_no_other(office: Office) -> None:
