@@ -58,7 +58,10 @@ def come_back_and_sign(tmp_path: Path, module: Path | None) -> None:
     with first_run.database(old) as url:
         first_run.set_up(old, url)
         wiring = build(old, url)
-        with served(wiring) as base, httpx.Client(base_url=base, trust_env=False) as http:
+        with (
+            served(wiring) as base,
+            httpx.Client(base_url=base, timeout=60, trust_env=False) as http,
+        ):
             office = Office(wiring, http)
             certificate = office.certificate()
             assert office.sign(empty_pdf(), certificate_id=certificate["id"]).status_code == 200

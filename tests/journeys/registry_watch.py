@@ -81,7 +81,9 @@ class Watcher:
             self.figures["good_after_revocation"] += 1
 
     def _get(self, path: str) -> bytes:
-        return httpx.get(f"{self._base}{path}", trust_env=False).raise_for_status().content
+        return (
+            httpx.get(f"{self._base}{path}", timeout=60, trust_env=False).raise_for_status().content
+        )
 
 
 def _digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:

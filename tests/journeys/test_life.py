@@ -28,7 +28,7 @@ def folder(server: Running, tmp_path: Path) -> Path:
     """A folder with root.pem, issuing.pem and chain.pem, fetched from the server."""
     chain = ""
     for slug in ("issuing", "root"):
-        der = httpx.get(f"{server.base}/pki/{slug}.cer", trust_env=False).content
+        der = httpx.get(f"{server.base}/pki/{slug}.cer", timeout=60, trust_env=False).content
         pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
         (tmp_path / f"{slug}.pem").write_text(pem)
         chain += pem
@@ -108,7 +108,7 @@ def assert_in_crl(server: Running, folder: Path, serial_number: str) -> None:
     """Wait until the worker has published the next CRL, and let openssl read it."""
     deadline = time.monotonic() + 20
     while True:
-        crl = httpx.get(f"{server.base}/pki/issuing.crl", trust_env=False).content
+        crl = httpx.get(f"{server.base}/pki/issuing.crl", timeout=60, trust_env=False).content
         read = run(
             "openssl", "crl", "-inform", "DER", "-noout", "-text", "-CAfile", folder / "chain.pem",
             data=crl,
@@ -123,7 +123,9 @@ def assert_in_crl(server: Running, folder: Path, serial_number: str) -> None:
 def test_openssl_accepts_our_time_stamps(server: Running, folder: Path) -> None:
     query, reply = folder / "query.tsq", folder / "reply.tsr"
     run("openssl", "ts", "-query", "-data", SAMPLE, "-sha256", "-cert", "-out", query)
-    answer = httpx.post(f"{server.base}/tsa", content=query.read_bytes(), trust_env=False)
+    answer = httpx.post(
+        f"{server.base}/tsa", content=query.read_bytes(), timeout=60, trust_env=False
+    )
     assert answer.headers["content-type"] == "application/timestamp-reply"
     reply.write_bytes(answer.content)
     checked = run(
@@ -131,7 +133,7 @@ def test_openssl_accepts_our_time_stamps(server: Running, folder: Path) -> None:
         "-CAfile", folder / "root.pem", "-untrusted", folder / "issuing.pem",
     )  # fmt: skip
     assert b"Verification: OK" in checked.stdout, checked.stderr
-    nonsense = httpx.post(f"{server.base}/tsa", content=b"nonsense", trust_env=False)
+    nonsense = httpx.post(f"{server.base}/tsa", content=b"nonsense", timeout=60, trust_env=False)
     assert nonsense.status_code == 200
     text = run("openssl", "ts", "-reply", "-in", "/dev/stdin", "-text", data=nonsense.content)
     assert b"Rejected" in text.stdout
@@ -166,7 +168,7 @@ def test_operators_work_beside_the_running_server(server: Running, office: Offic
     rest = report["in_force"] + report["suspended"] + report["revoked"] + report["expired"]
     assert report["issued"] == rest
     assert json.loads(server.antin("audit", "verify", "--json").stdout)["intact"]
-    assert httpx.get(f"{server.base}/readyz", trust_env=False).status_code == 200
+    assert httpx.get(f"{server.base}/readyz", timeout=60, trust_env=False).status_code == 200
 
 
 def test_a_busy_port_is_told_and_nothing_is_started(server: Running, tmp_path: Path) -> None:

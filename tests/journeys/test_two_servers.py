@@ -30,7 +30,7 @@ def test_a_second_server_joins_and_leaves_while_the_first_goes_on(office: Office
             sign_at_both(office.first, there, certificate)
     finally:
         assert second.stop() == 0
-    assert httpx.get(f"{first.base}/readyz", trust_env=False).status_code == 200
+    assert httpx.get(f"{first.base}/readyz", timeout=60, trust_env=False).status_code == 200
     verdict = office.first.get("/api/v1/audit/verify").json()
     assert verdict["intact"]
 
@@ -64,9 +64,9 @@ def sign_at_both(one: httpx.Client, other: httpx.Client, certificate: Json) -> N
 
 def status(server: Running, certificate: Json) -> str:
     own = x509.load_pem_x509_certificate(certificate["pem"].encode())
-    cer = httpx.get(f"{server.base}/pki/issuing.cer", trust_env=False).content
+    cer = httpx.get(f"{server.base}/pki/issuing.cer", timeout=60, trust_env=False).content
     issuer = x509.load_der_x509_certificate(cer)
     request = ocsp.OCSPRequestBuilder().add_certificate(own, issuer, hashes.SHA256()).build()
     body = request.public_bytes(Encoding.DER)
-    answer = httpx.post(f"{server.base}/ocsp", content=body, trust_env=False)
+    answer = httpx.post(f"{server.base}/ocsp", content=body, timeout=60, trust_env=False)
     return ocsp.load_der_ocsp_response(answer.content).certificate_status.name

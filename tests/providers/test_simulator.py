@@ -40,7 +40,7 @@ class Labels(HTMLParser):
 
 
 def page(world: World, path: str) -> tuple[httpx.Response, Labels]:
-    answer = httpx.get(world.base + path, trust_env=False)
+    answer = httpx.get(world.base + path, timeout=60, trust_env=False)
     labels = Labels()
     labels.feed(answer.text)
     return answer, labels
@@ -77,10 +77,12 @@ def test_a_pin_on_the_page_signs(world: World) -> None:
     pending = key.start(b"document", PROMPT)
     found = transaction_in(page(world, f"/phone/{NUMBER}")[0].text)
     path = f"{world.base}/phone/{NUMBER}/answer"
-    wrong = httpx.post(path, data={"transaction": found, "pin": "9"}, trust_env=False)
+    wrong = httpx.post(path, data={"transaction": found, "pin": "9"}, timeout=60, trust_env=False)
     assert "told=wrong" in wrong.headers["location"]
     assert key.collect(pending) is None
-    right = httpx.post(path, data={"transaction": found, "pin": "1234"}, trust_env=False)
+    right = httpx.post(
+        path, data={"transaction": found, "pin": "1234"}, timeout=60, trust_env=False
+    )
     assert "told=signed" in right.headers["location"]
     assert key.collect(pending)
 
@@ -102,13 +104,19 @@ def test_another_site_cannot_enter_a_pin(world: World) -> None:
 
 def test_a_phone_is_added_and_its_sim_swapped_on_the_page(world: World) -> None:
     form = {"msisdn": NUMBER, "key": "p-256"}
-    assert httpx.post(f"{world.base}/phones", data=form, trust_env=False).status_code == 303
+    assert (
+        httpx.post(f"{world.base}/phones", data=form, timeout=60, trust_env=False).status_code
+        == 303
+    )
     before = world.operator.phone(NUMBER).iccid
-    httpx.post(f"{world.base}/phone/{NUMBER}/swap", trust_env=False)
+    httpx.post(f"{world.base}/phone/{NUMBER}/swap", timeout=60, trust_env=False)
     assert world.operator.phone(NUMBER).iccid != before
     assert NUMBER in page(world, "/")[0].text
     for bad in ({"msisdn": "0912", "key": "p-256"}, {"msisdn": NUMBER, "key": "rsa-4096"}):
-        assert httpx.post(f"{world.base}/phones", data=bad, trust_env=False).status_code == 400
+        assert (
+            httpx.post(f"{world.base}/phones", data=bad, timeout=60, trust_env=False).status_code
+            == 400
+        )
 
 
 @pytest.mark.parametrize("path", ["/phone/+84900000000", "/phone/x/request.pem"])
