@@ -7,17 +7,18 @@ where things stand.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
 from api import tokens, wiring
+from api.authority_names import AuthorityNames
 from api.models import ApiToken, Role
 from api.permissions import Binding
 from api.wiring import Wiring, make_home
 from ca import authorities, issue
-from ca.authorities import AuthorityPlan
+from ca.authorities import AuthorityName, AuthorityPlan
 from db import revision
 from db.embedded import EmbeddedPostgres
 from signing import sign
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from api.settings import Settings
+    from ca.authorities import AuthoritySpec
     from hsm.secret import Secret
 
 ACTOR = "system:set-up"
@@ -43,6 +45,8 @@ class SetUp:
     open_certificates: tuple[str, ...]
     open_signatures: tuple[str, ...]
     """Intents that a crash left behind, for an administrator to decide on."""
+    named_otherwise: tuple[str, ...] = ()
+    """Names of authorities that were made before the settings asked for other ones."""
 
 
 @contextmanager
@@ -72,10 +76,12 @@ def set_up(settings: Settings, url: str) -> SetUp:
 
 
 def _set_up(parts: Wiring) -> SetUp:
-    plan = AuthorityPlan(public_url=parts.settings.public_url, make_key=parts.make_key)
+    plan = _plan(parts)
     at = parts.clock()
     with parts.sessions.begin() as session:
         authorities.establish(session, keys=parts.keys, plan=plan, at=at, actor=ACTOR)
+        asked = parts.settings.authority != AuthorityNames()
+        otherwise = authorities.named_otherwise(session, plan=plan) if asked else ()
     made, secret = _first_administrator(parts)
     with parts.sessions() as session:
         certificates = issue.open_intents(session, before=at)
@@ -85,7 +91,38 @@ def _set_up(parts: Wiring) -> SetUp:
             token=secret,
             open_certificates=tuple(str(row.id) for row in certificates),
             open_signatures=tuple(str(row.id) for row in signatures),
+            named_otherwise=otherwise,
         )
+
+
+def _plan(parts: Wiring) -> AuthorityPlan:
+    """Say what is to be made: our defaults, but for the names that the operator has set.
+
+    Our locality belongs to our organisation; another one has its own, or none.
+    """
+    names = parts.settings.authority
+    plan = AuthorityPlan(public_url=parts.settings.public_url, make_key=parts.make_key)
+    of_ours = names.organization is None
+    who = AuthorityName(
+        organization=names.organization or plan.name.organization,
+        organizational_unit=names.unit,
+        locality=names.locality or (plan.name.locality if of_ours else None),
+        organization_identifier=names.identifier,
+        country=names.country or plan.name.country,
+    )
+    return replace(
+        plan,
+        name=who,
+        root=_called(plan.root, names.root),
+        root_ocsp=_called(plan.root_ocsp, names.root_ocsp),
+        issuing=_called(plan.issuing, names.issuing),
+        ocsp=_called(plan.ocsp, names.ocsp),
+        tsa=_called(plan.tsa, names.tsa),
+    )
+
+
+def _called(spec: AuthoritySpec, name: str | None) -> AuthoritySpec:
+    return spec if name is None else replace(spec, common_name=name)
 
 
 def _first_administrator(parts: Wiring) -> tuple[bool, Secret | None]:

@@ -8,12 +8,14 @@ and never shown.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from api import authority_names
+from api.authority_names import AuthorityNames
 from api.errors import SettingsInvalid
 from hsm.secret import Secret
 from signing.bounds import DEFAULT_FINISHED, DEFAULT_FLOOR, Allowance
@@ -55,6 +57,8 @@ class Settings:
     pkcs11_thread_safe: tuple[Path, ...] = ()
     key_token: KeyURI | None = None
     """The token on which keys are made instead of one of our own; settled at the first run."""
+    authority: AuthorityNames = field(default_factory=AuthorityNames)
+    """What our authorities are called; settled at the first run, and not told to children."""
     max_upload_bytes: int = DEFAULT_MAX_UPLOAD_BYTES
     max_waiting_documents: int = Allowance.documents
     max_waiting_bytes: int = Allowance.size
@@ -116,6 +120,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
         pkcs11_module=_pkcs11_module(env),
         pkcs11_thread_safe=_files(env, "ANTIN_PKCS11_THREAD_SAFE"),
         key_token=_key_token(env),
+        authority=authority_names.read(env),
         algorithm_policy=_file(env, "ANTIN_ALGORITHM_POLICY"),
         max_upload_bytes=_number(
             env, "ANTIN_MAX_UPLOAD_BYTES", default=DEFAULT_MAX_UPLOAD_BYTES, low=1024, high=1 << 40

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from sqlalchemy import func, select
@@ -26,9 +27,10 @@ from ca.authority_signers import (
     signer,
     time_stamping,
 )
+from ca.certificate_fields import subject_of
 from ca.errors import AuthorityPlanInvalid, AuthorityUnavailable, SubjectInvalid
 from ca.models import Authority, AuthorityRole
-from ca.names import MAX_COMMON_NAME, MAX_ORGANIZATION, clean
+from ca.names import MAX_COMMON_NAME, MAX_ORGANIZATION, clean, written
 from ca.renewal import ESTABLISH_LOCK
 from db import audit
 from db.base import uuid7
@@ -38,7 +40,6 @@ from hsm.errors import HsmError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cryptography import x509
     from sqlalchemy.orm import Session
 
     from ca.distinguished_names import DistinguishedName
@@ -132,6 +133,11 @@ class AuthorityPlan:
     )
     crl_lifetime: timedelta = timedelta(days=7)
 
+    @property
+    def specs(self) -> tuple[AuthoritySpec, ...]:
+        """All that is made, from the root downwards."""
+        return self.root, self.root_ocsp, self.issuing, self.ocsp, self.tsa
+
 
 def establish(
     session: Session, *, keys: KeyStore, plan: AuthorityPlan, at: datetime, actor: str
@@ -155,12 +161,25 @@ def establish(
             crl.publish(session, authority=authority, keys=keys, at=at, lifetime=plan.crl_lifetime)
 
 
+def named_otherwise(session: Session, *, plan: AuthorityPlan) -> tuple[str, ...]:
+    """List the names (RFC 4514) of authorities made earlier, under others than the plan's."""
+    found = []
+    for spec in plan.specs:
+        certificate = x509.load_der_x509_certificate(by_slug(session, spec.slug).certificate)
+        name = subject_of(certificate)
+        if name.parts != plan.name.with_common_name(spec.common_name).parts:
+            found.append(written(name))
+    return tuple(found)
+
+
 def _check(plan: AuthorityPlan) -> None:
-    specs = (plan.root, plan.root_ocsp, plan.issuing, plan.ocsp, plan.tsa)
+    specs = plan.specs
     if not plan.public_url.startswith(("http://", "https://")) or plan.public_url.endswith("/"):
         raise AuthorityPlanInvalid("public_url is an http(s) address without a slash at its end")
     if len({spec.slug for spec in specs}) < len(specs):
         raise AuthorityPlanInvalid("two authorities have the same slug")
+    if len({spec.common_name.casefold() for spec in specs}) < len(specs):
+        raise AuthorityPlanInvalid("two authorities have the same name")
     for spec in specs:
         if not spec.slug.replace("-", "").isalnum() or not spec.slug.isascii():
             raise AuthorityPlanInvalid(f"{spec.slug!r} does not fit into an address")

@@ -74,6 +74,10 @@ def _announce(serving: Serving) -> None:
             f"left open by a crash: {len(made.open_certificates)} certificates "
             f"(antin certificates open), {len(made.open_signatures)} sign requests"
         )
+    if made.named_otherwise:
+        err.print(_NAMED_OTHERWISE)
+        for name in made.named_otherwise:
+            err.print(f"  {name}")
     if made.token is None:
         typer.echo("lost the token? antin api-tokens create --help")
     typer.echo(examples(base, None if made.token is None else made.token.reveal_text()))
@@ -83,6 +87,13 @@ def examples(base: str, token: str | None) -> str:
     """Give commands to paste into a shell; without a token they take it from ANTIN_TOKEN."""
     return _EXAMPLES.format(base=base, token="$ANTIN_TOKEN" if token is None else token)
 
+
+_NAMED_OTHERWISE = (
+    "NOTE: the authorities exist already under the names below; ANTIN_AUTHORITY_… counts at the "
+    "first run only, and changed nothing\n"
+    "  Các cơ quan chứng thực đã được lập với tên dưới đây; ANTIN_AUTHORITY_… chỉ có tác dụng ở "
+    "lần chạy đầu và không làm thay đổi gì."
+)
 
 _EXAMPLES = """
   curl {base}/readyz
