@@ -1,8 +1,8 @@
 """What a problem says: the table from a room's error code to a status and Vietnamese words.
 
-The rooms know nothing of HTTP; `problem_texts.toml` is the one table. A test walks every error
-class of every room through it. The command line uses these words too, so nothing of a server is
-loaded.
+The rooms know nothing of HTTP; `problem_texts.toml` is the one table, and `problem_reasons.toml`
+says which of several mistakes it was. Tests walk every error of every room through them. The
+command line uses these words too, so nothing of a server is loaded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final, Literal
 
 from api.errors import ApiError, RowsRefused
-from ca.errors import CaError, CertificateNotUsable
+from ca.errors import CaError
 from db.errors import DbError
 from hsm.errors import HsmError
 from pdf.errors import PdfError
@@ -27,16 +27,6 @@ MEDIA_TYPE: Final = "application/problem+json"
 RoomError = ApiError | CaError | DbError | HsmError | PdfError | SigningError
 ROOTS: Final = (ApiError, CaError, DbError, HsmError, PdfError, SigningError)
 Language = Literal["en", "vi"]
-_NOT_USABLE: Final = {
-    "issuing": "đang được cấp (issuing)",
-    "abandoned": "việc cấp đã bị hủy (abandoned)",
-    "suspended": "đang tạm dừng (suspended)",
-    "revoked": "đã bị thu hồi (revoked)",
-    "expired": "đã hết hạn (expired)",
-    "not_yet_valid": "chưa đến ngày hiệu lực (not_yet_valid)",
-    "issuer_not_usable": "tổ chức cấp không dùng được (issuer_not_usable)",
-    "not_held": "chỉ biết số hiệu, không có chứng thư số (not_held)",
-}
 MAX_WEIGHTED: Final = 20
 """Languages read from Accept-Language; more is no browser's list."""
 
@@ -58,6 +48,10 @@ def _load() -> dict[str, ProblemText]:
 
 
 TEXTS: Final = _load()
+REASONS: Final[dict[str, dict[str, str]]] = tomllib.loads(
+    files("api").joinpath("problem_reasons.toml").read_text(encoding="utf-8")
+)
+"""In Vietnamese, by code: what the stable words mean that an error's `reason` can be."""
 
 
 def language_of(accept_language: str | None) -> Language:
@@ -86,7 +80,7 @@ def problem(error: RoomError, language: Language, *, request_id: str = "") -> di
     row = TEXTS[error.code]
     if language == "vi":
         title, advice = row.vi, row.do
-        detail = (row.detail_vi or row.vi + ".").format_map(_Facts(vars(error) | _reason(error)))
+        detail = _detail_in_vietnamese(error, row)
     else:
         title, advice = row.en, error.diagnostics()
         detail = str(error) or row.en
@@ -122,11 +116,14 @@ def encoded(
     return TEXTS[error.code].status, body, described
 
 
-def _reason(error: RoomError) -> dict[str, str]:
-    """Say a reason of CertificateNotUsable in Vietnamese; an unknown one as it is."""
-    if not isinstance(error, CertificateNotUsable):
-        return {}
-    return {"reason": _NOT_USABLE.get(error.reason, error.reason)}
+def _detail_in_vietnamese(error: RoomError, row: ProblemText) -> str:
+    """Fill in the row's template, or say the title; which mistake it was is said, where known."""
+    word = getattr(error, "reason", "")
+    reason = REASONS.get(error.code, {}).get(word, "")
+    if row.detail_vi is None:
+        return f"{row.vi}: {reason}." if reason else f"{row.vi}."
+    said = f"{reason} ({word})" if reason else word
+    return row.detail_vi.format_map(_Facts(vars(error) | {"reason": said}))
 
 
 class _Facts(dict[str, object]):

@@ -179,20 +179,29 @@ def listing(
 def check(details: DeviceDetails) -> None:
     """Raise DeviceInvalid unless the numbers are well-formed and belong to such a device."""
     if not _SERIAL.fullmatch(details.serial_number):
-        raise DeviceInvalid(f"the serial number {details.serial_number!r} is not well-formed")
+        raise DeviceInvalid(
+            f"the serial number {details.serial_number!r} is not well-formed",
+            reason="serial_number",
+        )
     if details.kind is not DeviceKind.SIM:
         if details.msisdn or details.iccid or details.operator:
-            raise DeviceInvalid("only a SIM has a phone number, an ICCID and an operator")
+            raise DeviceInvalid(
+                "only a SIM has a phone number, an ICCID and an operator", reason="not_a_sim"
+            )
         return
     if details.msisdn is None or not _MSISDN.fullmatch(details.msisdn):
-        raise DeviceInvalid("a SIM has a phone number in E.164 form, such as +84912345678")
+        raise DeviceInvalid(
+            "a SIM has a phone number in E.164 form, such as +84912345678", reason="phone_number"
+        )
     if details.iccid is None or not _ICCID.fullmatch(details.iccid):
-        raise DeviceInvalid("a SIM has an ICCID: 89 and 16 to 18 more digits")
+        raise DeviceInvalid("a SIM has an ICCID: 89 and 16 to 18 more digits", reason="iccid")
     if not _luhn_holds(details.iccid):
-        raise DeviceInvalid("the check digit of the ICCID is wrong")
+        raise DeviceInvalid("the check digit of the ICCID is wrong", reason="iccid_check_digit")
     operator = details.operator
     if operator is not None and not (0 < len(operator) <= _OPERATOR_LENGTH and storable(operator)):
-        raise DeviceInvalid(f"an operator's name has at most {_OPERATOR_LENGTH} characters")
+        raise DeviceInvalid(
+            f"an operator's name has at most {_OPERATOR_LENGTH} characters", reason="operator"
+        )
 
 
 def _luhn_holds(digits: str) -> bool:

@@ -55,6 +55,11 @@ class CaError(Exception):
     code: ClassVar[str] = "ca_error"
     advice: ClassVar[str] = "Check what was asked for and try again."
 
+    def __init__(self, *said: object, reason: str = "") -> None:
+        """Take the message, and a stable snake_case word where one code has several reasons."""
+        super().__init__(*said)
+        self.reason = reason
+
     def diagnostics(self) -> str:
         """Say in one sentence what the caller can do about it."""
         return self.advice
@@ -215,8 +220,7 @@ class CsrUnacceptable(CaError):
     advice = "Make a new key pair and certification request (PKCS#10) and send that."
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
+        super().__init__(f"{reason}: {detail}" if detail else reason, reason=reason)
 
 
 class KeyUnacceptable(CaError):
@@ -226,8 +230,7 @@ class KeyUnacceptable(CaError):
     advice = "Make a new key pair: RSA of at least 2048 bits, P-256 or P-384."
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
+        super().__init__(f"{reason}: {detail}" if detail else reason, reason=reason)
 
 
 class ProfileUnknown(CaError):
@@ -241,10 +244,10 @@ class SubjectInvalid(CaError):
     """The subject's attributes do not fit the profile; `attribute` names the first that fails."""
 
     code = "subject_invalid"
-    advice = "Correct the subscriber's or the organisation's data, then ask again."
+    advice = "Correct the subscriber's or the organisation's data, or the profile, and ask again."
 
-    def __init__(self, attribute: str, detail: str) -> None:
-        super().__init__(f"{attribute}: {detail}")
+    def __init__(self, attribute: str, detail: str, *, reason: str) -> None:
+        super().__init__(f"{attribute}: {detail}", reason=reason)
         self.attribute = attribute
 
 
@@ -291,8 +294,7 @@ class CertificateNotUsable(CaError):
     advice = "Use another certificate, or ask for a new one."
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
+        super().__init__(f"{reason}: {detail}" if detail else reason, reason=reason)
 
 
 class AuthorityUnavailable(CaError):

@@ -95,8 +95,7 @@ class ImportUnreadable(CaError):
     )
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
+        super().__init__(f"{reason}: {detail}" if detail else reason, reason=reason)
 
 
 class IssuerInvalid(CaError):
@@ -123,8 +122,7 @@ class DelegationInvalid(CaError):
     advice = "Correct the period, the scope or the persons; what was received TUQ. stays there."
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(f"{reason}: {detail}" if detail else reason)
-        self.reason = reason
+        super().__init__(f"{reason}: {detail}" if detail else reason, reason=reason)
 
 
 class CalendarInvalid(CaError):

@@ -32,9 +32,11 @@ def check(
     """Raise IncidentInvalid, or the NotFound error of what is named."""
     is_list = target is IncidentTarget.LIST
     if is_list != (target_id is None) or is_list != bool(listed):
-        raise IncidentInvalid("a list names certificates, any other target names one id")
+        raise IncidentInvalid(
+            "a list names certificates, any other target names one id", reason="target"
+        )
     if len(listed) > MAX_LIST:
-        raise IncidentInvalid(f"a list has at most {MAX_LIST} certificates")
+        raise IncidentInvalid(f"a list has at most {MAX_LIST} certificates", reason="too_many")
     if target_id is None:
         known = select(func.count()).where(Certificate.id.in_(listed))
         if session.scalar(known) != len(set(listed)):

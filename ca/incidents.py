@@ -135,7 +135,7 @@ def decide(session: Session, decision: Decision, *, at: datetime, actor: str) ->
     session.flush()
     added = _add_items(session, incident, decision.certificate_ids, at)
     if not added and decision.effective_at is None:
-        raise IncidentInvalid("no certificate in force is named")
+        raise IncidentInvalid("no certificate in force is named", reason="nothing_in_force")
     _enqueue(session, incident)
     _record(session, incident, "incident.decide", at=at, actor=actor, certificates=added)
     return incident
@@ -223,18 +223,24 @@ def organization_ids(session: Session, incident_id: uuid.UUID) -> frozenset[uuid
 
 def _check(session: Session, decision: Decision, at: datetime) -> None:
     if decision.reason is RevocationReason.CERTIFICATE_HOLD:
-        raise IncidentInvalid("certificate_hold suspends; it does not revoke")
+        raise IncidentInvalid("certificate_hold suspends; it does not revoke", reason="hold")
     for text in (decision.note, decision.document_reference):
         if text is not None and (len(text) > _MAX_TEXT or not storable(text)):
-            raise IncidentInvalid(f"a text has at most {_MAX_TEXT} characters, none of them NUL")
+            raise IncidentInvalid(
+                f"a text has at most {_MAX_TEXT} characters, none of them NUL", reason="text"
+            )
     if not decision.note.strip():
-        raise IncidentInvalid("a decision on many certificates needs its reason in words")
+        raise IncidentInvalid(
+            "a decision on many certificates needs its reason in words", reason="note_missing"
+        )
     if decision.invalidity_at is not None and decision.invalidity_at > at:
-        raise IncidentInvalid("the invalidity date lies in the future")
+        raise IncidentInvalid("the invalidity date lies in the future", reason="future")
     effective = decision.effective_at
     latest = effective if decision.target is IncidentTarget.POST else at + MAX_AHEAD
     if effective is not None and latest is not None and not at <= effective <= latest:
-        raise IncidentInvalid("a decision takes effect now, or within five years")
+        raise IncidentInvalid(
+            "a decision takes effect now, or within five years", reason="effective_at"
+        )
     incident_targets.check(session, decision.target, decision.target_id, decision.certificate_ids)
 
 

@@ -150,7 +150,9 @@ def _record_intent(
     with sessions.begin() as session:
         request = requests.locked(session, request_id)
         if request.kind not in requests.ISSUING_KINDS:
-            raise RequestInvalid(f"a request to {request.kind.value} ends in no certificate")
+            raise RequestInvalid(
+                f"a request to {request.kind.value} ends in no certificate", reason="no_certificate"
+            )
         if RequestState.KEY_GENERATED not in requests.TRANSITIONS[request.state]:
             raise TransitionNotAllowed(request.state.value, RequestState.KEY_GENERATED.value)
         authority = authorities.issuing(session)
@@ -182,7 +184,9 @@ def _public_key(
     if request.csr is not None:
         return None, csr.parse(request.csr, rules=profile.keys).public_key
     if context.make_key is None or request.key_algorithm is None:
-        raise RequestInvalid("the key is to be made here, and there is no token to make it on")
+        raise RequestInvalid(
+            "the key is to be made here, and there is no token to make it on", reason="no_token"
+        )
     try:
         uri = context.make_key(f"antin-{certificate_id}", KeyAlgorithm(request.key_algorithm))
         public_key = context.keys.open(uri).public_key()

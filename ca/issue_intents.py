@@ -102,7 +102,7 @@ class IntentMaker:
 
     def make(self, item: Asked, request: RequestFacts) -> Intent:
         """Check one locked request and build its intent; raises what `ca.issue.issue` does."""
-        approved = _check(self._session, item, request)
+        approved = _check(item, request)
         profile = profiles.get(request.profile)
         certificate_id = uuid7()
         uri, public_key = self._key(request, profile, certificate_id)
@@ -141,7 +141,9 @@ class IntentMaker:
             return None, csr.checked_key(request.csr, rules=profile.keys)
         make_key = self._context.make_key
         if make_key is None or request.key_algorithm is None:
-            raise RequestInvalid("the key is to be made here, and there is no token to make it on")
+            raise RequestInvalid(
+                "the key is to be made here, and there is no token to make it on", reason="no_token"
+            )
         try:
             uri = make_key(f"antin-{certificate_id}", KeyAlgorithm(request.key_algorithm))
             public_key = self._context.keys.open(uri).public_key()
@@ -207,14 +209,14 @@ class IntentMaker:
         }
 
 
-def _check(session: Session, item: Asked, request: RequestFacts) -> bool:
+def _check(item: Asked, request: RequestFacts) -> bool:
     """Check that the request may be issued by this actor; whether it is approved on the way."""
-    if item.permit is not None:
-        item.permit(session, request.organization.id)
     if item.approve and item.actor == request.requested_by:
         raise SelfApproval("whoever asked for a certificate does not decide on it")
     if request.kind not in requests.ISSUING_KINDS:
-        raise RequestInvalid(f"a request to {request.kind.value} ends in no certificate")
+        raise RequestInvalid(
+            f"a request to {request.kind.value} ends in no certificate", reason="no_certificate"
+        )
     if request.state is State.APPROVED:
         return False
     if not item.approve:

@@ -62,4 +62,6 @@ def _check_number(session: Session, row: Certificate, address: KeyURI) -> None:
     device = session.get_one(Device, row.device_id)
     numbers = address.location.split("/")
     if device.kind is DeviceKind.SIM and device.msisdn not in numbers:
-        raise DeviceInvalid("the address has another number than the certificate's SIM")
+        raise DeviceInvalid(
+            "the address has another number than the certificate's SIM", reason="another_number"
+        )

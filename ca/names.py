@@ -86,12 +86,14 @@ def clean(text: str, *, attribute: str, maximum: int) -> str:
     if not composed.isprintable():  # all that is forbidden, and spaces of other kinds
         for character in composed:
             if unicodedata.category(character) in _FORBIDDEN_CATEGORIES:
-                raise SubjectInvalid(attribute, f"contains U+{ord(character):04X}")
+                raise SubjectInvalid(
+                    attribute, f"contains U+{ord(character):04X}", reason="characters"
+                )
     composed = " ".join(composed.split())
     if not composed:
-        raise SubjectInvalid(attribute, "is empty")
+        raise SubjectInvalid(attribute, "is empty", reason="empty")
     if len(composed) > maximum:
-        raise SubjectInvalid(attribute, f"is longer than {maximum} characters")
+        raise SubjectInvalid(attribute, f"is longer than {maximum} characters", reason="too_long")
     return composed
 
 

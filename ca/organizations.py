@@ -58,9 +58,11 @@ def create(
     if details.parent_id is not None:
         parent = get(session, details.parent_id)
         if parent.active_to is not None and parent.active_to <= at:
-            raise OrganizationInvalid(f"the parent {parent.code} is closed")
+            raise OrganizationInvalid(f"the parent {parent.code} is closed", reason="parent_closed")
         if len(ancestors(session, details.parent_id)) >= MAX_DEPTH:
-            raise OrganizationInvalid(f"the tree is at most {MAX_DEPTH} levels deep")
+            raise OrganizationInvalid(
+                f"the tree is at most {MAX_DEPTH} levels deep", reason="too_deep"
+            )
     made = session.scalars(
         insert(Organization)
         .values(
@@ -113,7 +115,7 @@ def close(
     """End a unit at `at`; it stays in the tree for its certificates and reports."""
     organization = _locked(session, organization_id)
     if organization.active_to is not None:
-        raise OrganizationInvalid(f"{organization.code} is closed already")
+        raise OrganizationInvalid(f"{organization.code} is closed already", reason="closed")
     child = aliased(Organization)
     open_children = session.scalar(
         select(func.count())
@@ -121,7 +123,9 @@ def close(
         .where(child.parent_id == organization_id, child.active_to.is_(None))
     )
     if open_children:
-        raise OrganizationInvalid(f"{organization.code} has {open_children} open units below it")
+        raise OrganizationInvalid(
+            f"{organization.code} has {open_children} open units below it", reason="open_children"
+        )
     before = _UNITS.facts(organization)
     organization.active_to = at
     session.flush()
@@ -225,11 +229,15 @@ def ancestors(session: Session, organization_id: uuid.UUID) -> list[Organization
 
 def _check(details: OrganizationDetails) -> None:
     if not _CODE.fullmatch(details.code):
-        raise OrganizationInvalid(f"the code {details.code!r} is not letters, digits, dots, dashes")
+        raise OrganizationInvalid(
+            f"the code {details.code!r} is not letters, digits, dots, dashes", reason="code"
+        )
     if details.identifier is not None and not _IDENTIFIER.fullmatch(details.identifier):
-        raise OrganizationInvalid(f"the identifier {details.identifier!r} is not well-formed")
+        raise OrganizationInvalid(
+            f"the identifier {details.identifier!r} is not well-formed", reason="identifier"
+        )
     if not 0 < len(details.level.strip()) <= _LEVEL_LENGTH or not storable(details.level):
-        raise OrganizationInvalid("a unit has a level, of at most 40 characters")
+        raise OrganizationInvalid("a unit has a level, of at most 40 characters", reason="level")
 
 
 def _locked(session: Session, organization_id: uuid.UUID) -> Organization:

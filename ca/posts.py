@@ -56,7 +56,9 @@ def appoint(
     organization = organizations.get(session, details.organization_id)
     _check(details)
     if organization.active_to is not None and organization.active_to <= details.began_at:
-        raise PostInvalid(f"{organization.code} no longer exists when the post begins")
+        raise PostInvalid(
+            f"{organization.code} no longer exists when the post begins", reason="closed"
+        )
     if not keeps_others:
         _end_others(session, subscriber_id, details.began_at, at=at, actor=actor)
     made = Post(
@@ -87,7 +89,7 @@ def end(
     if found is None:
         raise PostNotFound(f"no post {post_id}")
     if ended_at <= found.began_at:
-        raise PostInvalid("a post ends after it began")
+        raise PostInvalid("a post ends after it began", reason="period")
     _end(session, found, ended_at, at=at, actor=actor)
     person = _locked_person(session, found.subscriber_id)
     if ended_at <= at and person.post == found.title:
@@ -138,7 +140,9 @@ def _end_others(
 ) -> None:
     for one in _open(session, subscriber_id, moment):
         if one.began_at >= moment:
-            raise PostInvalid("another post begins at that time or later; end it first")
+            raise PostInvalid(
+                "another post begins at that time or later; end it first", reason="another_begins"
+            )
         _end(session, one, moment, at=at, actor=actor)
 
 
@@ -154,22 +158,25 @@ def _locked_person(session: Session, subscriber_id: uuid.UUID) -> Subscriber:
         Subscriber, subscriber_id, with_for_update=True, populate_existing=True
     )
     if person.kind is not SubscriberKind.PERSON:
-        raise PostInvalid("only a person has posts")
+        raise PostInvalid("only a person has posts", reason="not_a_person")
     return person
 
 
 def _check(details: PostDetails) -> None:
     if details.ended_at is not None and details.ended_at <= details.began_at:
-        raise PostInvalid("a post ends after it began")
+        raise PostInvalid("a post ends after it began", reason="period")
     if not periods.reference_fits(details.document_reference):
-        raise PostInvalid(f"a document's reference has at most {periods.MAX_REFERENCE} characters")
+        raise PostInvalid(
+            f"a document's reference has at most {periods.MAX_REFERENCE} characters",
+            reason="document_reference",
+        )
 
 
 def _title(title: str) -> str:
     try:
         return clean(title, attribute="title", maximum=MAX_PERSON_PART)
     except SubjectInvalid as e:
-        raise PostInvalid(str(e)) from e
+        raise PostInvalid(str(e), reason="title") from e
 
 
 def _record(session: Session, post: Post, *, action: str, at: datetime, actor: str) -> None:

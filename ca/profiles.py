@@ -172,9 +172,13 @@ def check_subject(profile: Profile, subject: Subject) -> None:
     if profile.subject.required <= present <= profile.subject.required | profile.subject.optional:
         return
     for attribute in sorted(profile.subject.required - present):
-        raise SubjectInvalid(attribute, f"is required by profile {profile.identifier}")
+        raise SubjectInvalid(
+            attribute, f"is required by profile {profile.identifier}", reason="required"
+        )
     for attribute in sorted(present - profile.subject.required - profile.subject.optional):
-        raise SubjectInvalid(attribute, f"is not allowed by profile {profile.identifier}")
+        raise SubjectInvalid(
+            attribute, f"is not allowed by profile {profile.identifier}", reason="not_allowed"
+        )
 
 
 def validity(

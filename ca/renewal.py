@@ -140,7 +140,9 @@ def revoke_authority(
     if authority.revoked_at is not None:
         raise AlreadyRevoked("revoked", "revoked")
     if authority.issuer_id is None or reason is RevocationReason.CERTIFICATE_HOLD:
-        raise ReasonInvalid("a root has nobody above it, and an authority is never put on hold")
+        raise ReasonInvalid(
+            "a root has nobody above it, and an authority is never put on hold", reason="authority"
+        )
     if authority.role in SERVICES and not _has_successor(session, authority, at):
         raise TransitionNotAllowed("in use without a successor", "revoked")
     serial = x509.load_der_x509_certificate(authority.certificate).serial_number

@@ -164,10 +164,10 @@ def pass_up(session: Session, request_id: uuid.UUID, *, at: datetime, actor: str
     if request.state is not RequestState.RECEIVED:
         raise TransitionNotAllowed(request.state.value, "passed_up")
     if found.passed_up_at is not None:
-        raise RequestInvalid("a request is passed up one level, once")
+        raise RequestInvalid("a request is passed up one level, once", reason="passed_up")
     path = organizations.ancestors(session, found.decider_id)
     if len(path) < 2:  # noqa: PLR2004 -- the unit itself, and one above
-        raise RequestInvalid("there is no unit above to decide")
+        raise RequestInvalid("there is no unit above to decide", reason="nobody_above")
     found.decider_id, found.passed_up_by, found.passed_up_at = path[1].id, actor, at
     session.flush()
     audit.record(

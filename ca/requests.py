@@ -132,7 +132,9 @@ def receive(
     """Take a confirmed draft, or one that was returned and completed, before the deciders."""
     request = locked(session, request_id)
     if request.state is State.RETURNED and actor != request.requested_by:
-        raise RequestInvalid("a returned request is put in again by whoever made it")
+        raise RequestInvalid(
+            "a returned request is put in again by whoever made it", reason="not_the_maker"
+        )
     return advance(session, request, State.RECEIVED, at=at, actor=actor)
 
 
@@ -243,7 +245,7 @@ def _decide(
         raise SelfApproval("whoever asked for a certificate does not decide on it")
     check_texts(note)
     if state is not State.APPROVED and not (note and note.strip()):
-        raise RequestInvalid("to reject or to return needs a reason")
+        raise RequestInvalid("to reject or to return needs a reason", reason="note_missing")
     if state not in TRANSITIONS[request.state]:
         raise TransitionNotAllowed(request.state.value, state.value)
     request.decided_by, request.decided_at, request.decision_note = actor, at, note
@@ -258,14 +260,18 @@ def _checked(
     organization = organizations.get(session, subscriber.organization_id)
     if details.kind not in ISSUING_KINDS:
         if details.csr is not None or details.key_algorithm is not None:
-            raise RequestInvalid(f"a request to {details.kind.value} carries no key")
+            raise RequestInvalid(
+                f"a request to {details.kind.value} carries no key", reason="key_not_wanted"
+            )
         if details.kind is RequestKind.UNLOCK and details.device_id is None:
-            raise RequestInvalid("a request to unlock names the device")
+            raise RequestInvalid("a request to unlock names the device", reason="device_missing")
         return None
     subject_for(profile, subscriber=subscriber, organization=organization)
     _check_device(session, details, profile)
     if (details.csr is None) == (details.key_algorithm is None):
-        raise RequestInvalid("either a CSR or a key algorithm is needed, not both")
+        raise RequestInvalid(
+            "either a CSR or a key algorithm is needed, not both", reason="csr_or_key"
+        )
     if details.key_algorithm is not None:
         check_algorithm(details.key_algorithm, rules=profile.keys)
     if details.csr is None:
@@ -281,37 +287,53 @@ def check_texts(*texts: str | None) -> None:
     """Raise RequestInvalid for a text that is too long or cannot be stored."""
     for text in texts:
         if text is not None and (len(text) > _MAX_TEXT or not storable(text)):
-            raise RequestInvalid(f"a text has at most {_MAX_TEXT} characters, none of them NUL")
+            raise RequestInvalid(
+                f"a text has at most {_MAX_TEXT} characters, none of them NUL", reason="text"
+            )
 
 
 def _check_certificate(session: Session, details: RequestDetails) -> None:
     if details.kind not in _ABOUT_A_CERTIFICATE:
         if details.certificate_id is not None:
-            raise RequestInvalid(f"a request of kind {details.kind.value} names no certificate")
+            raise RequestInvalid(
+                f"a request of kind {details.kind.value} names no certificate",
+                reason="certificate_not_wanted",
+            )
         return
     if details.certificate_id is None:
-        raise RequestInvalid(f"a request to {details.kind.value} names the certificate")
+        raise RequestInvalid(
+            f"a request to {details.kind.value} names the certificate", reason="certificate_missing"
+        )
     certificate = session.get(Certificate, details.certificate_id)
     if certificate is None:
         raise CertificateNotFound(f"no certificate {details.certificate_id}")
     if certificate.subscriber_id != details.subscriber_id:
-        raise RequestInvalid("the certificate belongs to another subscriber")
+        raise RequestInvalid(
+            "the certificate belongs to another subscriber", reason="certificate_of_another"
+        )
 
 
 def _check_device(session: Session, details: RequestDetails, profile: Profile) -> None:
     if details.device_id is None:
         if profile.devices:
-            raise RequestInvalid(f"profile {profile.identifier} needs a device")
+            raise RequestInvalid(
+                f"profile {profile.identifier} needs a device", reason="device_missing"
+            )
         return
     device: Device = devices.get(session, details.device_id)
     if profile.devices and device.kind not in profile.devices:
-        raise RequestInvalid(f"profile {profile.identifier} does not live on a {device.kind.value}")
+        raise RequestInvalid(
+            f"profile {profile.identifier} does not live on a {device.kind.value}",
+            reason="device_kind",
+        )
     if device.state not in _USABLE_DEVICES:
-        raise RequestInvalid(f"the device is {device.state.value}")
+        raise RequestInvalid(f"the device is {device.state.value}", reason="device_state")
     if device.subscriber_id not in {None, details.subscriber_id}:
-        raise RequestInvalid("the device is held by another subscriber")
+        raise RequestInvalid("the device is held by another subscriber", reason="device_of_another")
     if device.kind is not DeviceKind.HSM and details.key_algorithm is not None:
-        raise RequestInvalid("a key on the holder's own device comes with a CSR")
+        raise RequestInvalid(
+            "a key on the holder's own device comes with a CSR", reason="csr_missing"
+        )
 
 
 def _record(

@@ -93,7 +93,7 @@ def revoke_unannounced(  # noqa: PLR0913 -- as above
 ) -> Certificate:
     """Revoke one of many: as `revoke`, but `announce` is left to the caller, last of all."""
     if reason is RevocationReason.CERTIFICATE_HOLD:
-        raise ReasonInvalid("certificate_hold suspends; it does not revoke")
+        raise ReasonInvalid("certificate_hold suspends; it does not revoke", reason="hold")
     step = _Step(Status.REVOKED, reason, invalidity_at, "certificate.revoke")
     certificate = _take(session, certificate_id, step, keys=keys, at=at, actor=actor)
     if reason is RevocationReason.KEY_COMPROMISE and certificate.spki_sha256 is not None:
@@ -188,9 +188,11 @@ def _check(certificate: Certificate, step: _Step, at: datetime) -> None:
     if step.invalidity_at is None:
         return
     if step.invalidity_at > at:
-        raise ReasonInvalid("the invalidity date lies in the future")
+        raise ReasonInvalid("the invalidity date lies in the future", reason="future")
     if step.invalidity_at < certificate.not_before:
-        raise ReasonInvalid("the invalidity date lies before the certificate began")
+        raise ReasonInvalid(
+            "the invalidity date lies before the certificate began", reason="before_begin"
+        )
 
 
 def _apply(certificate: Certificate, step: _Step, moment: datetime) -> None:

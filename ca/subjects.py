@@ -11,6 +11,11 @@ from ca.profiles import Profile, check_subject
 LOCAL_SCHEME = "MD"
 """Two letters for the national scheme of agency codes (ETSI EN 319 412-1 5.1.4, last form)."""
 
+_OF_KIND = {
+    SubscriberKind.PERSON: "a person",
+    SubscriberKind.ORGANIZATION: "an organisation",
+}
+
 
 class SubscriberShown(Protocol):
     """What a certificate says of a subscriber: the row itself, or its columns read by another."""
@@ -74,7 +79,8 @@ def subject_for(
     worthless to whoever reads it elsewhere. Raises SubjectInvalid.
     """
     if subscriber.kind is not profile.subscriber_kind:
-        raise SubjectInvalid("kind", f"{profile.identifier} is not for a {subscriber.kind.value}")
+        meant = f"profile {profile.identifier} is meant for {_OF_KIND[profile.subscriber_kind]}"
+        raise SubjectInvalid("kind", f"{meant}; choose one for this subscriber", reason="kind")
     if subscriber.kind is SubscriberKind.PERSON:
         subject = Subject(
             common_name=subscriber.full_name,

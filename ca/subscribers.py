@@ -51,7 +51,7 @@ def create(session: Session, *, details: SubscriberDetails, at: datetime, actor:
     """Add a subscriber; raise SubscriberInvalid, SubscriberTaken or OrganizationNotFound."""
     organization = organizations.get(session, details.organization_id)
     if organization.active_to is not None and organization.active_to <= at:
-        raise OrganizationInvalid(f"{organization.code} is closed")
+        raise OrganizationInvalid(f"{organization.code} is closed", reason="closed")
     values = checked_values(details)
     made = session.scalars(
         insert(Subscriber)
@@ -166,9 +166,9 @@ def checked_values(details: SubscriberDetails) -> dict[str, object]:
     full_name = clean(details.full_name, attribute="common_name", maximum=MAX_COMMON_NAME)
     given_name, surname = _name_parts(details, full_name)
     if details.national_id is not None and not _NATIONAL_ID.fullmatch(details.national_id):
-        raise SubscriberInvalid("a national id has 9 or 12 digits")
+        raise SubscriberInvalid("a national id has 9 or 12 digits", reason="national_id")
     if details.email is not None and not _EMAIL.fullmatch(details.email):
-        raise SubscriberInvalid("the e-mail address is not well-formed")
+        raise SubscriberInvalid("the e-mail address is not well-formed", reason="email")
     post = details.post
     return {
         "kind": details.kind,
@@ -187,12 +187,14 @@ def _name_parts(details: SubscriberDetails, full_name: str) -> tuple[str | None,
     given_name, surname = details.given_name, details.surname
     if details.kind is SubscriberKind.ORGANIZATION:
         if given_name or surname or details.national_id:
-            raise SubscriberInvalid("an organisation has no personal name and no national id")
+            raise SubscriberInvalid(
+                "an organisation has no personal name and no national id", reason="not_a_person"
+            )
         return None, None
     if not given_name and not surname:
         surname, _, given_name = full_name.partition(" ")
     if not given_name or not surname:
-        raise SubscriberInvalid("a person has a given name and a surname")
+        raise SubscriberInvalid("a person has a given name and a surname", reason="personal_name")
     return (
         clean(given_name, attribute="given_name", maximum=MAX_PERSON_PART),
         clean(surname, attribute="surname", maximum=MAX_PERSON_PART),

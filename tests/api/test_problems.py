@@ -1,13 +1,17 @@
 """Every error of every room is one problem, in two languages, with something to do."""
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from api import app, problems
 from api.errors import BodyTooLarge, ParameterInvalid
-from api.problem_words import ROOTS, TEXTS, language_of, problem
+from api.problem_words import REASONS, ROOTS, TEXTS, language_of, problem
 from ca.errors import CertificateNotUsable, TransitionNotAllowed
+from ca.models import SubscriberKind
+from tests.api.office import Office
 
 assert app  # importing it brings every room's errors in
 
@@ -59,6 +63,58 @@ def test_facts_of_an_error_stand_in_its_vietnamese_detail() -> None:
         problem(CertificateNotUsable("revoked"), "vi")["detail"]
     )
     assert problem(CertificateNotUsable("revoked"), "en")["detail"] == "revoked"
+
+
+def reasons_of(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Find each `raise SomeError(…)` with a literal reason: the code, and the word."""
+    codes = {kind.__name__: kind.__dict__["code"] for kind in CLASSES}
+    first = {"csr_unacceptable", "key_unacceptable", "import_unreadable", "delegation_invalid"}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        code = codes.get(node.func.id)
+        given = [named.value for named in node.keywords if named.arg == "reason"]
+        given += node.args[:1] if code in first else []
+        for value in given:
+            if code is not None and isinstance(value, ast.Constant):
+                yield code, str(value.value)
+
+
+def test_every_reason_that_a_room_gives_is_said_in_vietnamese_and_no_other_is() -> None:
+    rooms = [Path(__file__).parents[2] / room for room in ("ca", "signing", "api")]
+    files = [path for room in rooms for path in room.rglob("*.py")]
+    given = {one for path in files for one in reasons_of(ast.parse(path.read_text()))}
+    standing = {("certificate_not_usable", word) for word in REASONS["certificate_not_usable"]}
+    assert len(given) > 80
+    assert {(code, word) for code in REASONS for word in REASONS[code]} == given | standing
+
+
+def test_a_profile_for_another_kind_of_subscriber_is_refused_in_both_languages(
+    office: Office,
+) -> None:
+    body = {
+        "kind": SubscriberKind.ORGANIZATION,
+        "organization_id": office.organization()["id"],
+        "full_name": "Văn phòng Ủy ban",
+    }
+    agency = office.made("/subscribers", body)["id"]
+    asked = {"subscriber_id": agency, "profile": "personal@1", "key_algorithm": "p-256"}
+
+    def refused(language: str) -> dict[str, str]:
+        answer = office.call(
+            "POST",
+            "/certificate-requests",
+            json=asked,
+            headers={"Accept-Language": language},
+        )
+        assert answer.status_code == 422
+        body: dict[str, str] = answer.json()
+        return body
+
+    assert "personal@1 is meant for a person" in refused("en")["detail"]
+    told = refused("vi")
+    assert "dành cho loại thuê bao khác" in told["detail"]
+    assert "chọn mẫu khác" in told["what_to_do"]
 
 
 @pytest.mark.parametrize(
