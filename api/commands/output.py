@@ -50,7 +50,7 @@ def complain_about(error: RoomError, name: str = "") -> None:
     message = str(error) or type(error).__name__
     complain(f"{name}: {message}" if name else message, error.diagnostics())
     vietnamese = problem(error, "vi")
-    err.print(f"  {vietnamese['title']}. {vietnamese['what_to_do']}")
+    err.print(f"  {vietnamese['detail']} {vietnamese['what_to_do']}")
 
 
 @contextlib.contextmanager
