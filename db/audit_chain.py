@@ -26,7 +26,6 @@ GENESIS: Final = bytes(32)
 """What the first entry of a chain continues."""
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class EntryContent:
     """What an entry says; `before` and `after` are canonical JSON texts."""
