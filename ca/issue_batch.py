@@ -33,7 +33,7 @@ from ca.errors import (
     TransitionNotAllowed,
 )
 from ca.issue_intents import Asked, Context, Intent
-from ca.issue_rows import Signed
+from ca.issue_rows import RequestFacts, Signed
 from ca.issue_signing import sign_all
 from ca.models import (
     Certificate,
@@ -148,12 +148,27 @@ def _record(
                         RequestState.KEY_GENERATED.value, RequestState.KEY_GENERATED.value
                     )
                 taken.add(item.request_id)
-                running.append(_Running(maker.make(item, request), outcome))
+                outcome.error = _refusal(session, item, request)
+                if outcome.error is None:
+                    running.append(_Running(maker.make(item, request), outcome))
             except CaError as error:
                 outcome.error = error
         running = _claimed(session, running, context.at)
         _store_intents(session, running)
     return running
+
+
+def _refusal(session: Session, item: Asked, request: RequestFacts) -> Exception | None:
+    """Ask whether the actor may decide; whoever says no says it in errors of their own."""
+    if item.permit is None:
+        return None
+    try:
+        item.permit(session, request.organization.id)
+    except (DbError, SQLAlchemyError):
+        raise  # nobody refused: the transaction is lost
+    except Exception as error:  # noqa: BLE001 -- it is told to the one it is about
+        return error
+    return None
 
 
 def _claimed(session: Session, running: list[_Running], at: datetime) -> list[_Running]:

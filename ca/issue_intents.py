@@ -95,7 +95,7 @@ class IntentMaker:
     """Checks requests and builds their intents; the authority is looked up once."""
 
     def __init__(self, session: Session, context: Context) -> None:
-        self._session, self._context = session, context
+        self._context = context
         self._authority = authorities.issuing(session)
         self._signer = authorities.signer(self._authority, keys=context.keys)
         self._terms: dict[tuple[str, RequestKind], tuple[datetime, datetime]] = {}

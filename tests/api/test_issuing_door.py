@@ -129,3 +129,17 @@ def test_of_two_who_approve_the_same_request_one_is_told_that_it_is_done(office:
     assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
     codes = {answer.json()["code"] for answer in answers if answer.status_code == 409}
     assert codes == {"transition_not_allowed"}
+
+
+def test_attack_a_list_with_a_request_of_another_unit_is_refused_for_that_one_alone(
+    office: Office,
+) -> None:
+    unit = office.organization()
+    own = [office.request(organization=unit)["id"] for _ in range(2)]
+    body = {"request_ids": [own[0], office.request()["id"], own[1]]}
+    decider = office.token((Role.APPROVER, unit["id"]))
+    told = office.made("/certificate-requests/approve", body, token=decider)
+    assert (told["issued"], told["failed"]) == (2, 1)
+    first, denied, last = told["items"]
+    assert [one["certificate"]["request_id"] for one in (first, last)] == own
+    assert (denied["problem"]["status"], denied["problem"]["code"]) == (403, "permission_denied")

@@ -6,7 +6,8 @@ from typing import Never
 
 import pytest
 from cryptography import x509
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
 
 from ca import issue, issue_batch, lint, public_keys, requests, revoke
 from ca.authority_signers import AuthoritySigner
@@ -141,6 +142,46 @@ def test_what_is_wrong_with_one_request_stops_no_other(house: House) -> None:
         assert requests.get(session, second.id).state is RequestState.RECEIVED
         issued = set(session.scalars(select(Certificate.request_id)))
     assert issued == {certificate.request_id, good.id, first.id}
+
+
+class NotYours(Exception):
+    """As a door refuses: not in this room's words."""
+
+
+def test_attack_what_one_caller_may_not_decide_stops_no_other(house: House) -> None:
+    unit = house.organization()
+    asked = [house.received(house.person(organization=unit)) for _ in range(3)]
+
+    def refuse(_: Session, organization_id: uuid.UUID) -> None:
+        raise NotYours(organization_id)
+
+    items = [
+        Asked(request_id=one.id, actor=CHIEF, approve=True, permit=permit)
+        for one, permit in zip(asked, (None, refuse, None), strict=True)
+    ]
+    first, denied, last = issue_together(house.sessions, items, context=Context(house.keys, AT))
+    assert first.certificate.request_id == asked[0].id
+    assert last.certificate.request_id == asked[2].id
+    with pytest.raises(NotYours):
+        denied.request  # noqa: B018 -- reading it raises
+    with house.sessions() as session:
+        assert requests.get(session, asked[1].id).state is RequestState.RECEIVED
+
+
+def test_a_database_that_fails_while_permits_are_asked_is_no_refusal(house: House) -> None:
+    """Its transaction is lost, so each is asked for alone, and issued."""
+    unit = house.organization()
+    asked = [house.received(house.person(organization=unit)) for _ in range(2)]
+    failed: list[uuid.UUID] = []
+
+    def fail_once(session: Session, organization_id: uuid.UUID) -> None:
+        if not failed:
+            failed.append(organization_id)
+            session.execute(text("SELECT 1 / 0"))
+
+    items = [Asked(request_id=one.id, actor=CHIEF, approve=True, permit=fail_once) for one in asked]
+    outcomes = issue_together(house.sessions, items, context=Context(house.keys, AT))
+    assert [outcome.error for outcome in outcomes] == [None, None]
 
 
 def test_what_was_not_approved_needs_the_word_of_a_second_person(house: House) -> None:
