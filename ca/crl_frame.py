@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _TIMES: Final = frozenset({der.UTC_TIME, der.GENERALIZED_TIME})
+_EXTENSIONS: Final = 0xA0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,5 +60,9 @@ def frame_of(data: bytes, parts: Sequence[der.Element]) -> CrlFrame:
     if offset < len(content) and content[offset] == der.SEQUENCE:
         element, end = der.read(content, offset)
         first = end - len(element.content)
+    if end < len(content):
+        element, last = der.read(content, end)
+        if element.tag != _EXTENSIONS or last != len(content):
+            raise der.DerError("something else after the entries")
     signed = b"".join(part.encoded for part in parts[1:])
     return CrlFrame(content[:start], content[end:], signed, base + first, base + end)

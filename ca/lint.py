@@ -124,7 +124,7 @@ def fast_findings(
     try:
         checks["subject"] = distinguished_names.read(found["subject"]) == facts.subject
         checks |= _read(x509.load_der_x509_certificate(twin), facts)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         checks["octets"] = False
     return tuple(f"{name} is not as meant" for name, holds in checks.items() if not holds)
 

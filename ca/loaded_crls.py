@@ -104,12 +104,14 @@ class LoadedCrl:
 
     def entry(self, serial: int) -> x509.RevokedCertificate | None:
         """Find the first entry of a positive serial number; ValueError as `whole`."""
-        if serial not in self._entries:
+        try:
+            return self._entries[serial]
+        except KeyError:
             found = self._find(serial)
-            if len(self._entries) >= _KEPT_SERIALS:
-                self._entries.clear()
-            self._entries[serial] = found
-        return self._entries[serial]
+        if len(self._entries) >= _KEPT_SERIALS:
+            self._entries.clear()
+        self._entries[serial] = found
+        return found
 
     def _find(self, serial: int) -> x509.RevokedCertificate | None:
         places = self.index.places(serial) if self.index is not None else None

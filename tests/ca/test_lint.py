@@ -164,6 +164,24 @@ def test_a_twin_that_differs_from_what_was_meant_is_found_out(
     assert f"{name} is not as meant" in caught.value.findings
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_attack_one_changed_bit_or_octet_anywhere_is_found_out(issuer: x509.Certificate) -> None:
+    facts = replace(facts_of(issuer), crl_shard=3)
+    algorithm = SignatureAlgorithm.ECDSA_SHA256
+    octets = tbs_octets.write(facts, algorithm=algorithm)
+    assert lint.fast_findings(octets, facts=facts, algorithm=algorithm) == ()
+    changed = [
+        octets[:place] + bytes([octets[place] ^ 1 << bit]) + octets[place + 1 :]
+        for place in range(len(octets))
+        for bit in range(8)
+    ]
+    for place in range(len(octets)):
+        changed += [octets[:place], octets[:place] + octets[place + 1 :]]
+        changed.append(octets[:place] + b"\0" + octets[place:])
+    for one in changed:
+        assert lint.fast_findings(one, facts=facts, algorithm=algorithm) != ()
+
+
 def test_a_twin_that_outlives_its_issuer_is_found_out(issuer: x509.Certificate) -> None:
     end = issuer.not_valid_after_utc + timedelta(seconds=1)
     facts = replace(facts_of(issuer), not_after=end)

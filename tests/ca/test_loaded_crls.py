@@ -1,15 +1,18 @@
 """Large lists: read once, found in by bytes, kept within a bound."""
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca import loaded_crls
+from ca import der, loaded_crls
 from ca.loaded_crls import KeptCrls
+from ca.serial_index import index_of
 from ca.validation import PathValidator
 from tests.ca.hierarchy import NOW, Entity, root
 
@@ -64,6 +67,75 @@ def test_every_entry_is_found_and_no_other() -> None:
     assert loaded.entry(_FIRST + ENTRIES) is None
     # its octets occur in the list, in a date or a name, but it is nobody's number
     assert all(loaded.entry(serial) is None for serial in range(1, 200))
+
+
+class Emptied(dict[int, x509.RevokedCertificate | None]):
+    """What another thread empties as soon as something is in it."""
+
+    def __setitem__(self, serial: int, found: x509.RevokedCertificate | None) -> None:
+        super().__setitem__(serial, found)
+        self.clear()
+
+
+def test_an_entry_is_given_though_another_thread_empties_what_is_remembered() -> None:
+    loaded = loaded_crls.load(large()[3])
+    assert loaded is not None
+    loaded._entries = Emptied()
+    assert loaded.entry(_FIRST + ENTRIES) is None
+    found = loaded.entry(_FIRST)
+    assert found is not None
+    assert found.serial_number == _FIRST
+
+
+def parts_of(data: bytes) -> tuple[list[bytes], bytes]:
+    """The fields of a TBSCertList, and what comes after it."""
+    content, *signed = der.signed_parts(data)
+    fields = [field.encoded for field in der.children(content)]
+    return fields, b"".join(part.encoded for part in signed)
+
+
+REORDERED: dict[str, tuple[int, ...]] = {
+    "entries twice": (0, 1, 2, 3, 4, 5, 5, 6),
+    "nextUpdate after the entries": (0, 1, 2, 3, 5, 4, 6),
+    "extensions twice": (0, 1, 2, 3, 4, 5, 6, 6),
+    "entries after the extensions": (0, 1, 2, 3, 4, 6, 5),
+    "a number at the end": (0, 1, 2, 3, 4, 5, 6, 0),
+    "no thisUpdate": (0, 1, 2, 5, 6),
+}
+
+
+@pytest.mark.parametrize("order", REORDERED.values(), ids=REORDERED)
+def test_attack_a_large_list_of_another_shape_is_no_list(order: tuple[int, ...]) -> None:
+    """Its entries are not read, so what stands around them has to be what belongs there."""
+    fields, signed = parts_of(large()[3])
+    made = der.sequence(der.sequence(*(fields[place] for place in order)), signed)
+    with pytest.raises(ValueError, match="parsing"):
+        x509.load_der_x509_crl(made)
+    assert loaded_crls.load(made) is None
+
+
+@pytest.mark.parametrize(
+    "left_out", [(), (0,), (4,), (6,), (0, 6), (0, 4, 6), (5,), (4, 5), (0, 4, 5, 6)], ids=str
+)
+def test_what_a_list_may_leave_out_is_left_out(
+    left_out: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 1, no nextUpdate, no entries, no extensions: read in both ways it says the same."""
+    fields, signed = parts_of(root().crl((77, NOW, x509.ReasonFlags.superseded)))
+    kept = [field for place, field in enumerate(fields) if place not in left_out]
+    made = der.sequence(der.sequence(*kept), signed)
+    small = loaded_crls.load(made)
+    monkeypatch.setattr(loaded_crls, "LARGE_BYTES", 0)
+    framed = loaded_crls.load(made)
+    assert small is not None
+    assert framed is not None
+    assert framed.frame is not None
+    indexed = replace(framed, index=index_of(made, framed.frame), _entries={})
+    for one in (small, framed, indexed):
+        assert (one.entry(77) is None) is (5 in left_out)
+        assert one.entry(78) is None
+        assert one.crl.next_update_utc == small.crl.next_update_utc
+        assert (one.number, one.issuer) == (small.number, small.issuer)
 
 
 def test_lists_are_kept_up_to_a_number_of_bytes() -> None:
