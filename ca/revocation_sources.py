@@ -5,9 +5,9 @@ The network is asked only by `HttpSource`, which nobody has unless it is put int
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Text, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 
 from ca import crl_checks, ocsp_checks
@@ -51,7 +51,7 @@ class CacheSource:
     ) -> None:
         self._sessions = sessions
         self._indexes = indexes
-        self._lists: dict[str, tuple[datetime, bytes]] = {}
+        self._lists: dict[str, tuple[str, bytes]] = {}
 
     def look_up(self, query: RevocationQuery) -> Iterator[RevocationFact | RevocationEvidence]:
         """Give what is stored under the certificate's own addresses; freshness is checked later."""
@@ -64,17 +64,15 @@ class CacheSource:
 
     def _list(self, session: Session, key: str) -> bytes | None:
         """Give a stored CRL; megabytes that are here already are not asked for again."""
-        fetched_at = session.scalar(
-            select(CachedRevocationData.fetched_at).where(CachedRevocationData.key == key)
-        )
+        version = session.scalar(select(_VERSION).where(CachedRevocationData.key == key))
         known = self._lists.get(key)
-        if known is not None and known[0] == fetched_at:
+        if known is not None and known[0] == version:
             return known[1]
-        fetched_at, data = _stored(session, key)
-        if data is not None and fetched_at is not None:
+        version, data = _stored(session, key)
+        if data is not None and version is not None:
             if sum(len(one) for _, one in tuple(self._lists.values())) > KEPT_BYTES:
                 self._lists.clear()
-            self._lists[key] = (fetched_at, data)
+            self._lists[key] = (version, data)
             if self._indexes is not None:
                 KEPT.load(data, indexes=self._indexes)
         return data
@@ -114,10 +112,13 @@ class CacheSource:
         return True, loaded.crl.next_update_utc
 
 
-def _stored(session: Session, key: str) -> tuple[datetime | None, bytes | None]:
+_VERSION: Final[ColumnElement[str]] = literal_column("xmin::text", Text())
+"""The transaction that wrote a row: `fetched_at` is the time that was asked about, and two lists
+may have been fetched for one."""
+
+
+def _stored(session: Session, key: str) -> tuple[str | None, bytes | None]:
     found = session.execute(
-        select(CachedRevocationData.fetched_at, CachedRevocationData.der).where(
-            CachedRevocationData.key == key
-        )
+        select(_VERSION, CachedRevocationData.der).where(CachedRevocationData.key == key)
     ).one_or_none()
     return (None, None) if found is None else (found[0], bytes(found[1]))

@@ -201,11 +201,12 @@ def test_a_stale_cache_is_not_enough(house: House, publisher: Publisher) -> None
     assert verdict.revocation.source == "network"
 
 
-def test_a_list_that_another_process_renewed_is_read_again(house: House) -> None:
+@pytest.mark.parametrize("later", [HOUR, 0 * HOUR], ids=["later", "about the same time"])
+def test_a_list_that_another_process_renewed_is_read_again(house: House, later: timedelta) -> None:
     top, signer = published("http://lists.test")
     ours, theirs = CacheSource(house.sessions), CacheSource(house.sessions)
     validator = PathValidator([top.der], [ours])
-    theirs.store("crl:http://lists.test/ca.crl", top.crl(), at=NOW - HOUR)
+    theirs.store("crl:http://lists.test/ca.crl", top.crl(), at=NOW - later)
     assert validator.validate(signer.der, purpose="signing", at=NOW).trusted
     revoked = (signer.cert.serial_number, NOW - HOUR, x509.ReasonFlags.key_compromise)
     theirs.store("crl:http://lists.test/ca.crl", top.crl(revoked), at=NOW)
