@@ -3,7 +3,9 @@
 The key is claimed in the database before the work begins, together with the id that the work's
 object will have. A process proves that it is still alive by an advisory lock held on a connection
 of its own: when that lock is free, the attempt is known to be dead without waiting for a lease, and
-the next request with the key takes over, finds the object by its id, and goes on from there.
+the next request with the key takes over, finds the object by its id, and goes on from there. What
+the process itself is at work on it knows; a claim of its own beyond that was left by a call that
+lost the database, and is taken over, too.
 
 Answers are small JSON; a signed document is referred to by its request, never copied. An error
 gives the claim back, because nothing was done, or because the second attempt can go on.
@@ -15,10 +17,11 @@ import hashlib
 import json
 import secrets
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, LiteralString
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import Select, delete, func, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.errors import IdempotencyInProgress, IdempotencyKeyReused, ParameterInvalid
@@ -27,7 +30,7 @@ from db.base import uuid7
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 
 MAX_KEY_CHARACTERS = 255
 RETRY_AFTER_SECONDS = 1
+_RUNNING: Final = "the first request with this Idempotency-Key still runs"
 _CLAIM: Final[LiteralString] = """
 INSERT INTO idempotency_records (id, actor, key, request_sha256, object_id, owner, created_at)
     VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (actor, key) DO NOTHING RETURNING id
@@ -52,7 +56,9 @@ class Pulse:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
+        self._lock_of_working = threading.Lock()
         self._connection: Connection | None = None
+        self._working: set[tuple[str, str]] = set()
         self.owner = secrets.randbits(62)
 
     def beat(self) -> int:
@@ -70,6 +76,19 @@ class Pulse:
                 connection.execute(select(func.pg_advisory_lock(self.owner)))
                 self._connection = connection
         return self.owner
+
+    @contextmanager
+    def working(self, actor: str, key: str) -> Iterator[bool]:
+        """Be the only one in this process with a caller's key; whether one is."""
+        mine = (actor, key)
+        with self._lock_of_working:
+            alone = mine not in self._working
+            self._working.add(mine)
+        try:
+            yield alone
+        finally:
+            if alone:
+                self._working.discard(mine)
 
     def close(self) -> None:
         """Give the lock back, at the end of the process."""
@@ -159,14 +178,17 @@ def once(
         return act(Attempt(uuid7()))
     if not 1 <= len(keyed.key) <= MAX_KEY_CHARACTERS:
         raise ParameterInvalid("Idempotency-Key", f"1 to {MAX_KEY_CHARACTERS} characters expected")
-    claimed = _claim(sessions, direct, keyed, owner=pulse.beat())
-    if isinstance(claimed, Answer):
-        return claimed
-    try:
-        return act(claimed)
-    except BaseException:
-        _give_back(sessions, claimed)
-        raise
+    with pulse.working(keyed.actor, keyed.key) as alone:
+        if not alone:
+            return _told_already(sessions, keyed)
+        claimed = _claim(sessions, direct, keyed, owner=pulse.beat())
+        if isinstance(claimed, Answer):
+            return claimed
+        try:
+            return act(claimed)
+        except BaseException:
+            _give_back(sessions, claimed)
+            raise
 
 
 def purge(session: Session, *, older_than: datetime) -> int:
@@ -177,6 +199,16 @@ def purge(session: Session, *, older_than: datetime) -> int:
         .returning(IdempotencyRecord.id)
     ).all()
     return len(gone)
+
+
+def _told_already(sessions: sessionmaker[Session], keyed: Keyed) -> Answer:
+    """Return the answer that is there; raises IdempotencyInProgress while there is none."""
+    with sessions() as session:
+        record = session.scalar(_of(keyed))
+    answer = None if record is None else _answer_of(record, keyed)
+    if answer is None:
+        raise IdempotencyInProgress(_RUNNING)
+    return answer
 
 
 def _claim(
@@ -192,22 +224,29 @@ def _claim(
 
 
 def _take_over(session: Session, keyed: Keyed, *, owner: int) -> Attempt | Answer:
-    record = session.scalars(
-        select(IdempotencyRecord)
-        .where(IdempotencyRecord.actor == keyed.actor, IdempotencyRecord.key == keyed.key)
-        .with_for_update()
-    ).one()
-    if record.request_sha256 != keyed.request_sha256:
-        raise IdempotencyKeyReused("this Idempotency-Key came before with another request")
-    if record.answer is not None:
-        return _from_json(record.answer)
-    if record.owner is not None and not session.scalar(
+    record = session.scalars(_of(keyed).with_for_update()).one()
+    answer = _answer_of(record, keyed)
+    if answer is not None:
+        return answer
+    if record.owner not in {None, owner} and not session.scalar(
         select(func.pg_try_advisory_xact_lock(record.owner))
     ):
-        raise IdempotencyInProgress("the first request with this Idempotency-Key still runs")
+        raise IdempotencyInProgress(_RUNNING)
     record.owner = owner
     session.flush()
     return Attempt(record.object_id, resumed=True, record_id=record.id, owner=owner)
+
+
+def _of(keyed: Keyed) -> Select[IdempotencyRecord]:
+    return select(IdempotencyRecord).where(
+        IdempotencyRecord.actor == keyed.actor, IdempotencyRecord.key == keyed.key
+    )
+
+
+def _answer_of(record: IdempotencyRecord, keyed: Keyed) -> Answer | None:
+    if record.request_sha256 != keyed.request_sha256:
+        raise IdempotencyKeyReused("this Idempotency-Key came before with another request")
+    return None if record.answer is None else _from_json(record.answer)
 
 
 def _give_back(sessions: sessionmaker[Session], attempt: Attempt) -> None:

@@ -1,13 +1,18 @@
 """One answer for one key: repeated, after a crash, beside a living attempt, with another body."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
+import psycopg
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.exc import OperationalError
 
 from api import idempotency
 from api.idempotency import Answer, Attempt, Keyed, Pulse, once
 from api.models import IdempotencyRecord
+from db.session import libpq_url
 from hsm import algorithms
 from signing.models import Signature, SignRequest, SignRequestStatus
 from tests.api.office import Office, empty_pdf
@@ -123,6 +128,61 @@ def test_a_living_attempt_is_waited_for_and_a_dead_one_taken_over(office: Office
     with office.wiring.sessions.begin() as session:
         first.finish(session, Answer(body="late"))
     assert once(wiring.sessions, wiring.direct, wiring.pulse, keyed, act).body == "mine"
+
+
+def test_a_key_is_not_blocked_by_an_attempt_that_lost_the_database(office: Office) -> None:
+    wiring = office.wiring
+    keyed = Keyed(actor="token:x", key="k", request_sha256="0" * 64, at=wiring.clock())
+    tried: list[Attempt] = []
+
+    def lose(attempt: Attempt) -> Answer:
+        tried.append(attempt)
+        with wiring.sessions() as session:
+            session.scalar(text("SELECT 1"))  # so that there is a connection to lose
+        with psycopg.connect(libpq_url(wiring.url), autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        raise CrashError
+
+    def act(attempt: Attempt) -> Answer:
+        tried.append(attempt)
+        attempt.finish_alone(wiring.direct, Answer(body="done"))
+        return Answer(body="done")
+
+    with pytest.raises((CrashError, OperationalError)):
+        once(wiring.sessions, wiring.direct, wiring.pulse, keyed, lose)
+    wiring.direct.read("SELECT 1")
+    for _ in "12":
+        assert once(wiring.sessions, wiring.direct, wiring.pulse, keyed, act).body == "done"
+    assert [one.resumed for one in tried] == [False, True]
+    assert tried[0].object_id == tried[1].object_id
+
+
+def test_of_calls_with_one_key_in_one_process_only_the_first_works(office: Office) -> None:
+    wiring = office.wiring
+    keyed = Keyed(actor="token:x", key="k", request_sha256="0" * 64, at=wiring.clock())
+    changed = replace(keyed, request_sha256="1" * 64)
+
+    def ask(keyed: Keyed, act: Callable[[Attempt], Answer]) -> Answer:
+        return once(wiring.sessions, wiring.direct, wiring.pulse, keyed, act)
+
+    def refuse(_: Attempt) -> Answer:
+        raise AssertionError
+
+    def act(attempt: Attempt) -> Answer:
+        with pytest.raises(idempotency.IdempotencyInProgress):
+            ask(keyed, refuse)
+        with pytest.raises(idempotency.IdempotencyKeyReused):
+            ask(changed, refuse)
+        assert ask(replace(keyed, actor="token:y"), lambda _: Answer(body="other")).body == "other"
+        attempt.finish_alone(wiring.direct, Answer(body="mine"))
+        assert ask(keyed, refuse).body == "mine"  # it is answered, though it is not over
+        return Answer(body="mine")
+
+    assert ask(keyed, act).body == "mine"
+    assert ask(keyed, refuse).body == "mine"
 
 
 def test_an_attempt_under_way_is_told_over_http_with_a_time_to_retry(office: Office) -> None:
