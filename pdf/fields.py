@@ -113,7 +113,7 @@ def choose_field(document: OpenedDocument, form: Form, wanted: str | None) -> Si
     """Give the empty field to fill, or the name of the field to create.
 
     Raises SigningNotPermitted when an earlier signature or the encryption is against it, and
-    FieldUnavailable when the named field is taken, locked or of another kind.
+    FieldUnavailable when the named field is taken, locked or of another kind, or its name no text.
     """
     with guarded("the form of the document cannot be read"):
         _require_open(document, form)
@@ -124,6 +124,8 @@ def choose_field(document: OpenedDocument, form: Form, wanted: str | None) -> Si
                     f"with this password only the fields made for signatures may be used: {names}"
                 )
             wanted = form.free_name()
+        if "\0" in wanted:
+            raise FieldUnavailable("the field's name has a NUL character, which no record can hold")
         _require_unlocked(form, wanted)
         for field in form.signatures:
             if field.name == wanted:

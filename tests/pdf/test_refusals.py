@@ -177,7 +177,7 @@ def test_an_empty_field_is_filled_where_it_stands(tmp_path: Path) -> None:
         sign(signed.read_bytes(), field="Ky")
 
 
-@pytest.mark.parametrize("field", ["Ten", "", "  ", "a.b"])
+@pytest.mark.parametrize("field", ["Ten", "", "  ", "a.b", "a\0b"])
 def test_a_field_that_cannot_hold_a_signature_is_refused(field: str) -> None:
     with pytest.raises(FieldUnavailable):
         sign(_with_field(), field=field)
