@@ -19,6 +19,7 @@ PATIENCE_S: Final = 0.002
 other, as fast as they can be read."""
 LONGEST_S: Final = 0.01
 """What all that waiting may take. Who comes alone waits for nobody."""
+_CLOSED: Final = "nothing is taken any more: the service ends"
 
 
 class Gathering(Generic[T]):
@@ -38,28 +39,29 @@ class Gathering(Generic[T]):
         self._closed = False
 
     def put(self, *items: T) -> None:
-        """Have items done, in one group; the thread starts with the first ones."""
+        """Have items done, in one group; the thread starts with the first ones.
+
+        Raises RuntimeError after the end.
+        """
         if not items:
             return
-        self._waiting.put(items)
-        if self._thread is None:
-            self._start()
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(_CLOSED)  # nobody would ever do them
+            if self._thread is None:
+                thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
+                thread.start()
+                self._thread = thread
+            self._waiting.put(items)
 
     def close(self) -> None:
         """Do what waits, and end the thread."""
         with self._lock:
             self._closed = True
             thread, self._thread = self._thread, None
-        if thread is not None:
             self._waiting.put(None)
+        if thread is not None:
             thread.join()
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is not None or self._closed:
-                return
-            self._thread = threading.Thread(target=self._serve, name=self._name, daemon=True)
-            self._thread.start()
 
     def _serve(self) -> None:
         while (first := self._waiting.get()) is not None:

@@ -275,7 +275,9 @@ def _settle(told: Sequence[_Told]) -> None:
     for one, outcome in told:
         if one.waiting.done():
             continue  # whoever waited has gone
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, StopIteration):  # which a future does not take
+            one.waiting.set_exception(RuntimeError(repr(outcome)))
+        elif isinstance(outcome, Exception):
             one.waiting.set_exception(outcome)
         else:
             one.waiting.set_result(outcome)

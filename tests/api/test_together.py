@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Event
+from typing import BinaryIO
 
 import pytest
 from psycopg import DataError
@@ -17,7 +18,9 @@ from hsm import algorithms
 from hsm.errors import DeviceFailure
 from hsm.providers import KeyStore
 from pdf.options import Level
+from pdf.prepared import PreparedSignature
 from signing import sign
+from signing.at_once import Walk
 from signing.errors import SignRequestClosed
 from signing.gathering import Gathering
 from signing.sign import SignOrder
@@ -203,6 +206,22 @@ def test_nobody_waits_for_work_that_ended_with_an_error(
     assert accepted(office, signed(office, [asked(office, order(office, certificate))])[0])
 
 
+def test_an_end_of_iteration_reaches_its_caller_and_stops_no_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = office.certificate()
+    prepared = Walk.prepared_here
+    orders = [replace(order(office, certificate), file_name=name) for name in ("a.pdf", "b.pdf")]
+
+    def ended(walk: Walk, source: BinaryIO) -> PreparedSignature | None:
+        return next(iter(())) if walk.order.file_name == "a.pdf" else prepared(walk, source)
+
+    monkeypatch.setattr(Walk, "prepared_here", ended)
+    first, second = signed(office, [asked(office, one) for one in orders])
+    assert isinstance(first, RuntimeError)
+    assert accepted(office, second)
+
+
 def test_an_id_that_is_there_already_stops_no_other(office: Office) -> None:
     certificate = office.certificate()
     orders = [order(office, certificate) for _ in range(3)]
@@ -275,3 +294,13 @@ def test_what_comes_while_a_group_is_at_work_is_the_next_group() -> None:
     go.set()
     gathering.close()
     assert groups == [[0], [1, 2, 3, 4], [5]]
+
+
+def test_who_comes_after_the_end_is_not_left_waiting(office: Office) -> None:
+    own = Together(office.wiring.at_once, keys=1)
+    own.close()
+    one = asked(office, order(office, office.certificate()))
+    with pytest.raises(RuntimeError, match="service ends"):
+        own.sign(one)
+    with pytest.raises(RuntimeError, match="service ends"):
+        asyncio.run(own.signed(one))
