@@ -27,12 +27,16 @@ def admit(desk: Desk, size: int, *, actor: str, at: datetime) -> None:
     """
     desk.documents.space.require(size)
     most = desk.allowance.finished
+    if desk.tally.remembered(actor, at=at) + size > most:
+        raise FinishedSpent(most)
     if not desk.tally.is_due(actor, size + CONTAINER, step=min(STEP, most // 4)):
         return
     recent = finished(at - SPARED, begun=at - 2 * SPARED)
     with desk.sessions() as session:
-        total = session.scalar(select(func.sum(recent.c.size)).where(recent.c.actor == actor))
-    if int(total or 0) + size > most:
+        told = session.scalar(select(func.sum(recent.c.size)).where(recent.c.actor == actor))
+    total = int(told or 0)
+    if total + size > most:
+        desk.tally.refused(actor, total, at=at)
         raise FinishedSpent(most)
     desk.tally.asked(actor)
 

@@ -68,7 +68,6 @@ def extend_(call: Extender, upload: Annotated[Upload, Depends(uploaded_to_verify
     """
     asked = ExtendOptionsIn.parse(upload.options)
     if call.key is not None:
-        admit(call.wiring.desk, upload.size, actor=call.identity, at=call.at)
         return _once(call, upload, asked)
     call.wiring.spool.require(upload.size)
     target = cast("BinaryIO", tempfile.TemporaryFile(dir=call.wiring.spool.folder))  # noqa: SIM115 -- closed by _sent
@@ -86,6 +85,7 @@ def _once(call: Call, upload: Upload, asked: ExtendOptionsIn) -> Response:
     documents = call.wiring.desk.documents
 
     def act(attempt: Attempt) -> Answer:
+        admit(call.wiring.desk, upload.size, actor=call.identity, at=call.at)
         with documents.new_version(attempt.object_id) as target:
             extended = _extended(call, upload, target, asked)
         headers = _headers(upload.name, extended)

@@ -13,7 +13,7 @@ from uuid import UUID
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from starlette.requests import Request
 
 from api import problems
@@ -352,3 +352,42 @@ def test_a_caller_finishes_no_more_in_an_hour_than_is_kept_of_it(office: Office)
             admit(desk, len(first.content), actor=actor, at=at)
         admit(desk, len(first.content), actor=actor, at=at + timedelta(hours=2))
         admit(desk, len(first.content), actor="another", at=at)
+
+
+def test_who_has_spent_it_all_still_gets_what_was_made_for_his_key(office: Office) -> None:
+    certificate = office.certificate()
+    document = office.sign(empty_pdf(), certificate_id=certificate["id"], level="B-B").content
+
+    def extended(server: Office, key: str) -> httpx.Response:
+        headers = {**PDF, "Idempotency-Key": key}
+        return server.call("POST", "/extend", content=document, headers=headers)
+
+    first = extended(office, "one")
+    assert first.status_code == 200, first.text
+    with another_server(office, max_finished_bytes=len(first.content)) as strict:
+        assert extended(strict, "two").status_code == 429
+        assert extended(strict, "one").content == first.content
+
+
+def test_who_is_refused_again_and_again_does_not_have_everything_counted_each_time(
+    office: Office,
+) -> None:
+    certificate = office.certificate()
+    wish = {"certificate_id": certificate["id"], "level": "B-B"}
+    size = len(office.sign(empty_pdf(), **wish).content)
+    asked: list[str] = []
+    with another_server(office, max_finished_bytes=int(1.5 * size)) as strict:
+        desk, at = strict.wiring.desk, strict.wiring.clock()
+        with strict.wiring.sessions() as session:
+            actor = session.scalars(select(SignRequest.actor)).one()
+        with pytest.raises(FinishedSpent):
+            admit(desk, size, actor=actor, at=at)
+        event.listen(strict.wiring.engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
+        for _ in range(3):
+            with pytest.raises(FinishedSpent):
+                admit(desk, size, actor=actor, at=at + timedelta(seconds=1))
+        assert asked == []
+        admit(desk, size // 3, actor=actor, at=at)  # which fits beside it
+        with pytest.raises(FinishedSpent):
+            admit(desk, size, actor=actor, at=at + timedelta(minutes=1))
+        assert len([one for one in asked if "sum(" in one]) == 2
