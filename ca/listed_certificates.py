@@ -331,7 +331,8 @@ def _seen(parsed: ParsedCertificate, issuer: DistinguishedName) -> Seen:
 
 def _urls(found: Iterable[x509.GeneralName]) -> tuple[str, ...]:
     texts = (str(one.value) for one in found if isinstance(one, x509.UniformResourceIdentifier))
-    return tuple(url for url in texts if url.startswith(("http://", "https://")))[:MAX_URLS]
+    known = (url for url in texts if url.startswith(("http://", "https://")))
+    return tuple(url for url in known if names.storable(url))[:MAX_URLS]
 
 
 def _pem_cell(cell: str) -> bytes:

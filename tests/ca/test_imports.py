@@ -279,6 +279,26 @@ def test_certificates_themselves_come_as_pem_der_p7b_and_zip(house: House) -> No
     assert issuer.crl_urls == ["http://crl.example/ca.crl"]
 
 
+@pytest.mark.parametrize(
+    ("issuer", "subject", "settled"),
+    [
+        (Elsewhere(crl_url="http://crl.example/\0.crl"), {}, RowState.CREATED),
+        (Elsewhere(), {"o": "Sở\0Lạ"}, RowState.FAILED),
+        (Elsewhere(), {"cn": "Nguyễn\0Văn A"}, RowState.FAILED),
+    ],
+    ids=["address", "organisation", "holder"],
+)
+def test_attack_a_nul_in_a_certificate_stops_no_import(
+    house: House, issuer: Elsewhere, subject: dict[str, str], settled: RowState
+) -> None:
+    house.organization("Sở Nội vụ")
+    data = pem(issuer.issue(1, **subject), issuer.issue(2))
+    progress = imported(house.sessions, data, ImportOptions())
+    assert progress.finished
+    assert progress.counts[settled] >= 1
+    assert certificates(house.sessions)[-1].serial_number == "02"
+
+
 def test_a_certificate_known_from_a_list_is_completed_by_its_bytes(house: House) -> None:
     house.organization("Sở Nội vụ")
     ca = Elsewhere()
