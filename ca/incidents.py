@@ -290,7 +290,7 @@ def _revoke_some(session: Session, incident: Incident, *, keys: KeyStore, at: da
     taken = {item.certificate_id: item for item in session.scalars(chunk)}
     locked = select(Certificate).where(Certificate.id.in_(taken)).order_by(Certificate.id)
     ended: list[Certificate] = []
-    for row in session.scalars(locked.with_for_update()).all():
+    for row in session.scalars(locked.with_for_update(key_share=True)).all():
         item = taken[row.id]
         item.at = at
         if row.status not in _IN_FORCE:  # somebody else ended it meanwhile

@@ -173,7 +173,10 @@ def announce(session: Session, certificates: Iterable[Certificate]) -> None:
 
 
 def _locked(session: Session, certificate_id: uuid.UUID) -> Certificate:
-    found = session.get(Certificate, certificate_id, with_for_update=True, populate_existing=True)
+    # NO KEY UPDATE: who signs with it now refers to it, and others share the statement with him.
+    found = session.get(
+        Certificate, certificate_id, with_for_update={"key_share": True}, populate_existing=True
+    )
     if found is None:
         raise CertificateNotFound(f"no certificate {certificate_id}")
     return found

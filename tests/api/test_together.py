@@ -11,7 +11,9 @@ from typing import BinaryIO
 import pytest
 from psycopg import DataError
 
+from ca import revoke
 from ca.errors import CertificateNotFound, CertificateNotUsable
+from ca.revocation_reasons import RevocationReason
 from db import audit
 from db.errors import ValueTaken
 from hsm import algorithms
@@ -121,6 +123,27 @@ def test_a_certificate_revoked_while_its_document_is_prepared_is_not_signed_with
     assert not office.wiring.documents.holds(orders[0].request_id)
     answer = office.sign(PAGE, certificate_id=certificate["id"])
     assert answer.json()["code"] == "certificate_not_usable"
+
+
+def test_a_revocation_under_way_holds_nobody_up(office: Office) -> None:
+    ending, other = office.certificate(), office.certificate()
+    wiring = office.wiring
+    both = [order(office, ending), order(office, other)]
+    with wiring.sessions.begin() as session:
+        revoke.revoke(
+            session,
+            certificate_id=both[0].certificate_id,
+            reason=RevocationReason.SUPERSEDED,
+            keys=wiring.keys,
+            at=wiring.clock(),
+            actor=ACTOR,
+        )
+        session.flush()
+        assert all(
+            accepted(office, one) for one in signed(office, [asked(office, one) for one in both])
+        )
+    again = order(office, ending)
+    assert isinstance(signed(office, [asked(office, again)])[0], CertificateNotUsable)
 
 
 def test_a_key_that_refuses_fails_its_own_request_only(
