@@ -95,7 +95,7 @@ class IssueGroups:
         own = _Waiting(asked, context, told)
         self._join(own)
         if own.leads:
-            self._thread.submit(self._lead, own)
+            self._hand_on(own)
         return await waiting
 
     def _join(self, own: _Waiting) -> None:
@@ -129,11 +129,23 @@ class IssueGroups:
                     self._leading -= 1
                 else:
                     following.leads = True
-            if following is not None and following.told is None:
-                following.called.set()
-            elif following is not None:
-                self._thread.submit(self._lead, following)
+            if following is not None:
+                self._hand_on(following)
             for each in group:
+                each.tell()
+
+    def _hand_on(self, following: _Waiting) -> None:
+        """Have somebody lead; after `close` nobody does, and all who wait are told."""
+        if following.told is None:
+            following.called.set()
+            return
+        try:
+            self._thread.submit(self._lead, following)
+        except RuntimeError:
+            with self._lock:
+                left, self._waiting = self._waiting, []
+                self._leading -= 1
+            for each in left:
                 each.tell()
 
     def _issue(self, group: list[_Waiting]) -> None:

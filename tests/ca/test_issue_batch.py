@@ -1,3 +1,4 @@
+import asyncio
 import hashlib
 import threading
 import uuid
@@ -330,6 +331,39 @@ def test_callers_who_come_together_share_commits_and_get_their_own_certificates(
     }
     assert sum(sizes) == 24
     assert len(sizes) < 24
+
+
+def test_nobody_waits_for_groups_that_were_closed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = house.organization()
+    first, second = (house.received(house.person(organization=unit)) for _ in range(2))
+    groups = IssueGroups(house.sessions)
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def held(sessions: object, items: list[Asked], **more: object) -> list[Outcome]:
+        at_work.set()
+        go_on.wait()
+        return issue_together(sessions, items, **more)  # type: ignore[arg-type]
+
+    async def ask(request: CertificateRequest) -> Outcome:
+        item = Asked(request_id=request.id, actor=CHIEF, approve=True)
+        context = Context(house.keys, AT)
+        return await groups.issued(item, context=context, show=lambda outcome: outcome)
+
+    async def close_meanwhile() -> list[Outcome]:
+        leading = asyncio.create_task(ask(first))
+        await asyncio.to_thread(at_work.wait)
+        joining = asyncio.create_task(ask(second))
+        await asyncio.sleep(0)  # it has joined
+        groups._thread.shutdown(wait=False)
+        go_on.set()
+        return [await leading, await joining, await ask(second)]
+
+    monkeypatch.setattr("ca.issue_groups.issue_together", held)
+    issued, *late = asyncio.run(asyncio.wait_for(close_meanwhile(), 60))
+    assert issued.certificate.request_id == first.id
+    assert [type(one.error) for one in late] == [RuntimeError, RuntimeError]
 
 
 def test_a_certificate_of_a_batch_can_be_revoked_like_any_other(house: House) -> None:
