@@ -1,5 +1,6 @@
 import asyncio
 import hashlib
+import json
 import threading
 import uuid
 from collections.abc import Sequence
@@ -90,6 +91,62 @@ def test_a_batch_leaves_every_row_that_the_single_walk_leaves(house: House) -> N
             "certificate.issue": 6,
         }
         assert audit_verification.verify(session).first_broken is None
+
+
+@pytest.mark.parametrize(
+    "note", [None, 'đủ hồ sơ "\\" \u2028\x7f\t', "ghi chú " * 200], ids=range(3)
+)
+def test_the_audit_log_tells_of_a_batch_what_it_tells_of_one(
+    house: House, note: str | None
+) -> None:
+    unit = house.organization()
+    many, one = (house.received(house.person(organization=unit)) for _ in range(2))
+    actor = 'Nguyễn "Văn" Ánh'
+    item = Asked(request_id=many.id, actor=actor, approve=True, note=note)
+    context = Context(house.keys, AT, house.make_key)
+    (outcome,) = issue_together(house.sessions, [item], context=context)
+    with house.sessions.begin() as session:
+        requests.approve(session, one.id, at=AT, actor=actor, note=note)
+    alone = issue.issue(house.sessions, request_id=one.id, keys=house.keys, at=AT, actor=actor)
+    with house.sessions() as session:
+        told = [
+            _told(session, request, certificate)
+            for request, certificate in ((many, outcome.certificate), (one, alone))
+        ]
+        assert audit_verification.verify(session).first_broken is None
+    assert told[0] == told[1]
+    assert len(told[0]) == 6
+
+
+def _told(
+    session: Session, request: CertificateRequest, certificate: Certificate
+) -> list[tuple[str, ...]]:
+    """What the log says, with words in the place of what is each one's own."""
+    issued = certificate.der or b""
+    own = {
+        str(request.id): "the request",
+        str(request.subscriber_id): "the subscriber",
+        request.subscriber_id.hex: "the subscriber",
+        str(certificate.id): "the certificate",
+        certificate.serial_number: "the number",
+        hashlib.sha256(issued).hexdigest(): "its hash",
+        hashlib.sha256(tbs_of(issued)).hexdigest(): "the hash of what was signed",
+    }
+    about = AuditEntry.object_id.in_([str(request.id), str(certificate.id)])
+    return sorted(
+        (
+            *(str(entry.at), entry.actor, entry.action, entry.object_type),
+            *(_in_words(said, own) for said in (entry.object_id, entry.before, entry.after)),
+        )
+        for entry in session.scalars(select(AuditEntry).where(about))
+    )
+
+
+def _in_words(said: object, own: dict[str, str]) -> str:
+    text_of = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+    for value, word in own.items():
+        text_of = text_of.replace(value, word)
+    return text_of
 
 
 def test_what_is_wrong_with_one_request_stops_no_other(house: House) -> None:
