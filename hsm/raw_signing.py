@@ -202,14 +202,46 @@ class CopiesSigner:
     def raw_all(
         self, mechanism: Mechanism, blocks: Sequence[bytes], parameter: RawParameter = None
     ) -> list[RawSignature | HsmError]:
-        """Sign many blocks, each on the first token that can."""
+        """Sign many blocks on the first token that can; where it fails, the next one goes on.
+
+        No token is asked again after it failed: a pair that is gone is found out once, not for
+        every block.
+        """
         made: list[RawSignature | HsmError] = []
-        for block in blocks:
-            try:
-                made.append(self.raw(mechanism, block, parameter))
-            except HsmError as error:
-                made.append(error)
-        return made
+        errors: list[HsmError] = []
+        for place in self._in_order():
+            if len(made) == len(blocks):
+                break
+            error = self._signed_by(place, made, mechanism, blocks, parameter)
+            if error is None:
+                break
+            errors.append(error)
+            if isinstance(error, MechanismUnavailable):
+                errors = [error]
+                break
+            place.rests_until = time.monotonic() + REST_SECONDS
+        return made + errors[:1] * (len(blocks) - len(made))
+
+    def _signed_by(
+        self,
+        place: _Place,
+        made: list[RawSignature | HsmError],
+        mechanism: Mechanism,
+        blocks: Sequence[bytes],
+        parameter: RawParameter,
+    ) -> HsmError | None:
+        """Add the signatures that are missing, up to the first failure; give that."""
+        try:
+            signed = self._signer(place).raw_all(mechanism, blocks[len(made) :], parameter)
+        except HsmError as error:
+            return error
+        for one in signed:
+            if isinstance(one, HsmError):
+                return one
+            if place is not self._places[0]:
+                one.made_by.count_failover()
+            made.append(one)
+        return None
 
     def _in_order(self) -> Sequence[_Place]:
         now = time.monotonic()

@@ -12,7 +12,7 @@ from pkcs11.constants import Attribute, ObjectClass
 from pkcs11.mechanisms import KeyType
 
 from hsm import raw_signing
-from hsm.algorithms import KeyAlgorithm, PrivateKey, default_for, sign, verify
+from hsm.algorithms import KeyAlgorithm, PrivateKey, default_for, sign, sign_all, verify
 from hsm.errors import (
     DeviceFailure,
     KeyCopiesDiffer,
@@ -158,6 +158,48 @@ def test_when_every_token_fails_the_preferred_ones_error_is_told(
     monkeypatch.setattr(pair.store.token(pair.other.uri), "run", broken)
     with pytest.raises(TokenRemoved):
         check(key)
+
+
+def test_many_signatures_go_on_at_the_other_token_where_one_fails(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw_signing, "SHARE_SECONDS", 0)  # a session for each
+    key = pair.store.open(pair.uri)
+    algorithm, messages = default_for(key.public_key()), [b"1", b"2", b"3"]
+    sessions = pair.store.token(pair.one.uri)
+    run, asked = sessions.run, 0
+
+    def fails_at_the_second(operation: object) -> object:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            raise TokenRemoved("not there any more")
+        return run(operation)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sessions, "run", fails_at_the_second)
+    before = pair.operations(pair.other)
+    for message, made in zip(messages, sign_all(key, algorithm, messages), strict=True):
+        assert isinstance(made, bytes)
+        verify(key.public_key(), algorithm, made, message)
+    assert (asked, pair.operations(pair.other) - before) == (2, 2)
+    assert sign_all(key, algorithm, []) == []
+
+
+def test_a_pair_that_is_gone_is_found_out_once_and_not_for_every_block(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = pair.store.open(pair.uri)
+    asked: list[SoftHSMToken] = []
+    for token in (pair.one, pair.other):
+
+        def gone(_: object, token: SoftHSMToken = token) -> None:
+            asked.append(token)
+            raise TokenRemoved(token.uri.token or "")
+
+        monkeypatch.setattr(pair.store.token(token.uri), "run", gone)
+    made = sign_all(key, default_for(key.public_key()), [b"1", b"2", b"3"])
+    assert [str(one) for one in made] == [pair.one.uri.token or ""] * 3
+    assert asked == [pair.one, pair.other]
 
 
 def test_attack_another_key_under_the_same_name_is_no_copy(pair: Pair) -> None:
