@@ -53,7 +53,8 @@ def test_no_pin_is_in_any_output_log_or_row(
             )
             assert signed.status_code == 200
             refused = office.first.get("/api/v1/certificates", params={"pin": WRONG})
-            said.append(refused.text)
+            listed = office.first.get("/api/v1/certificates")
+            said += [refused.text, listed.text]
         said += commands(server, softhsm_token, signing_token, tmp_path)
         server.stop()
         said += [file.read_text(errors="replace") for file in plain_files(server.home)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
@@ -18,6 +19,7 @@ from signing.desk import Desk
 from signing.errors import OutputRefused
 from signing.isolation import Isolation
 from signing.judging import Judging
+from signing.models import Signature
 from signing.models_batches import BatchStatus, ItemStatus
 from signing.self_check import SAMPLE_EVERY, check_output, is_sample
 from signing.sign import SignOrder
@@ -110,12 +112,16 @@ def test_a_disk_that_loses_a_byte_stops_the_batch_before_anybody_gets_the_file(
     order = order_for(office.server_certificate(KeyAlgorithm.P_256))
     create(office, order, files(8))
     spoilt: list[Path] = []
+    turn = Lock()
 
     def spoiling() -> Judging:
+        """Spoil the first file once it is signed; the last one is verified at any time."""
         (first, *_) = results(office, order)
-        path = desk.documents.path(first.request_id)
-        path.write_bytes(path.read_bytes().replace(b"[0 0 595 842]", b"[0 0 595 843]", 1))
-        spoilt.append(path)
+        with turn, desk.sessions() as session:
+            if not spoilt and session.get(Signature, first.request_id) is not None:
+                path = desk.documents.path(first.request_id)
+                path.write_bytes(path.read_bytes().replace(b"[0 0 595 842]", b"[0 0 595 843]", 1))
+                spoilt.append(path)
         assert desk.judging is not None
         return desk.judging()
 
