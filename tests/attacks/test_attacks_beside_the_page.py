@@ -339,7 +339,7 @@ STEERING = "\u202e\u2066\u200b\u2028\x07\x1b\x00\ufeff"
 def test_attack_a_name_that_steers_how_the_report_is_shown() -> None:
     """A line turned round, an escape of the terminal, a letter that nobody sees."""
     who = person("ecdsa", f"Nguyễn Văn Trăm{STEERING}nóK")
-    field = f"Ký{STEERING}"
+    field = f"Ký{STEERING}".replace("\0", "")  # with one no field is made
     data = sign(letter(), who=who, algorithm=SignatureAlgorithm.ECDSA_SHA256, field=field)
     signature = only(check(data))
     told = json.dumps(signature.to_dict(), ensure_ascii=False)
