@@ -8,7 +8,7 @@ from functools import cached_property
 
 from pdf.change_kinds import Box, Change, ChangeLevel, Place, Seen
 from pdf.limits import within
-from pdf.syntax import PdfDict, PdfObject, Ref
+from pdf.syntax import PdfDict, PdfObject, Ref, Stream
 from pdf.view import View
 
 
@@ -16,8 +16,25 @@ def annotation_place(view: View, item: PdfObject, page: int | None) -> Seen:
     """Give the object and the rectangle of an annotation; `page` is its page's object."""
     node = view.dictionary(item)
     number = item.number if isinstance(item, Ref) else None
-    box = box_of(view, node) if node is not None else None
+    box = shown_box(view, node) if node is not None else None
     return Seen(number, () if box is None else (Place(box, number, page),))
+
+
+def shown_box(view: View, node: PdfDict) -> Box | None:
+    """Give where an annotation is seen; None when it takes up no room.
+
+    A note has a sign of the reader's own size, at a corner of its rectangle, however small that is.
+    """
+    drawing = view.dictionary(node.get("AP")) or PdfDict()
+    if view.name(node.get("Subtype")) != "Text" or isinstance(
+        view.resolve(drawing.get("N")), Stream
+    ):
+        return box_of(view, node)
+    box = _rectangle(view, node)
+    if box is None:
+        return None
+    left, bottom, right, top = box
+    return left, min(bottom, top - _SIGN), max(right, left + _SIGN), max(top, bottom + _SIGN)
 
 
 def field_place(view: View, item: PdfObject, says: str | None = None) -> Seen:
@@ -42,21 +59,27 @@ def box_of(view: View, node: PdfDict) -> Box | None:
     rectangle = view.array(node.get("Rect"))
     if not any(rectangle):
         return None  # as invisible signatures have it
+    box = _rectangle(view, node)
+    return box if box and (box[2] - box[0]) * (box[3] - box[1]) > _NOTHING else None
+
+
+def _rectangle(view: View, node: PdfDict) -> Box | None:
+    rectangle = view.array(node.get("Rect"))
     sides = [view.resolve(side) for side in rectangle]
     given = [float(side) for side in sides if isinstance(side, int | float)]
     if len(given) != 4 or not all(abs(side) < _BEYOND for side in given):  # noqa: PLR2004 -- a rectangle
         return None
-    box = (
+    return (
         min(given[0], given[2]),
         min(given[1], given[3]),
         max(given[0], given[2]),
         max(given[1], given[3]),
     )
-    return box if (box[2] - box[0]) * (box[3] - box[1]) > _NOTHING else None
 
 
 _NOTHING = 1.0  # square points: signature fields without a place are one at most
 _BEYOND = 1e6
+_SIGN = 24.0  # points: what readers draw for a note that brings no drawing along
 
 
 class PageFinder:

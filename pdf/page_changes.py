@@ -5,8 +5,10 @@ form. Other annotations are a level of their own, and those that can lie over si
 paint (free text, stamps, drawings, anything with an appearance of its own) are not comments.
 """
 
+from collections import Counter
+
 from pdf.change_kinds import Box, ChangeLevel, Seen, overlap
-from pdf.change_places import annotation_place, box_of
+from pdf.change_places import annotation_place, box_of, shown_box
 from pdf.comparison import LTA, OTHER, Comparison
 from pdf.errors import PdfError
 from pdf.syntax import PdfDict, PdfObject, Ref, Stream, same
@@ -77,17 +79,26 @@ class _Pages:
             if not (isinstance(one, Ref) and one == other):
                 break
             common += 1
-        left = old[common:]
+        left = Counter(item for item in old[common:] if isinstance(item, Ref))
+        direct: list[PdfObject] = [each for each in old[common:] if not isinstance(each, Ref)]
         for item in new[common:]:
-            index = next((i for i, other in enumerate(left) if same(item, other)), None)
+            if isinstance(item, Ref) and left[item] > 0:
+                left[item] -= 1
+                continue
+            index = None if isinstance(item, Ref) else self._found(item, direct)
             if index is None:
                 self._added(item, page)
             else:
-                left.pop(index)
-        for item in left:
+                direct.pop(index)
+        removed: list[PdfObject] = [*left.elements(), *direct]
+        for item in removed:
             if self.c.old.resolve(item) is not None:
                 place = annotation_place(self.c.old, item, page)
                 self.c.add("annotation_changed", "removed", OTHER, seen=place)
+
+    def _found(self, item: PdfObject, among: list[PdfObject]) -> int | None:
+        self.c.references.visit(1 + len(among))
+        return next((i for i, other in enumerate(among) if same(item, other)), None)
 
     def _added(self, item: PdfObject, page: int) -> None:
         c = self.c
@@ -122,8 +133,10 @@ class _Pages:
         """
         if self.c.new.name(node.get("Subtype")) == "Popup":
             return False  # a window of the reader, no part of the page
-        own = [box for box in (box_of(self.c.new, node), self._quads(node)) if box is not None]
-        return any(overlap(one, field) for one in own for field in self._fields_on(page))
+        own = [box for box in (shown_box(self.c.new, node), self._quads(node)) if box is not None]
+        fields = self._fields_on(page)
+        self.c.references.visit(len(own) * len(fields))
+        return any(overlap(one, field) for one in own for field in fields)
 
     def _quads(self, node: PdfDict) -> Box | None:
         points = [self.c.new.resolve(item) for item in self.c.new.array(node.get("QuadPoints"))]

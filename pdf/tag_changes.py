@@ -61,7 +61,10 @@ class _Tags:
 
     def _children(self, old: PdfDict, new: PdfDict) -> None:
         """Children may be added, none may go or come in another order."""
-        before, after = _listed(self.c.old, old.get("K")), _listed(self.c.new, new.get("K"))
+        before, after = (
+            self._listed(self.c.old, old.get("K")),
+            self._listed(self.c.new, new.get("K")),
+        )
         if not _keeps(before, after):
             self._forbid("structure tree, elements taken away")
 
@@ -96,7 +99,7 @@ class _Tags:
             node = self.c.new.object(number)
             if not isinstance(node, PdfDict) or not _is_tag(node) or not self._is_new(number):
                 continue
-            if any(self._claims(item, 0) for item in _listed(self.c.new, node.get("K"))):
+            if any(self._claims(item, 0) for item in self._listed(self.c.new, node.get("K"))):
                 self._forbid("content given other tags", number)
 
     def _is_new(self, number: int) -> bool:
@@ -115,7 +118,7 @@ class _Tags:
             return not (isinstance(shown, Ref) and self._is_new(shown.number))
         if isinstance(item, Ref) or not _is_tag(node) or depth > _MAX_DEPTH:
             return depth > _MAX_DEPTH
-        return any(self._claims(one, depth + 1) for one in _listed(self.c.new, node.get("K")))
+        return any(self._claims(one, depth + 1) for one in self._listed(self.c.new, node.get("K")))
 
     def _keeps_leaves(self, before: PdfObject, after: PdfObject, leaves: str) -> bool:
         """Tell whether every key of a number or name tree leads where it led."""
@@ -128,6 +131,7 @@ class _Tags:
     def _leads_there(self, before: PdfObject, after: PdfObject) -> bool:
         old, new = self.c.old.resolve(before), self.c.new.resolve(after)
         if isinstance(old, list) and isinstance(new, list):
+            self.c.references.visit(len(old))
             return len(new) >= len(old) and all(map(same, old, new))
         return same(before, after)
 
@@ -135,9 +139,13 @@ class _Tags:
         self, view: View, root: PdfObject, leaves: str
     ) -> Iterator[tuple[PdfObject, PdfObject]]:
         waiting: list[tuple[PdfObject, int]] = [(root, 0)]
-        count = 0
+        count, seen = 0, set[int]()
         while waiting:
             item, depth = waiting.pop()
+            if isinstance(item, Ref):
+                if item.number in seen:
+                    continue
+                seen.add(item.number)
             node = view.dictionary(item)
             if node is None or depth > _MAX_DEPTH:
                 continue
@@ -146,23 +154,26 @@ class _Tags:
             count = within(
                 count + 1 + len(listed), view.document.limits.changed_objects, "too many tags"
             )
-            self.c.references.visit(1 + len(listed))
+            self.c.references.visit(1 + len(listed) + len(kids))
             for key, value in zip(listed[::2], listed[1::2], strict=False):
                 plain = view.resolve(key)
                 if isinstance(plain, int | bytes):
                     yield plain, value
             waiting += [(kid, depth + 1) for kid in kids]
 
+    def _listed(self, view: View, value: PdfObject) -> list[PdfObject]:
+        """Give children as a list, of which there may be one without a list around it.
+
+        Many elements may share one list, so each look into it counts.
+        """
+        found = view.resolve(value)
+        if isinstance(found, list):
+            self.c.references.visit(1 + len(found))
+            return found
+        return [] if found is None else [value]
+
     def _forbid(self, where: str, number: int | None = None) -> None:
         self.c.add("tags_changed", where, OTHER, seen=Seen(number))
-
-
-def _listed(view: View, value: PdfObject) -> list[PdfObject]:
-    """Give children as a list, of which there may be one without a list around it."""
-    found = view.resolve(value)
-    if isinstance(found, list):
-        return found
-    return [] if found is None else [value]
 
 
 def _keeps(before: list[PdfObject], after: list[PdfObject]) -> bool:

@@ -186,6 +186,30 @@ def test_tags_for_a_new_annotation_are_a_permitted_change() -> None:
     assert "tags_changed" in whats(signature)
 
 
+KIDS = "50 0 R " * 2000
+
+
+def test_tags_that_nobody_can_walk_through_are_given_up() -> None:
+    """There are 1000 to the power of 4 ways down."""
+    many = {
+        number: "[" + f"<</S/P/P 6 0 R/K {number + 1} 0 R>>" * 1000 + "]"
+        for number in range(50, 54)
+    }
+    maze = {ROOT: tree("7 0 R 40 0 R"), 40: "<</S/P/P 6 0 R/K 50 0 R>>", 54: "[]", **many}
+    flagged(append(tagged(), maze), "unknown")
+
+
+def test_a_tree_that_leads_to_itself_is_walked_once() -> None:
+    turning = {
+        ROOT: tree("7 0 R", "50 0 R"),
+        50: "<</Kids 51 0 R/Nums[0[7 0 R]]>>",
+        51: f"[{KIDS}]",
+    }
+    signature = only(check(append(tagged(), turning)))
+    assert whats(signature) == {"tags_changed"}
+    assert signature.indication is Indication.TOTAL_PASSED
+
+
 # Comments and fields ------------------------------------------------------------------------------
 
 
@@ -269,6 +293,8 @@ def stamped(**options: object) -> bytes:
     [
         "/Subtype/Text/Rect[80 505 127 552]/AP<</N @>>",
         "/Subtype/Text/Rect[80 505 100 525]",
+        "/Subtype/Text/Rect[80 505 80.5 505.5]",
+        "/Subtype/Text/Rect[80 505 80.5 505.5]/AP<<>>",
         (
             "/Subtype/Highlight/Rect[70 500 270 560]/C[0 0 0]"
             "/QuadPoints[70 560 270 560 70 500 270 500]"
@@ -287,14 +313,34 @@ def test_evil_annotation_attack_with_a_comment_over_a_stamp(comment: str) -> Non
     flagged(append(data, {PAGE: page, new: body, new + 1: cover}), "annotation_over_content")
 
 
-def test_a_comment_beside_a_stamp_is_a_permitted_change() -> None:
+@pytest.mark.parametrize("corner", ["320 525", "318 525", "310 515", "300 505"])
+def test_a_comment_beside_a_stamp_is_a_permitted_change(corner: str) -> None:
+    """Readers draw the sign of a note in their own size, however small its rectangle is."""
     data = stamped()
     new = free_number(data)
-    body = "<</Type/Annot/Subtype/Text/Rect[300 505 320 525]/F 4/Contents(x)>>"
+    body = f"<</Type/Annot/Subtype/Text/Rect[300 505 {corner}]/F 4/Contents(x)>>"
     page = re.sub(rb"/Annots\s*\[", f"/Annots[{new} 0 R ".encode(), source(data, PAGE))
     signature = only(check(append(data, {PAGE: page, new: body})))
     assert signature.indication is Indication.TOTAL_PASSED
     assert "annotation_added" in whats(signature)
+
+
+def test_more_comments_among_fields_than_anybody_compares_are_given_up() -> None:
+    box = "/Type/Annot/Subtype/Widget/FT/Tx/T(f)/Rect[1 1 9 9]/P 4 0 R/AP<<>>"
+    many = 2300
+    data = sign(
+        letter(
+            catalog="/AcroForm<</Fields[6 0 R]>>",
+            page=f"/Annots[{'6 0 R ' * many}]",
+            more=[f"<<{box}>>"],
+        )
+    )
+    new = free_number(data)
+    notes = range(new, new + many)
+    listed = "".join(f"{number} 0 R " for number in notes)
+    page = re.sub(rb"/Annots\s*\[", f"/Annots[{listed}".encode(), source(data, PAGE))
+    body = "<</Type/Annot/Subtype/Text/Rect[300 300 320 320]/Contents(x)>>"
+    flagged(append(data, {PAGE: page} | dict.fromkeys(notes, body)), "unknown")
 
 
 # Trailers -----------------------------------------------------------------------------------------
