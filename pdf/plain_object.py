@@ -10,6 +10,8 @@ from pdf.syntax import PdfDict, read_object
 from pdf.syntax import Ref as ReadRef
 from pdf.xref import END_OBJECT, OBJECT_HEAD, PACKED, PLAIN, Entry
 
+_LAST_GENERATION = 65_535
+"""The highest generation that cross-references of both kinds can hold."""
 _REFERENCES = rb"((?:\s*\d+\s+\d+\s+R)*)\s*\]"
 
 
@@ -36,6 +38,8 @@ def copied(view: View, reference: ReadRef) -> Found | None:
     if entry is None or not isinstance(value, PdfDict | list):
         return None
     if isinstance(value, PdfDict) and value.repeated:
+        return None
+    if reference.generation > _LAST_GENERATION:
         return None
     body = _packed(view, reference, entry) if entry.kind == PACKED else _own(view, reference, entry)
     start, end = (b"[", b"]") if isinstance(value, list) else (b"<<", b">>")

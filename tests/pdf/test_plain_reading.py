@@ -26,7 +26,25 @@ HYBRID = hybrid_file()
 MUTANTS = 1200
 
 
+def named_by_generation(generation: int) -> bytes:
+    """Write a document whose catalog has a generation, with a stream of references."""
+    bodies = {
+        f"1 {generation}": "<</Type/Catalog/Pages 2 0 R>>",
+        "2 0": "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        "3 0": "<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 300]>>",
+    }
+    out, rows = bytearray(b"%PDF-1.7\n"), bytes(8)
+    for name, body in bodies.items():
+        rows += b"\x01" + len(out).to_bytes(4) + int(name.split()[1]).to_bytes(3)
+        out += f"{name} obj\n{body}\nendobj\n".encode()
+    start = len(out)
+    rows += b"\x01" + start.to_bytes(4) + bytes(3)
+    out += f"4 0 obj\n<</Type/XRef/W[1 4 3]/Size 5/Root 1 {generation} R/Length 40>>".encode()
+    return bytes(out) + b"stream\n%s\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % (rows, start)
+
+
 WRONG = {
+    "a generation that no reader has": named_by_generation(70_000),
     "more objects than there are": packed_file(BODIES, head="/N 5/First 20"),
     "fewer objects than there are": packed_file(BODIES, head="/N 3/First 20"),
     "a million objects": packed_file(BODIES, head="/N 1000000/First 20"),
@@ -86,6 +104,13 @@ def test_what_is_wrong_or_doubtful_is_not_read_the_short_way(name: str) -> None:
     with suppress(PdfError):
         # what the object layer makes of it is whole
         assert check(sign(WRONG[name])).signatures[0].integrity.coverage is Coverage.WHOLE_FILE
+
+
+def test_the_highest_generation_is_written_once_more() -> None:
+    source = named_by_generation(65_535)
+    assert plain_document(source, page=1) is not None
+    signed = sign(sign(source))
+    assert [each.indication.value for each in check(signed).signatures] == ["TOTAL_PASSED"] * 2
 
 
 COUNTS = {
