@@ -288,8 +288,8 @@ def _with(signer: Node, attribute: bytes | None) -> bytes:
     if attribute is None:
         return signer.raw
     parts = signer.children()
-    last = parts[-1]
-    present = [child.raw for child in last.children()] if last.tag == _UNSIGNED_ATTRIBUTES else []
-    kept = parts[:-1] if present else parts
+    last = parts[-1] if parts[-1].tag == _UNSIGNED_ATTRIBUTES else None
+    present = [child.raw for child in last.children()] if last else []
+    kept = parts[:-1] if last else parts
     attributes = writer.set_of((*present, attribute), tag=_UNSIGNED_ATTRIBUTES)
     return writer.sequence(*(part.raw for part in kept), attributes)

@@ -119,14 +119,22 @@ def _examine(
 def _archived(
     first: Examined, signer: ArchivedSigner, stamps: list[ArchiveStamp]
 ) -> Iterator[Examined]:
-    """Put archive time-stamps where a PDF's document time-stamps would be, over what they cover."""
+    """Put archive time-stamps where a PDF's document time-stamps would be, over what they cover.
+
+    What one covers comes before it, whatever the clocks said: those are judged against each other.
+    """
     made: dict[int, Examined] = {}
-    for stamp in sorted(stamps, key=lambda one: one.facts.token_time or _NEVER):
+    waiting = sorted(stamps, key=lambda one: one.facts.token_time or _NEVER)
+    while waiting:
+        left = {one.position for one in waiting}
+        stamp = next((one for one in waiting if left.isdisjoint(one.covered)), waiting[0])
+        waiting.remove(stamp)
         earlier = [made[place] for place in stamp.covered if place in made]
+        end = 1 + max((each.byte_range.end for each in earlier), default=0)
         made[stamp.position] = replace(
             _examined(stamp.facts),
             is_timestamp=True,
-            byte_range=replace(_WHOLE, end=1 + len(earlier)),
+            byte_range=replace(_WHOLE, end=end),
             covers=(first, *earlier),
             covered_tokens=frozenset(signer.values[place][1] for place in stamp.covered),
             holds_evidence=stamp.holds_evidence,

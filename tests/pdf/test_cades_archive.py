@@ -277,6 +277,27 @@ def test_verify_rejects_a_back_dated_time_stamp_that_the_archive_never_saw(
     assert len(kinds) == 3
 
 
+def test_verify_rejects_an_archive_time_stamp_that_is_older_than_one_it_covers(
+    province: Province, archived: bytes
+) -> None:
+    later = renewed(province, archived, AT + 2 * DAY)
+    (honest,) = judged(province, renewed(province, later, AT + 3 * DAY), at=AT + 4 * DAY).signatures
+    assert honest.indication is Indication.TOTAL_PASSED
+    (signature,) = judged(province, renewed(province, later, AT + DAY), at=AT + 4 * DAY).signatures
+    assert signature.sub_indication == "TIMESTAMP_ORDER_FAILURE"
+    assert signature.indication is Indication.INDETERMINATE
+
+
+def test_an_empty_set_of_unsigned_attributes_is_filled_not_repeated(province: Province) -> None:
+    loaded = cms.ContentInfo.load(signed(province, level=Level.B_B))
+    loaded["content"]["signer_infos"][0]["unsigned_attrs"] = cms.CMSAttributes([])
+    container = renewed(province, loaded.dump(force=True), AT)
+    check_by_the_standard(container)
+    (signature,) = judged(province, container).signatures
+    assert [stamp.kind for stamp in signature.timestamps] == ["signature", "document"]
+    assert (signature.indication, signature.level) == (Indication.TOTAL_PASSED, "B-LTA")
+
+
 def test_what_was_added_after_the_archive_breaks_nothing(
     province: Province, archived: bytes
 ) -> None:
