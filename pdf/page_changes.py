@@ -172,7 +172,7 @@ class _Pages:
     def _transparent(self, value: PdfObject) -> bool:
         """Thin lines only, or paint that multiplies with what is there."""
         stream = self.c.new.resolve(value)
-        if not isinstance(stream, Stream) or "Matrix" in stream.entries:
+        if not isinstance(stream, Stream) or not self._only_moved(stream):
             return False
         try:
             words = self.c.new.decoded(stream).split()
@@ -183,6 +183,14 @@ class _Pages:
         widths = [words[i - 1] for i, word in enumerate(words) if word == b"w" and i]
         thin = all(_number(width) <= _THIN_LINE for width in widths)
         return thin and (not _FILL.intersection(words) or self._multiplies(stream, words))
+
+    def _only_moved(self, stream: Stream) -> bool:
+        """Tell whether a drawing has no matrix, or one that moves it, which its place undoes."""
+        if "Matrix" not in stream.entries:
+            return True
+        view = self.c.new
+        given = [view.resolve(each) for each in view.array(stream.entries["Matrix"])]
+        return given[:4] == [1, 0, 0, 1] and len(given) == _MATRIX
 
     def _multiplies(self, stream: Stream, words: list[bytes]) -> bool:
         resources = self.c.new.dictionary(stream.entries.get("Resources"))
@@ -213,6 +221,7 @@ class _Pages:
 
 _QUAD = 8
 """Numbers of one quadrilateral."""
+_MATRIX = 6
 
 
 _FORBIDDEN_PAINT = frozenset({b"Tj", b"TJ", b"'", b'"', b"Do", b"BI", b"sh", b"cm"})

@@ -238,6 +238,24 @@ def test_evil_annotation_attack_with_a_black_highlight_over_black_text() -> None
     assert yellow.indication is Indication.TOTAL_PASSED
 
 
+@pytest.mark.parametrize(("turn", "permitted"), [("1 0 0", True), ("1 .2 0", False)])
+def test_a_highlight_whose_drawing_is_only_moved_is_a_comment(turn: str, permitted: bool) -> None:  # noqa: FBT001 -- a table
+    data = sign(letter(), certify=CertificationLevel.ANNOTATIONS)
+    new = free_number(data)
+    body = (
+        "<</Type/Annot/Subtype/Highlight/Rect[70 690 470 720]/F 4/C[1 1 0]"
+        f"/QuadPoints[70 720 470 720 70 690 470 690]/AP<</N {new + 1} 0 R>>>>"
+    )
+    drawing = stream(
+        b"/R0 gs 1 1 0 rg 70 690 m 470 690 l 470 720 l 70 720 l f",
+        f"/Type/XObject/Subtype/Form/BBox[70 690 470 720]/Matrix[{turn} 1 -70 -690]"
+        "/Group<</S/Transparency>>/Resources<</ExtGState<</R0<</BM/Multiply>>>>>>",
+    )
+    page = re.sub(rb"/Annots\s*\[", f"/Annots[{new} 0 R ".encode(), source(data, PAGE))
+    signature = only(check(append(data, {new: body, new + 1: drawing, PAGE: page})))
+    assert (signature.indication is Indication.TOTAL_PASSED) is permitted
+
+
 @pytest.mark.parametrize("change", [(b"0 g", b"1 g"), (b"12 Tf", b"1 Tf")])
 def test_form_overlay_draws_values_in_white_or_too_small_to_see(
     change: tuple[bytes, bytes],
