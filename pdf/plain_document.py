@@ -20,7 +20,7 @@ from pdf.objects import Ref
 from pdf.packed_objects import NotPlain
 from pdf.page_geometry import Page, page_from
 from pdf.plain_form import PlainForm, plain_form
-from pdf.plain_object import Found, can_grow, copied
+from pdf.plain_object import Found, can_grow, copied, leads
 from pdf.plain_reader import PlainReader
 from pdf.syntax import Buffer, PdfDict, PdfObject
 from pdf.syntax import Name as ReadName
@@ -193,7 +193,7 @@ def _edge_page(
     node, inherited = catalog.get("Pages"), dict[str, object]()
     for _ in range(_MAX_DEPTH):
         entries = view.dictionary(node)
-        if entries is None or not isinstance(node, ReadRef):
+        if entries is None or not isinstance(node, ReadRef) or not leads(view, node):
             return None
         for key in _INHERITED:
             if key in entries:

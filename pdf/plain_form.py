@@ -12,7 +12,7 @@ from pdf.document import View
 from pdf.earlier import Earlier
 from pdf.objects import Ref
 from pdf.page_geometry import Box
-from pdf.plain_object import Found, can_grow, copied, grown
+from pdf.plain_object import Found, can_grow, copied, grown, leads
 from pdf.signature_objects import SIGNATURES_EXIST_APPEND_ONLY
 from pdf.syntax import Name as ReadName
 from pdf.syntax import PdfDict, PdfObject
@@ -76,7 +76,7 @@ def plain_form(view: View, catalog: PdfDict, catalog_found: Found) -> PlainForm 
     if another or found is None or not can_grow(found, *path):
         return None
     fields = [_signed_field(view, each) or _field_to_fill_in(view, each) for each in listed]
-    if None in fields:
+    if None in fields or not all(leads(view, each) for each in listed):
         return None
     names = frozenset(name for name, _ in filter(None, fields))
     signatures = tuple(signed for _, signed in filter(None, fields) if signed is not None)

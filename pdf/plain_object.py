@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pdf.document import View
 from pdf.objects import Ref, Value, serialise
 from pdf.packed_objects import PackedObjects
-from pdf.syntax import PdfDict, read_object
+from pdf.syntax import PdfDict, PdfObject, read_object
 from pdf.syntax import Ref as ReadRef
 from pdf.xref import END_OBJECT, OBJECT_HEAD, PACKED, PLAIN, Entry
 
@@ -46,6 +46,18 @@ def copied(view: View, reference: ReadRef) -> Found | None:
     if body is None or not body.startswith(start) or not body.endswith(end):
         return None
     return Found(Ref(*reference), body)
+
+
+def leads(view: View, reference: PdfObject) -> bool:
+    """Say whether a reference names its object by the generation that it has.
+
+    To readers that go by it, another one leads to nothing.
+    """
+    if not isinstance(reference, ReadRef):
+        return True
+    entry = view.entries.get(reference.number)
+    generation = entry.second if entry is not None and entry.kind == PLAIN else 0
+    return reference.generation == generation
 
 
 def _own(view: View, reference: ReadRef, entry: Entry) -> bytes | None:

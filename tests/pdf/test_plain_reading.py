@@ -53,6 +53,10 @@ WRONG = {
     "objects that begin later": packed_file(BODIES, head="/N 4/First 21"),
     "objects that begin behind the end": packed_file(BODIES, head="/N 4/First 9999"),
     "a count elsewhere": packed_file(BODIES, head="/N 5 0 R/First 20"),
+    "pages of another generation": packed_file([BODIES[0].replace("2 0", "2 7"), *BODIES[1:]]),
+    "a field of another generation": packed_file(
+        [each.replace("Fields[5 0", "Fields[5 7") for each in FORMS["fields-to-fill-in"]]
+    ),
     "another type": packed_file(BODIES, head="/Type/Metadata/N 4/First 20"),
     "an index that goes down": packed_file(BODIES, index="1 0 2 66 3 30 4 132 "),
     "two objects at one place": packed_file(BODIES, index="1 0 2 30 3 30 4 132 "),
