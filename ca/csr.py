@@ -104,6 +104,7 @@ def _check_signature(csr: x509.CertificateSigningRequest) -> None:
         name = algorithm.name if algorithm else csr.signature_algorithm_oid.dotted_string
         raise CsrUnacceptable("signature_algorithm", name)
     try:
+        der.signed_parts(csr.public_bytes(Encoding.DER))
         valid = csr.is_signature_valid
     except (ValueError, TypeError, UnsupportedAlgorithm) as e:
         raise CsrUnacceptable("signature_invalid") from e

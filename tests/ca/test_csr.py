@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ca import csr, public_keys
+from ca import csr, der, public_keys
 from ca.errors import CsrUnacceptable, KeyUnacceptable
 from ca.profiles import KeyRules
 from tests.ca.house import Key, csr_builder, csr_for, ec_key
@@ -177,6 +177,15 @@ def test_a_subject_with_very_many_attributes_is_refused() -> None:
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(attributes))
     signed = request.sign(ec_key(), hashes.SHA256())
     assert refusal(signed.public_bytes(Encoding.DER)) == "name_forbidden"
+
+
+def test_a_signature_that_ends_within_an_octet_is_refused() -> None:
+    sound = csr_for(ec_key())
+    while sound[-1] % 2:  # the bit said to be unused has to be zero (X.690 11.2.1)
+        sound = csr_for(ec_key())
+    start = len(der.whole(sound).encoded) - len(der.signed_parts(sound)[2].content)
+    assert sound[start] == 0
+    assert refusal(sound[:start] + b"\x01" + sound[start + 1 :]) == "signature_invalid"
 
 
 @given(st.data())
