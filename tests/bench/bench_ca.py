@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as x509_ocsp
 from sqlalchemy import select
 
-from ca import authorities, crl, trust
+from ca import authorities, crl, distinguished_names, trust
 from ca.authority_profiles import build
 from ca.authority_signers import AuthoritySigner
 from ca.crl import CrlFacts
@@ -93,7 +93,7 @@ def _rate(work: Callable[[], object]) -> Callable[[], float]:
 def _signer(
     role: AuthorityRole, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 ) -> AuthoritySigner:
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Bench")])
+    name = distinguished_names.write([(x509.NameOID.COMMON_NAME, "Bench")])
     certificate = build(
         role,
         subject=name,
