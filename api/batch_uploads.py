@@ -43,6 +43,8 @@ _ZIP_MAGIC: Final = b"PK\x03\x04"
 MAX_OPTIONS: Final = 8 * 1024 * 1024
 """Thousands of ids, and a stamp with its image."""
 _CHUNK: Final = 1024 * 1024
+MAX_DIRECTORY: Final = 4 * 1024 * 1024
+"""An archive's list of its files, in bytes: thousands of long names, no million of short ones."""
 _UTF8_NAME: Final = 0x800
 _ENCRYPTED: Final = 0x1
 
@@ -251,7 +253,7 @@ async def _form(request: Request, sink: Sink, boundary: bytes, limit: int) -> Ba
 def _unpacked(upload: BatchUpload, archive: BinaryIO, spool: DiskSpace) -> BatchUpload:
     common = cast("BinaryIO", tempfile.TemporaryFile(dir=spool.folder))  # noqa: SIM115 -- closed by BatchUpload.close
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with zipfile.ZipFile(cast("BinaryIO", _Archive(archive))) as opened:
             segments = [
                 _copied(opened, entry, _Target(common, spool, upload.limit))
                 for entry in _entries(opened)
@@ -274,6 +276,35 @@ def _entries(opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     if not 1 <= len(entries) <= MOST_FILES:
         raise ParameterInvalid("files", f"the archive holds 1 to {MOST_FILES} documents")
     return entries
+
+
+@dataclass(frozen=True, slots=True)
+class _Archive:
+    """An archive from which little is read at a time.
+
+    Its list of files is read in one piece, and kept as objects of many times its size.
+    """
+
+    file: BinaryIO
+
+    def read(self, count: int = -1) -> bytes:
+        """Read what is asked for, or refuse."""
+        data = self.file.read(min(count, MAX_DIRECTORY + 1) if count >= 0 else MAX_DIRECTORY + 1)
+        if len(data) > MAX_DIRECTORY:
+            raise zipfile.BadZipFile("the list of files is too long")
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a position."""
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Say where it stands."""
+        return self.file.tell()
+
+    def seekable(self) -> bool:
+        """Every archive is on the disk here."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from api import worker
+from api.batch_uploads import MAX_DIRECTORY
 from db.jobs import run_pending
+from signing.batches import MOST_FILES
 from tests.api.conftest import UPLOAD_LIMIT
 from tests.api.office import Json, Office, empty_pdf
+from tests.api.test_what_is_kept import another_server
 
 NAMES = ["Quyết định.pdf", "Tờ trình.pdf", "Công văn.pdf"]
 
@@ -154,3 +157,22 @@ def test_what_cannot_be_taken_is_a_problem_and_leaves_nothing(
     home = office.wiring.settings.home
     assert list((home / "spool").iterdir()) == []
     assert not any((home / "documents").glob("batches/*"))
+
+
+def test_an_archive_that_lists_files_without_end_is_refused_before_the_list_is_taken_in(
+    office: Office,
+) -> None:
+    """Each name would become an object of some ten times its size."""
+    one = b"PK\1\2" + bytes(24) + b"\1\0" + bytes(16) + b"a"  # a file's entry in the list
+    names = one * (MAX_DIRECTORY // len(one) + 1)
+    end = b"PK\5\6" + bytes(8) + len(names).to_bytes(4, "little") + bytes(6)
+    archive = b"PK\3\4" + names + end
+    with zipfile.ZipFile(io.BytesIO(archive)) as opened:
+        assert len(opened.infolist()) > MOST_FILES
+    data = {"options": json.dumps({"certificate_id": office.certificate()["id"]})}
+    files = [("files", ("a.zip", archive))]
+    with another_server(office, max_upload_bytes=2 * len(archive)) as server:
+        answer = server.call("POST", "/sign/batches", files=files, data=data)
+    assert (answer.status_code, answer.json()["code"]) == (422, "parameter_invalid")
+    assert "damaged" in answer.json()["detail"]
+    assert list((office.wiring.settings.home / "spool").iterdir()) == []
